@@ -1,0 +1,156 @@
+using System.Buffers;
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Backing;
+
+/// <summary>Copies the bytes of one file to another with the holes kept, so that a sparse file costs what it holds.</summary>
+internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, string sourcePath, string targetPath, Progress progress)
+{
+    /// <summary>How much goes in one call: small enough to be cancelled within a tenth of a second on a slow disk.</summary>
+    private const int Window = 4 << 20;
+
+    private bool _byKernel = true;
+
+    /// <summary>
+    /// Copies all of the source to the empty target and returns how long the source turned out to be.
+    /// </summary>
+    /// <param name="length">The length that fstat gave; where it says 0, as in /proc, the end is found by reading.</param>
+    internal long CopyAll(long length)
+    {
+        long end = 0;
+        foreach (var data in DataRanges(length))
+        {
+            end = CopyRange(data);
+            if (end < data.End) return Finish(end); // the source ends early: it was truncated, or tells its length wrongly
+        }
+        return length == 0 ? CopyToEnd() : Finish(length);
+
+        long Finish(long final)
+        {
+            SetLength(final);
+            return final;
+        }
+    }
+
+    /// <summary>Copies one run of bytes and returns where it ended: before its end when the source did.</summary>
+    internal long CopyRange(ByteRange range)
+    {
+        long offset = range.Offset;
+        while (offset < range.End)
+        {
+            progress.Advance(offset);
+            long count = Math.Min(Window, range.End - offset);
+            long done = _byKernel ? CopyByKernel(offset, count) : CopyByHand(offset, (int)count);
+            if (!_byKernel && done < 0) done = CopyByHand(offset, (int)count);
+            if (done == 0) break;
+            offset += done;
+        }
+        return offset;
+    }
+
+    /// <summary>Whether both files hold the same bytes; reads whatever data the source has.</summary>
+    internal bool IsEqual(long length)
+    {
+        byte[] left = ArrayPool<byte>.Shared.Rent(Window), right = ArrayPool<byte>.Shared.Rent(Window);
+        try
+        {
+            foreach (var data in DataRanges(length))
+            {
+                for (long offset = data.Offset; offset < data.End; offset += Window)
+                {
+                    progress.Advance(offset);
+                    int count = (int)Math.Min(Window, data.End - offset);
+                    int first = Read(source, left.AsSpan(0, count), offset, sourcePath);
+                    int second = Read(target, right.AsSpan(0, count), offset, targetPath);
+                    if (first != second || !left.AsSpan(0, first).SequenceEqual(right.AsSpan(0, second))) return false;
+                }
+            }
+            return true;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(left);
+            ArrayPool<byte>.Shared.Return(right);
+        }
+    }
+
+    /// <summary>The runs that hold data (man 2 lseek); one run where the filesystem cannot tell.</summary>
+    private IEnumerable<ByteRange> DataRanges(long length)
+    {
+        long offset = 0;
+        while (offset < length)
+        {
+            var errno = Kernel.SeekData(source, offset, out long start);
+            if (errno == Errno.ENXIO) yield break;
+            if (errno is Errno.EINVAL or Errno.EOPNOTSUPP or Errno.ENOSYS)
+            {
+                yield return new ByteRange(offset, length - offset);
+                yield break;
+            }
+            Failure.Check(errno, $"look for data in '{sourcePath}'", sourcePath, SnapshotError.ReadFailed);
+            Failure.Check(Kernel.SeekHole(source, start, out long hole), $"look for holes in '{sourcePath}'", sourcePath, SnapshotError.ReadFailed);
+            long end = Math.Min(hole, length);
+            if (end <= start) yield break; // grown since: what came later is not ours to see
+            yield return new ByteRange(start, end - start);
+            offset = end;
+        }
+    }
+
+    private long CopyToEnd()
+    {
+        long offset = 0;
+        while (true)
+        {
+            progress.Advance(offset);
+            int done = CopyByHand(offset, Window);
+            if (done == 0) return offset;
+            offset += done;
+        }
+    }
+
+    /// <summary>copy_file_range; from the first refusal on the copying is done by hand (answer -1).</summary>
+    private long CopyByKernel(long offset, long count)
+    {
+        while (true)
+        {
+            var errno = Kernel.CopyRange(source, target, offset, count, out long done);
+            if (errno == Errno.EINTR) continue;
+            // 0 can mean the end, or a file (in /proc, in FUSE) that this call cannot read: reading it tells.
+            if (errno == 0 && done > 0) return done;
+            if (errno is Errno.ENOSPC or Errno.EDQUOT or Errno.EFBIG)
+                throw Failure.From(errno, $"write at offset {offset} of the copy of '{sourcePath}'", targetPath, SnapshotError.WriteFailed);
+            _byKernel = false;
+            return -1;
+        }
+    }
+
+    private int CopyByHand(long offset, int count)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(count);
+        try
+        {
+            int read = Read(source, buffer.AsSpan(0, count), offset, sourcePath);
+            Failure.Check(
+                Kernel.Write(target, buffer.AsSpan(0, read), offset, out _),
+                $"write at offset {offset} of the copy of '{sourcePath}'",
+                targetPath,
+                SnapshotError.WriteFailed);
+            return read;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private void SetLength(long length) =>
+        Failure.Check(Kernel.Truncate(target, length), $"set the length of the copy of '{sourcePath}' to {length}", targetPath, SnapshotError.WriteFailed);
+
+    private static int Read(SafeFileHandle file, Span<byte> destination, long offset, string path)
+    {
+        Failure.Check(Kernel.Read(file, destination, offset, out int done), $"read '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
+        return done;
+    }
+}

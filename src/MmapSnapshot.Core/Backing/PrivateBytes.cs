@@ -1,0 +1,106 @@
+using MmapSnapshot.Native;
+using MmapSnapshot.Source;
+
+namespace MmapSnapshot.Backing;
+
+/// <summary>A private file that holds one instant of a source file, and how it came to.</summary>
+/// <param name="File">The private bytes.</param>
+/// <param name="Backing">How they were made private.</param>
+/// <param name="Status">The source's status at that instant.</param>
+internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, FileStatus Status)
+{
+    /// <summary>How often a copy is begun anew when the source changes under it.</summary>
+    private const int Attempts = 4;
+
+    internal static PrivateBytes Take(SourceFile source, SnapshotOptions options, CancellationToken cancellation) => options.Backing switch
+    {
+        SnapshotBacking.Copy => Copy(source, options, cancellation),
+        SnapshotBacking.Reflink => TryReflink(source, out string? reason)
+            ?? throw new SnapshotException(
+                SnapshotError.NotSupported,
+                $"'{source.Path}' cannot be cloned: {reason}. Leave -Backing out, or give Copy.",
+                source.Path),
+        // A scratch path asks for the bytes to lie there, and that takes a copy.
+        _ => (options.ScratchPath is null ? TryReflink(source, out _) : null) ?? Copy(source, options, cancellation),
+    };
+
+    /// <summary>A clone in the file's own folder; null, with the reason, where there can be none.</summary>
+    private static PrivateBytes? TryReflink(SourceFile source, out string? reason)
+    {
+        var created = PrivateFile.TryCreateIn(source.Folder, out var file);
+        if (created != 0)
+        {
+            file.Dispose();
+            if (!PrivateFile.IsNoPlace(created))
+                throw Failure.From(created, $"create a private file in '{source.Folder.Path}'", source.Path, SnapshotError.WriteFailed);
+            reason = $"no nameless file can be made in its folder ({Failure.Describe(created)})";
+            return null;
+        }
+        try
+        {
+            // Status first: a write that comes between the two is then in the clone, but counts as a change when it is
+            // committed. The other way round it would be lost.
+            var status = FileStatus.SettledOf(source.Handle, source.Path);
+            var errno = FileClone.TryClone(source.Handle, file.Handle);
+            if (errno == 0)
+            {
+                reason = null;
+                return new PrivateBytes(file, SnapshotBacking.Reflink, status);
+            }
+            if (!FileClone.IsUnavailable(errno)) throw Failure.From(errno, $"clone '{source.Path}'", source.Path, SnapshotError.ReadFailed);
+            reason = Failure.Describe(errno);
+            file.Dispose();
+            return null;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    private static PrivateBytes Copy(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
+    {
+        for (int attempt = 0; attempt < Attempts; attempt++)
+        {
+            var file = PrivateFile.CreateAnywhere(source.Folder, options.ScratchPath);
+            try
+            {
+                if (TryCopyOneInstant(source, file, options, cancellation) is { } status)
+                    return new PrivateBytes(file, SnapshotBacking.Copy, status);
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
+            file.Dispose();
+        }
+        throw new SnapshotException(
+            SnapshotError.SourceChanging,
+            $"'{source.Path}' was written to each of the {Attempts} times it was copied, so no copy is of one instant. "
+            + "Stop the writer for a moment, or move the file to XFS or btrfs, where a snapshot is a clone.",
+            source.Path);
+    }
+
+    /// <summary>Copies the source and returns its status, or null when somebody wrote to it meanwhile.</summary>
+    private static FileStatus? TryCopyOneInstant(SourceFile source, PrivateFile file, SnapshotOptions options, CancellationToken cancellation)
+    {
+        // Under a lease a writer waits until we have done. One that is forced through after lease-break-time moves the status.
+        using var lease = ReadLease.TryTake(source.Handle, out _);
+        if (lease is null)
+        {
+            // Somebody may have the file mapped for writing. Written back, its pages are write-protected, and the next
+            // store moves the timestamps. (Not every filesystem can: its errors mean nothing here.)
+            _ = Kernel.SyncData(source.Handle);
+        }
+        var before = FileStatus.SettledOf(source.Handle, source.Path);
+        var progress = new Progress($"Copying '{source.Path}'", before.Length, options.Progress, cancellation);
+        var copy = new DataCopy(source.Handle, file.Handle, source.Path, file.Location, progress);
+        long length = copy.CopyAll(before.Length);
+
+        // tmpfs never tells of stores through a mapping. Read twice alike, the bytes are those between the two readings.
+        if (lease is null && !copy.IsEqual(length)) return null;
+        return before.DifferenceTo(FileStatus.Of(source.Handle, source.Path)) is null ? before : null;
+    }
+}

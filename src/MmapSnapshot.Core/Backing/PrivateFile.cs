@@ -1,0 +1,89 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+using MmapSnapshot.Source;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Backing;
+
+/// <summary>A file without a name, which only the holder of its descriptor can reach: where a snapshot's bytes live.</summary>
+internal sealed class PrivateFile : IDisposable
+{
+    private bool _linked;
+
+    private PrivateFile(SafeFileHandle handle, string location)
+    {
+        Handle = handle;
+        Location = location;
+    }
+
+    /// <summary>Open for reading and writing, close-on-exec.</summary>
+    internal SafeFileHandle Handle { get; }
+
+    /// <summary>The folder whose filesystem holds the bytes, or "memory".</summary>
+    internal string Location { get; }
+
+    /// <summary>Whether this file itself can be given a name in <paramref name="folder"/>.</summary>
+    internal bool CanBeLinkedIn(ParentFolder folder) =>
+        !_linked
+        && Kernel.Stat(Handle, out var own) == 0
+        && Kernel.Stat(folder.Handle, out var there) == 0
+        && own.st_dev == there.st_dev;
+
+    /// <summary>man 2 open: a nameless file takes a name once. When that is removed again, it can have no other.</summary>
+    internal void HasBeenLinked() => _linked = true;
+
+    /// <summary>man 2 open, O_TMPFILE in <paramref name="folder"/>.</summary>
+    internal static Errno TryCreateIn(ParentFolder folder, out PrivateFile file)
+    {
+        var errno = Kernel.OpenTmpFile(folder.Handle, out var handle);
+        file = new PrivateFile(handle, folder.Path);
+        return errno;
+    }
+
+    /// <summary>
+    /// Wherever there is a place: in <paramref name="scratchPath"/> if one is named (and nowhere else), else beside the file,
+    /// else in $TMPDIR or /tmp, else in memory.
+    /// </summary>
+    internal static PrivateFile CreateAnywhere(ParentFolder beside, string? scratchPath)
+    {
+        if (scratchPath is not null)
+        {
+            var scratchErrno = TryCreateIn(scratchPath, out var scratch);
+            if (scratchErrno == 0) return scratch;
+            throw Failure.From(scratchErrno, $"create a private file in '{scratchPath}'", scratchPath, SnapshotError.WriteFailed);
+        }
+
+        var errno = TryCreateIn(beside, out var file);
+        if (errno == 0) return file;
+        file.Dispose();
+        if (!IsNoPlace(errno)) throw Failure.From(errno, $"create a private file in '{beside.Path}'", beside.Path, SnapshotError.WriteFailed);
+
+        foreach (string? folder in new[] { Environment.GetEnvironmentVariable("TMPDIR"), "/tmp" })
+        {
+            if (string.IsNullOrEmpty(folder)) continue;
+            if (TryCreateIn(folder, out var elsewhere) == 0) return elsewhere;
+            elsewhere.Dispose();
+        }
+
+        Failure.Check(Kernel.MemfdCreate("mmap-snapshot", out var memory), "create a private file in memory", beside.Path, SnapshotError.WriteFailed);
+        return new PrivateFile(memory, "memory");
+    }
+
+    /// <summary>Whether an errno of <see cref="TryCreateIn(ParentFolder, out PrivateFile)"/> says that another place may do.</summary>
+    internal static bool IsNoPlace(Errno errno) => errno is
+        Errno.EACCES or Errno.EPERM or Errno.EROFS // not ours to write to
+        or Errno.EOPNOTSUPP or Errno.EISDIR or Errno.ENOENT; // no O_TMPFILE here (man 2 open), or the folder is gone
+
+    public void Dispose() => Handle.Dispose();
+
+    private static Errno TryCreateIn(string path, out PrivateFile file)
+    {
+        var errno = ParentFolder.Open(path, out var folder);
+        using (folder)
+        {
+            if (errno == 0) return TryCreateIn(folder, out file);
+            file = new PrivateFile(new SafeFileHandle(), path);
+            return errno;
+        }
+    }
+}

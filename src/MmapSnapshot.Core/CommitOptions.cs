@@ -1,0 +1,56 @@
+namespace MmapSnapshot;
+
+/// <summary>How bytes go back to the file.</summary>
+public enum CommitMethod
+{
+    /// <summary>Ask for the safest method the filesystem has. Never the method of a result.</summary>
+    Auto,
+
+    /// <summary>A new file takes over the name (man 2 rename): atomic for readers and across a crash, but a new inode.</summary>
+    Replace,
+
+    /// <summary>
+    /// The bytes are written into the file itself: it stays the same inode, with all its links and open descriptors, but
+    /// readers, and a crash, can see a mix of old and new. Only when asked for.
+    /// </summary>
+    InPlace,
+
+    /// <summary>The file held these bytes already, so nothing was written.</summary>
+    None,
+}
+
+/// <summary>How to commit a snapshot.</summary>
+public sealed class CommitOptions
+{
+    /// <summary>Replace or InPlace; Auto is Replace.</summary>
+    public CommitMethod Method { get; init; }
+
+    /// <summary>Commit even if the file was changed, replaced or deleted since; with a destination, overwrite it.</summary>
+    public bool Force { get; init; }
+
+    /// <summary>Replace a file that has several hard links; the other names keep the old bytes.</summary>
+    public bool BreakHardLink { get; init; }
+
+    /// <summary>Do not wait for the disk: quicker, but a power cut can lose the file's new bytes or, on some filesystems, both.</summary>
+    public bool NoFlush { get; init; }
+
+    /// <summary>Close the snapshot when the commit has succeeded.</summary>
+    public bool Close { get; init; }
+
+    /// <summary>Write to this path instead. The snapshot goes on belonging to its own file.</summary>
+    public string? Destination { get; init; }
+
+    /// <summary>Told of the progress of a copy, on the thread that commits. May be null.</summary>
+    public IProgress<SnapshotProgress>? Progress { get; init; }
+}
+
+/// <summary>What a commit did.</summary>
+/// <param name="Path">The file that holds the bytes now.</param>
+/// <param name="Method">How they got there.</param>
+/// <param name="Length">The file's length in bytes.</param>
+/// <param name="ModifiedBytes">How many of them had been written since the snapshot was opened or last committed.</param>
+/// <param name="Flushed">Whether data and folder were on the disk before the commit returned.</param>
+/// <param name="Elapsed">How long it took.</param>
+/// <param name="Override">What <see cref="CommitOptions.Force"/> overrode, in words; null when there was nothing to override.</param>
+public sealed record CommitResult(
+    string Path, CommitMethod Method, long Length, long ModifiedBytes, bool Flushed, TimeSpan Elapsed, string? Override);

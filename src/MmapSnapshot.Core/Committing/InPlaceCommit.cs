@@ -1,0 +1,85 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Backing;
+using MmapSnapshot.Native;
+using MmapSnapshot.Source;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Committing;
+
+/// <summary>
+/// Writes the bytes into the file itself. It stays the same inode; but readers, and a crash, can see a mix of old and new, so
+/// this is done only when asked for by name.
+/// </summary>
+internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[] modified, CommitOptions options, CancellationToken cancellation)
+{
+    /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
+    internal string? Overridden { get; private set; }
+
+    /// <summary>Writes into the target, and returns its status then.</summary>
+    /// <param name="target">The file to write into.</param>
+    /// <param name="known">The metadata of the expected file: what writing takes from it is given back.</param>
+    internal FileStatus Write(CommitTarget target, FileMetadata known)
+    {
+        string path = target.Path;
+        if (target.Find() is null) throw target.Refused("it was deleted since the snapshot was opened");
+        var errno = target.Open(OpenMode.ReadWrite, out var file);
+        using (file)
+        {
+            if (errno == Errno.ETXTBSY)
+            {
+                throw new SnapshotException(
+                    SnapshotError.NotSupported,
+                    $"Cannot write into '{path}': {Failure.Describe(errno)}, it is a running program. Save with -Method Replace: what runs keeps the old file.",
+                    path,
+                    NativeConvert.FromErrno(errno));
+            }
+            if (errno == Errno.ELOOP) throw target.Refused("it was replaced by a symbolic link since the snapshot was opened");
+            Failure.Check(errno, $"open '{path}' for writing", path, SnapshotError.WriteFailed);
+
+            var now = FileStatus.Of(file, path);
+            if (!now.IsRegular) throw SourceFile.NotRegular(path, now.Mode);
+            Overridden = target.Conflict(now);
+            if (Overridden is not null && !options.Force) throw target.Refused(Overridden);
+            var metadata = Overridden is null ? known : FileMetadata.Of(file, now, path);
+
+            if (!TryClone(file, now, path)) CopyInto(file, path, all: Overridden is not null);
+            metadata.RestoreAfterWrite(file, path);
+            if (!options.NoFlush) Failure.Check(Kernel.Sync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
+            return FileStatus.Of(file, path);
+        }
+    }
+
+    private bool TryClone(SafeFileHandle file, in FileStatus now, string path)
+    {
+        // FICLONE never shrinks a file, and refuses one that is longer than an unaligned source (EINVAL): so cut it first,
+        // but only where there is hope, as the cut cannot be taken back.
+        if (now.Length > length)
+        {
+            if (FileStatus.Of(content.Handle, path).Device != now.Device) return false;
+            SetLength(file, path);
+        }
+        var errno = Kernel.Clone(content.Handle, file);
+        if (errno == 0) return true;
+        if (FileClone.IsUnavailable(errno)) return false;
+        throw Failure.From(errno, $"clone the snapshot into '{path}'", path, SnapshotError.WriteFailed, "The snapshot still has all its bytes.");
+    }
+
+    private void CopyInto(SafeFileHandle file, string path, bool all)
+    {
+        var progress = new Progress($"Saving '{path}'", length, options.Progress, cancellation);
+        var copy = new DataCopy(content.Handle, file, path, path, progress);
+        if (all)
+        {
+            SetLengthTo(0, file, path); // what others wrote must not show through our holes
+            copy.CopyAll(length);
+            return;
+        }
+        foreach (var range in modified) copy.CopyRange(range);
+        SetLength(file, path);
+    }
+
+    private void SetLength(SafeFileHandle file, string path) => SetLengthTo(length, file, path);
+
+    private static void SetLengthTo(long length, SafeFileHandle file, string path) =>
+        Failure.Check(Kernel.Truncate(file, length), $"set the length of '{path}' to {length}", path, SnapshotError.WriteFailed);
+}

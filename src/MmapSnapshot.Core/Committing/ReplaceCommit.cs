@@ -1,0 +1,130 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Backing;
+using MmapSnapshot.Native;
+using MmapSnapshot.Source;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Committing;
+
+/// <summary>
+/// Puts a new file in the place of the old one: made without a name, given all that the old one has, made durable, and renamed
+/// over it. At every instant, and after a crash, the name stands for the old file or the new one, whole.
+/// </summary>
+internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOptions options, CancellationToken cancellation)
+{
+    /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
+    internal string? Overridden { get; private set; }
+
+    /// <summary>Why the new name may not survive a power cut although it is in place; 0 when it will.</summary>
+    internal Errno FolderSync { get; private set; }
+
+    /// <summary>Replaces the target, and returns the status of the file that bears its name then.</summary>
+    /// <param name="target">The file to replace.</param>
+    /// <param name="known">The metadata of the expected file, to be carried over as long as it still is that file.</param>
+    internal FileStatus Replace(CommitTarget target, FileMetadata known)
+    {
+        var now = target.Find();
+        CheckConflict(target, now);
+        if (now is { IsRegular: false } other) throw SourceFile.NotRegular(target.Path, other.Mode);
+        if (now is { Links: > 1 } linked && !options.BreakHardLink) throw HardLinked(target.Path, linked.Links);
+        var metadata = now is null || target.Expected?.DifferenceTo(now.Value) is null ? known : Reread(target);
+
+        Leftovers.Remove(target.Folder);
+        using var staged = Stage(target, metadata);
+        var before = FileStatus.Of(staged.Handle, target.Path);
+
+        // Last look and rename under a read lease where one can be had: no writer can slip in between. (man 2 rename is not
+        // held up by a lease.)
+        var errno = target.Open(OpenMode.ReadOnly, out var current);
+        using (current)
+        {
+            bool openForWriting = false;
+            using var lease = errno == 0 ? ReadLease.TryTake(current, out openForWriting) : null;
+            CheckConflict(target, target.Find(), openForWriting);
+            staged.Replace();
+        }
+
+        SyncFolder(target.Folder, staged.Handle);
+        Leftovers.RememberOwnChange(target.Folder);
+        // Renaming moved the change time, but not the modification time: if that moved too, somebody has written to the new
+        // file already, and the status from before will show it as changed.
+        var after = FileStatus.Of(staged.Handle, target.Path);
+        return after.Modified.Equals(before.Modified) && after.Length == before.Length ? after : before;
+    }
+
+    /// <summary>Creates a file that must not exist yet, the caller's own.</summary>
+    /// <param name="target">The new file.</param>
+    /// <param name="mode">Its rights, of which the umask, or the folder's default ACL, takes its part, as with every new file.</param>
+    internal void Create(CommitTarget target, FilePermissions mode)
+    {
+        using var staged = StagedFile.Create(target.Folder, target.Name, mode);
+        Fill(staged.Handle, target.Path);
+        Flush(staged.Handle, target.Path);
+        staged.Publish();
+        SyncFolder(target.Folder, staged.Handle);
+    }
+
+    private static SnapshotException HardLinked(string path, ulong links) => new(
+        SnapshotError.HardLinked,
+        $"'{path}' was not saved: it has {links} names (hard links), and a new file would take only this one. Save with -Method InPlace to keep "
+        + "them together (not atomic), or with -BreakHardLink to leave the other names with the old bytes.",
+        path);
+
+    private void CheckConflict(CommitTarget target, FileStatus? now, bool openForWriting = false)
+    {
+        string? conflict = target.Conflict(now);
+        if (conflict is null && openForWriting && target.Expected is not null)
+            conflict = "another process has it open for writing, and would go on writing to the old file";
+        if (conflict is null) return;
+        if (!options.Force) throw target.Refused(conflict);
+        Overridden = conflict;
+    }
+
+    /// <summary>The new file, complete and (unless that is waived) on the disk, but without the target's name.</summary>
+    private StagedFile Stage(CommitTarget target, FileMetadata metadata)
+    {
+        string path = target.Path;
+        bool giveAway = options.Close && content.CanBeLinkedIn(target.Folder);
+        var staged = giveAway ? StagedFile.GiveAway(content, target.Folder, target.Name) : StagedFile.Create(target.Folder, target.Name, Kernel.PrivateMode);
+        try
+        {
+            metadata.ApplyOwner(staged.Handle, path);
+            if (!giveAway) Fill(staged.Handle, path);
+            metadata.ApplyRest(staged.Handle, path);
+            Flush(staged.Handle, path);
+            return staged;
+        }
+        catch
+        {
+            staged.Dispose();
+            throw;
+        }
+    }
+
+    private void Fill(SafeFileHandle staged, string path)
+    {
+        var errno = FileClone.TryClone(content.Handle, staged);
+        if (errno == 0) return;
+        if (!FileClone.IsUnavailable(errno)) throw Failure.From(errno, $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
+        var progress = new Progress($"Saving '{path}'", length, options.Progress, cancellation);
+        new DataCopy(content.Handle, staged, path, path, progress).CopyAll(length);
+    }
+
+    /// <summary>The metadata of the file that -Force is about to overwrite, which is not the one that was opened.</summary>
+    private static FileMetadata Reread(CommitTarget target)
+    {
+        Failure.Check(target.Open(OpenMode.ReadOnly, out var file), $"open '{target.Path}'", target.Path, SnapshotError.ReadFailed);
+        using (file)
+            return FileMetadata.Of(file, FileStatus.Of(file, target.Path), target.Path);
+    }
+
+    private void Flush(SafeFileHandle staged, string path)
+    {
+        if (!options.NoFlush) Failure.Check(Kernel.Sync(staged), $"flush the new '{path}' to the disk", path, SnapshotError.WriteFailed);
+    }
+
+    private void SyncFolder(ParentFolder folder, SafeFileHandle staged)
+    {
+        if (!options.NoFlush) FolderSync = folder.Sync(staged);
+    }
+}

@@ -1,0 +1,122 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Mapping;
+
+/// <summary>
+/// A shared, read-only mapping of a private file (man 2 mmap). Writes go through the descriptor and show here, because the
+/// kernel keeps both coherent; nobody stores through the mapping, so a full disk cannot kill the process. It is unmapped when
+/// disposed, or, while somebody still holds a reference, when the last one lets go.
+/// </summary>
+internal sealed unsafe class MappedRegion : SafeHandle
+{
+    /// <summary>An empty region; see <see cref="Map"/>.</summary>
+    public MappedRegion()
+        : base(invalidHandleValue: 0, ownsHandle: true)
+    {
+    }
+
+    public override bool IsInvalid => handle == 0;
+
+    /// <summary>How many bytes are mapped; 0 for an empty file, which cannot be.</summary>
+    internal long Length { get; private set; }
+
+    /// <summary>The first byte. Valid only while a reference is held (DangerousAddRef).</summary>
+    internal byte* Address => (byte*)handle;
+
+    internal static MappedRegion Map(SafeFileHandle file, long length, string path)
+    {
+        var region = new MappedRegion();
+        if (length > 0) region.SetMapping(file, length, path);
+        return region;
+    }
+
+    /// <summary>
+    /// Maps <paramref name="length"/> bytes from now on; the address may change. The caller sees to it that nobody holds a
+    /// reference. A failure leaves the mapping as it was.
+    /// </summary>
+    internal void Resize(SafeFileHandle file, long length, string path)
+    {
+        if (IsInvalid)
+        {
+            if (length > 0) SetMapping(file, length, path);
+            return;
+        }
+        if (length == 0)
+        {
+            Unmap();
+            SetHandle(0);
+        }
+        else
+        {
+            nint moved = Syscall.mremap(handle, (ulong)Length, (ulong)length, MremapFlags.MREMAP_MAYMOVE);
+            if (moved == Syscall.MAP_FAILED) throw Refused(Stdlib.GetLastError(), length, path);
+            SetHandle(moved);
+        }
+        Length = length;
+    }
+
+    /// <summary>
+    /// Brings the pages of a range into memory, so that a bad sector is an error here and not a SIGBUS later. The caller holds
+    /// a reference and has checked the range.
+    /// </summary>
+    internal void Populate(SafeFileHandle file, long offset, long count, string path)
+    {
+        long pageStart = offset / Environment.SystemPageSize * Environment.SystemPageSize;
+        while (count > 0)
+        {
+            if (LibC.Advise(Address + pageStart, (nuint)(offset + count - pageStart), Constants.PopulateRead) == 0) return;
+            var errno = NativeConvert.ToErrno(Marshal.GetLastPInvokeError());
+            if (errno is Errno.EINTR or Errno.EAGAIN) continue;
+            if (errno == Errno.EINVAL) errno = ReadThrough(file, offset, count); // before Linux 5.14
+            // EFAULT is madvise's word for the SIGBUS that touching the page would have been.
+            if (errno == Errno.EFAULT) errno = Errno.EIO;
+            Failure.Check(errno, $"read '{path}' between offset {offset} and {offset + count}", path, SnapshotError.ReadFailed);
+            return;
+        }
+    }
+
+    protected override bool ReleaseHandle()
+    {
+        Unmap();
+        return true;
+    }
+
+    private static Errno ReadThrough(SafeFileHandle file, long offset, long count)
+    {
+        var buffer = new byte[64 << 10];
+        for (long end = offset + count; offset < end; offset += buffer.Length)
+        {
+            var errno = Kernel.Read(file, buffer.AsSpan(0, (int)Math.Min(buffer.Length, end - offset)), offset, out _);
+            if (errno != 0) return errno;
+        }
+        return 0;
+    }
+
+    private static SnapshotException Refused(Errno errno, long length, string path) => new(
+        errno == Errno.ENOMEM ? SnapshotError.TooLarge : SnapshotError.NotSupported,
+        $"Cannot map the {length} bytes of '{path}' into memory: {Failure.Describe(errno)}.",
+        path,
+        NativeConvert.FromErrno(errno));
+
+    private void SetMapping(SafeFileHandle file, long length, string path)
+    {
+        bool added = false;
+        try
+        {
+            file.DangerousAddRef(ref added);
+            nint address = Syscall.mmap(0, (ulong)length, MmapProts.PROT_READ, MmapFlags.MAP_SHARED, (int)file.DangerousGetHandle(), 0);
+            if (address == Syscall.MAP_FAILED) throw Refused(Stdlib.GetLastError(), length, path);
+            SetHandle(address);
+            Length = length;
+        }
+        finally
+        {
+            if (added) file.DangerousRelease();
+        }
+    }
+
+    private void Unmap() => _ = Syscall.munmap(handle, (ulong)Length);
+}

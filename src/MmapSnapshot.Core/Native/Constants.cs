@@ -1,0 +1,38 @@
+namespace MmapSnapshot.Native;
+
+/// <summary>Numbers of the kernel's interface that neither .NET nor Mono.Posix names. All are the same on x64 and arm64.</summary>
+internal static class Constants
+{
+    /// <summary>man 2 openat: the folder that relative paths start from is the current one.</summary>
+    internal const int AtCurrentFolder = -100;
+
+    /// <summary>man 2 ioctl_ficlone.</summary>
+    internal const uint FiClone = 0x40049409;
+
+    /// <summary>man 2 ioctl_ficlonerange.</summary>
+    internal const uint FiCloneRange = 0x4020940d;
+
+    /// <summary>man 2 ioctl_iflags: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS.</summary>
+    internal const uint GetInodeFlags = 0x80086601, SetInodeFlags = 0x40086602;
+
+    /// <summary>man 2 lseek.</summary>
+    internal const int SeekData = 3, SeekHole = 4;
+
+    /// <summary>man 2 madvise, since Linux 5.14.</summary>
+    internal const int PopulateRead = 22;
+
+    /// <summary>man 2 memfd_create: MFD_CLOEXEC.</summary>
+    internal const uint MemfdCloseOnExec = 1;
+
+    /// <summary>man 2 renameat2: RENAME_NOREPLACE.</summary>
+    internal const uint RenameNoReplace = 1;
+
+    /// <summary>man 2 flock: LOCK_EX | LOCK_NB.</summary>
+    internal const int LockExclusiveNow = 2 | 4;
+
+    /// <summary>man 2 fcntl: lease types F_RDLCK and F_UNLCK.</summary>
+    internal const int LeaseRead = 0, LeaseNone = 2;
+
+    /// <summary>man 7 signal: SIGURG, whose default action is to be ignored.</summary>
+    internal const int SignalUrgent = 23;
+}

@@ -1,0 +1,29 @@
+namespace MmapSnapshot.Native;
+
+/// <summary>The inode flags a user can set (man 2 ioctl_iflags, man 1 chattr) and that a new file can take over.</summary>
+[Flags]
+internal enum InodeFlags
+{
+    None = 0,
+
+    /// <summary>FS_COMPR_FL, <c>chattr +c</c>.</summary>
+    Compress = 0x4,
+
+    /// <summary>FS_SYNC_FL, <c>chattr +S</c>.</summary>
+    Synchronous = 0x8,
+
+    /// <summary>FS_NODUMP_FL, <c>chattr +d</c>.</summary>
+    NoDump = 0x40,
+
+    /// <summary>FS_NOATIME_FL, <c>chattr +A</c>.</summary>
+    NoAccessTime = 0x80,
+
+    /// <summary>FS_NOCOMP_FL, <c>chattr +m</c>.</summary>
+    NoCompress = 0x400,
+
+    /// <summary>FS_NOCOW_FL, <c>chattr +C</c>. Only an empty file takes it.</summary>
+    NoCopyOnWrite = 0x800000,
+
+    /// <summary>The flags a commit carries over from the old file to the new one.</summary>
+    CarriedOver = Compress | Synchronous | NoDump | NoAccessTime | NoCompress | NoCopyOnWrite,
+}

@@ -1,0 +1,353 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using Mono.Unix;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Native;
+
+/// <summary>
+/// Every call the engine makes to the kernel, by its man-page name. Each returns the errno, 0 when it worked, retries EINTR,
+/// and holds a reference to the descriptor while the kernel uses it. Names are strings in Mono's UnixEncoding, which carries
+/// bytes that are no UTF-8.
+/// </summary>
+internal static unsafe class Kernel
+{
+    /// <summary>0600: nobody else's, until a commit gives the file its own mode.</summary>
+    internal const FilePermissions PrivateMode = FilePermissions.S_IRUSR | FilePermissions.S_IWUSR;
+
+    /// <summary>
+    /// man 2 openat, always with O_CLOEXEC. A null <paramref name="folder"/> is the current one. The umask, or the folder's
+    /// default ACL, takes its part of <paramref name="mode"/>, which counts only with O_CREAT.
+    /// </summary>
+    internal static Errno OpenAt(
+        SafeFileHandle? folder, string path, int flags, out SafeFileHandle file, FilePermissions mode = PrivateMode)
+    {
+        bool added = false;
+        try
+        {
+            folder?.DangerousAddRef(ref added);
+            int start = folder is null ? Constants.AtCurrentFolder : (int)folder.DangerousGetHandle();
+            fixed (byte* native = ToNative(path))
+            {
+                while (true)
+                {
+                    int descriptor = LibC.OpenAt(start, native, flags | OpenMode.CloseOnExec, NativeConvert.FromFilePermissions(mode));
+                    var errno = descriptor < 0 ? LastPInvokeErrno() : 0;
+                    if (errno == Errno.EINTR) continue;
+                    file = new SafeFileHandle(descriptor, ownsHandle: true);
+                    return errno;
+                }
+            }
+        }
+        finally
+        {
+            if (added) folder!.DangerousRelease();
+        }
+    }
+
+    /// <summary>man 2 open, O_TMPFILE: a file without a name in <paramref name="folder"/>, readable and writable for us.</summary>
+    internal static Errno OpenTmpFile(SafeFileHandle folder, out SafeFileHandle file, FilePermissions mode = PrivateMode) =>
+        OpenAt(folder, ".", OpenMode.TmpFile | OpenMode.ReadWrite, out file, mode);
+
+    /// <summary>man 2 memfd_create, close-on-exec.</summary>
+    internal static Errno MemfdCreate(string name, out SafeFileHandle file)
+    {
+        int descriptor = LibC.MemfdCreate(name, Constants.MemfdCloseOnExec);
+        file = new SafeFileHandle(descriptor, ownsHandle: true);
+        return descriptor < 0 ? LastPInvokeErrno() : 0;
+    }
+
+    /// <summary>man 2 fstat.</summary>
+    internal static Errno Stat(SafeFileHandle file, out Stat status)
+    {
+        using var fd = new Borrowed(file);
+        return Syscall.fstat(fd.Number, out status) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 2 fstatat. A symbolic link is looked at, not followed.</summary>
+    internal static Errno StatAt(SafeFileHandle folder, string name, out Stat status)
+    {
+        using var fd = new Borrowed(folder);
+        return Syscall.fstatat(fd.Number, name, out status, AtFlags.AT_SYMLINK_NOFOLLOW) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 5 proc: the path the kernel knows a descriptor by, as /proc/self/fd shows it.</summary>
+    internal static Errno PathOf(SafeFileHandle file, out string path)
+    {
+        using var fd = new Borrowed(file);
+        var buffer = new byte[4096 + 16]; // PATH_MAX and " (deleted)"
+        long length = Syscall.readlink(ProcPath(fd.Number), buffer);
+        path = length < 0 ? "" : UnixEncoding.Instance.GetString(buffer, 0, (int)length);
+        return length < 0 ? Stdlib.GetLastError() : 0;
+    }
+
+    /// <summary>man 2 pread, until <paramref name="destination"/> is full or the file ends; <paramref name="done"/> is what was read.</summary>
+    internal static Errno Read(SafeFileHandle file, Span<byte> destination, long offset, out int done)
+    {
+        using var fd = new Borrowed(file);
+        done = 0;
+        fixed (byte* buffer = destination) // pinned until the kernel has returned
+        {
+            while (done < destination.Length)
+            {
+                long count = Syscall.pread(fd.Number, buffer + done, (ulong)(destination.Length - done), offset + done);
+                if (count == 0) break;
+                if (count > 0)
+                {
+                    done += (int)count;
+                    continue;
+                }
+                var errno = Stdlib.GetLastError();
+                if (errno != Errno.EINTR) return errno;
+            }
+        }
+        return 0;
+    }
+
+    /// <summary>man 2 pwrite, until all is written or the kernel refuses; <paramref name="done"/> is what was written even then.</summary>
+    internal static Errno Write(SafeFileHandle file, ReadOnlySpan<byte> source, long offset, out int done)
+    {
+        using var fd = new Borrowed(file);
+        done = 0;
+        fixed (byte* buffer = source) // pinned until the kernel has returned
+        {
+            while (done < source.Length)
+            {
+                long count = Syscall.pwrite(fd.Number, buffer + done, (ulong)(source.Length - done), offset + done);
+                if (count > 0)
+                {
+                    done += (int)count;
+                    continue;
+                }
+                var errno = count == 0 ? Errno.EIO : Stdlib.GetLastError(); // a write of nothing would never end
+                if (errno != Errno.EINTR) return errno;
+            }
+        }
+        return 0;
+    }
+
+    /// <summary>man 2 ftruncate.</summary>
+    internal static Errno Truncate(SafeFileHandle file, long length)
+    {
+        using var fd = new Borrowed(file);
+        return Retry(Syscall.ftruncate, fd.Number, length);
+    }
+
+    /// <summary>man 2 fsync.</summary>
+    internal static Errno Sync(SafeFileHandle file)
+    {
+        using var fd = new Borrowed(file);
+        return Syscall.fsync(fd.Number) == 0 ? 0 : Stdlib.GetLastError(); // never repeated: a second fsync forgets the error
+    }
+
+    /// <summary>man 2 fdatasync.</summary>
+    internal static Errno SyncData(SafeFileHandle file)
+    {
+        using var fd = new Borrowed(file);
+        return Syscall.fdatasync(fd.Number) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 2 syncfs: everything on the filesystem that <paramref name="file"/> is on.</summary>
+    internal static Errno SyncFileSystem(SafeFileHandle file) => LibC.SyncFs(file) == 0 ? 0 : LastPInvokeErrno();
+
+    /// <summary>man 2 ioctl_ficlone: <paramref name="target"/> shares all extents of <paramref name="source"/>.</summary>
+    internal static Errno Clone(SafeFileHandle source, SafeFileHandle target)
+    {
+        using var fd = new Borrowed(source);
+        while (true)
+        {
+            if (LibC.Ioctl(target, Constants.FiClone, fd.Number) == 0) return 0;
+            var errno = LastPInvokeErrno();
+            if (errno != Errno.EINTR) return errno;
+        }
+    }
+
+    /// <summary>man 2 ioctl_ficlonerange: the first <paramref name="length"/> bytes (0: all) are shared.</summary>
+    internal static Errno CloneStart(SafeFileHandle source, SafeFileHandle target, ulong length)
+    {
+        using var fd = new Borrowed(source);
+        var range = stackalloc ulong[4]; // struct file_clone_range: s64 src_fd; u64 src_offset, src_length, dest_offset
+        range[0] = (ulong)fd.Number;
+        range[2] = length;
+        return LibC.Ioctl(target, Constants.FiCloneRange, range) == 0 ? 0 : LastPInvokeErrno();
+    }
+
+    /// <summary>man 2 copy_file_range, one call; <paramref name="done"/> may be less than <paramref name="count"/>.</summary>
+    internal static Errno CopyRange(SafeFileHandle source, SafeFileHandle target, long offset, long count, out long done)
+    {
+        long from = offset, to = offset;
+        done = LibC.CopyFileRange(source, &from, target, &to, (nuint)count, 0);
+        if (done >= 0) return 0;
+        done = 0;
+        return LastPInvokeErrno();
+    }
+
+    /// <summary>man 2 lseek, SEEK_DATA: where the next data at or after <paramref name="offset"/> begins. ENXIO: there is none.</summary>
+    internal static Errno SeekData(SafeFileHandle file, long offset, out long found) => Seek(file, offset, Constants.SeekData, out found);
+
+    /// <summary>man 2 lseek, SEEK_HOLE: where the next hole at or after <paramref name="offset"/> begins; the end of the file counts as one.</summary>
+    internal static Errno SeekHole(SafeFileHandle file, long offset, out long found) => Seek(file, offset, Constants.SeekHole, out found);
+
+    /// <summary>man 2 linkat, of an open file through /proc/self/fd: AT_EMPTY_PATH would need a capability before Linux 6.10.</summary>
+    internal static Errno LinkAt(SafeFileHandle file, SafeFileHandle folder, string name)
+    {
+        using var fd = new Borrowed(file);
+        using var to = new Borrowed(folder);
+        return Syscall.linkat(Constants.AtCurrentFolder, ProcPath(fd.Number), to.Number, name, AtFlags.AT_SYMLINK_FOLLOW) == 0
+            ? 0
+            : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 2 renameat, within <paramref name="folder"/>.</summary>
+    internal static Errno RenameAt(SafeFileHandle folder, string oldName, string newName)
+    {
+        using var fd = new Borrowed(folder);
+        return Syscall.renameat(fd.Number, oldName, fd.Number, newName) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 2 renameat2, RENAME_NOREPLACE, within <paramref name="folder"/>: EEXIST when <paramref name="newName"/> is taken.</summary>
+    internal static Errno RenameAtNoReplace(SafeFileHandle folder, string oldName, string newName)
+    {
+        fixed (byte* from = ToNative(oldName), to = ToNative(newName))
+            return LibC.RenameAt2(folder, from, folder, to, Constants.RenameNoReplace) == 0 ? 0 : LastPInvokeErrno();
+    }
+
+    /// <summary>man 2 unlinkat.</summary>
+    internal static Errno UnlinkAt(SafeFileHandle folder, string name)
+    {
+        using var fd = new Borrowed(folder);
+        return Syscall.unlinkat(fd.Number, name, 0) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 2 fchown.</summary>
+    internal static Errno ChangeOwner(SafeFileHandle file, uint user, uint group)
+    {
+        using var fd = new Borrowed(file);
+        return Syscall.fchown(fd.Number, user, group) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 2 fchmod.</summary>
+    internal static Errno ChangeMode(SafeFileHandle file, FilePermissions mode)
+    {
+        using var fd = new Borrowed(file);
+        return Syscall.fchmod(fd.Number, mode) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 2 flistxattr. A filesystem without extended attributes has none.</summary>
+    internal static Errno ListAttributes(SafeFileHandle file, out string[] names)
+    {
+        using var fd = new Borrowed(file);
+        names = [];
+        if (Syscall.flistxattr(fd.Number, UnixEncoding.Instance, out var found) >= 0)
+        {
+            names = found;
+            return 0;
+        }
+        var errno = Stdlib.GetLastError();
+        return errno is Errno.EOPNOTSUPP or Errno.ENOSYS ? 0 : errno;
+    }
+
+    /// <summary>man 2 fgetxattr.</summary>
+    internal static Errno GetAttribute(SafeFileHandle file, string name, out byte[] value)
+    {
+        using var fd = new Borrowed(file);
+        value = [];
+        if (Syscall.fgetxattr(fd.Number, name, out value) >= 0) return 0;
+        return Stdlib.GetLastError();
+    }
+
+    /// <summary>man 2 fsetxattr.</summary>
+    internal static Errno SetAttribute(SafeFileHandle file, string name, byte[] value)
+    {
+        using var fd = new Borrowed(file);
+        return Syscall.fsetxattr(fd.Number, name, value) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 2 fremovexattr.</summary>
+    internal static Errno RemoveAttribute(SafeFileHandle file, string name)
+    {
+        using var fd = new Borrowed(file);
+        return Syscall.fremovexattr(fd.Number, name) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 2 ioctl_iflags, FS_IOC_GETFLAGS. A filesystem without inode flags has none set.</summary>
+    internal static Errno GetInodeFlags(SafeFileHandle file, out InodeFlags flags)
+    {
+        long value = 0; // the kernel writes an int; the request's size says long
+        int result = LibC.Ioctl(file, Constants.GetInodeFlags, &value);
+        flags = (InodeFlags)(int)value;
+        if (result == 0) return 0;
+        flags = InodeFlags.None;
+        var errno = LastPInvokeErrno();
+        return errno is Errno.ENOTTY or Errno.EOPNOTSUPP or Errno.ENOSYS or Errno.EINVAL ? 0 : errno;
+    }
+
+    /// <summary>man 2 ioctl_iflags, FS_IOC_SETFLAGS.</summary>
+    internal static Errno SetInodeFlags(SafeFileHandle file, InodeFlags flags)
+    {
+        long value = (int)flags;
+        return LibC.Ioctl(file, Constants.SetInodeFlags, &value) == 0 ? 0 : LastPInvokeErrno();
+    }
+
+    /// <summary>man 2 fcntl, F_SETLEASE with F_RDLCK, announced by SIGURG instead of the SIGIO that would kill the process.</summary>
+    internal static Errno TakeReadLease(SafeFileHandle file)
+    {
+        using var fd = new Borrowed(file);
+        if (Syscall.fcntl(fd.Number, FcntlCommand.F_SETSIG, Constants.SignalUrgent) != 0) return Stdlib.GetLastError();
+        return Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.LeaseRead) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 2 fcntl, F_SETLEASE with F_UNLCK.</summary>
+    internal static void ReleaseLease(SafeFileHandle file)
+    {
+        using var fd = new Borrowed(file);
+        _ = Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.LeaseNone);
+    }
+
+    /// <summary>man 2 flock, LOCK_EX without waiting. The lock goes with the last descriptor of this open file.</summary>
+    internal static Errno Lock(SafeFileHandle file) => LibC.Flock(file, Constants.LockExclusiveNow) == 0 ? 0 : LastPInvokeErrno();
+
+    private static Errno Seek(SafeFileHandle file, long offset, int whence, out long found)
+    {
+        found = LibC.Seek(file, offset, whence);
+        return found < 0 ? LastPInvokeErrno() : 0;
+    }
+
+    private static Errno Retry(Func<int, long, int> call, int descriptor, long argument)
+    {
+        while (true)
+        {
+            if (call(descriptor, argument) == 0) return 0;
+            var errno = Stdlib.GetLastError();
+            if (errno != Errno.EINTR) return errno;
+        }
+    }
+
+    private static Errno LastPInvokeErrno() => NativeConvert.ToErrno(Marshal.GetLastPInvokeError());
+
+    private static string ProcPath(int descriptor) => $"/proc/self/fd/{descriptor}";
+
+    private static byte[] ToNative(string path)
+    {
+        var bytes = new byte[UnixEncoding.Instance.GetByteCount(path) + 1]; // the last stays 0
+        UnixEncoding.Instance.GetBytes(path, 0, path.Length, bytes, 0);
+        return bytes;
+    }
+
+    /// <summary>The number of a descriptor, kept open until disposed: nobody can close it, and the kernel reuse it, meanwhile.</summary>
+    private readonly ref struct Borrowed
+    {
+        private readonly SafeFileHandle _handle;
+
+        internal Borrowed(SafeFileHandle handle)
+        {
+            bool added = false;
+            handle.DangerousAddRef(ref added);
+            _handle = handle;
+        }
+
+        internal int Number => (int)_handle.DangerousGetHandle();
+
+        public void Dispose() => _handle.DangerousRelease();
+    }
+}

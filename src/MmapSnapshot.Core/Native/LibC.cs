@@ -1,0 +1,54 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace MmapSnapshot.Native;
+
+/// <summary>
+/// The libc calls that Mono.Posix lacks, declared as their man pages have them. The variadic ones (openat, ioctl) may be
+/// declared with fixed arguments: the calling conventions of Linux on x64 and arm64 pass both alike.
+/// </summary>
+internal static unsafe partial class LibC
+{
+    private const string Library = "libc";
+
+    /// <summary>man 2 openat. Mono.Posix has it too, but drops O_TMPFILE.</summary>
+    [LibraryImport(Library, EntryPoint = "openat", SetLastError = true)]
+    internal static partial int OpenAt(int folder, byte* path, int flags, uint mode);
+
+    /// <summary>man 2 ioctl, with a number as its argument (FICLONE).</summary>
+    [LibraryImport(Library, EntryPoint = "ioctl", SetLastError = true)]
+    internal static partial int Ioctl(SafeFileHandle file, nuint request, int argument);
+
+    /// <summary>man 2 ioctl, with a buffer as its argument.</summary>
+    [LibraryImport(Library, EntryPoint = "ioctl", SetLastError = true)]
+    internal static partial int Ioctl(SafeFileHandle file, nuint request, void* argument);
+
+    /// <summary>man 2 copy_file_range.</summary>
+    [LibraryImport(Library, EntryPoint = "copy_file_range", SetLastError = true)]
+    internal static partial nint CopyFileRange(
+        SafeFileHandle source, long* sourceOffset, SafeFileHandle target, long* targetOffset, nuint count, uint flags);
+
+    /// <summary>man 2 lseek. Mono.Posix has it too, but without SEEK_DATA and SEEK_HOLE.</summary>
+    [LibraryImport(Library, EntryPoint = "lseek", SetLastError = true)]
+    internal static partial long Seek(SafeFileHandle file, long offset, int whence);
+
+    /// <summary>man 2 renameat2 (RENAME_NOREPLACE).</summary>
+    [LibraryImport(Library, EntryPoint = "renameat2", SetLastError = true)]
+    internal static partial int RenameAt2(SafeFileHandle oldFolder, byte* oldName, SafeFileHandle newFolder, byte* newName, uint flags);
+
+    /// <summary>man 2 madvise (MADV_POPULATE_READ).</summary>
+    [LibraryImport(Library, EntryPoint = "madvise", SetLastError = true)]
+    internal static partial int Advise(void* address, nuint length, int advice);
+
+    /// <summary>man 2 memfd_create.</summary>
+    [LibraryImport(Library, EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int MemfdCreate(string name, uint flags);
+
+    /// <summary>man 2 flock.</summary>
+    [LibraryImport(Library, EntryPoint = "flock", SetLastError = true)]
+    internal static partial int Flock(SafeFileHandle file, int operation);
+
+    /// <summary>man 2 syncfs.</summary>
+    [LibraryImport(Library, EntryPoint = "syncfs", SetLastError = true)]
+    internal static partial int SyncFs(SafeFileHandle file);
+}

@@ -1,0 +1,18 @@
+namespace MmapSnapshot;
+
+/// <summary>How far a long operation has come.</summary>
+/// <param name="Activity">What is being done, for people: "Copying '/x/y'".</param>
+/// <param name="BytesDone">Bytes passed so far, holes included.</param>
+/// <param name="BytesTotal">Bytes to pass in all.</param>
+public readonly record struct SnapshotProgress(string Activity, long BytesDone, long BytesTotal);
+
+/// <summary>Carries the user's cancellation and progress through a long operation.</summary>
+internal readonly struct Progress(string activity, long total, IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
+{
+    /// <summary>Throws when cancelled, else tells the listener.</summary>
+    internal void Advance(long done)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        listener?.Report(new SnapshotProgress(activity, done, total));
+    }
+}

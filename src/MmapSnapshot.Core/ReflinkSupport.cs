@@ -1,0 +1,124 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Backing;
+using MmapSnapshot.Native;
+using MmapSnapshot.Source;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot;
+
+/// <summary>What a path's filesystem can do for a snapshot, found out by trying it on nameless files.</summary>
+/// <param name="Path">The file or folder asked about, symbolic links resolved.</param>
+/// <param name="FileSystem">The type of filesystem, as in /proc/self/mountinfo.</param>
+/// <param name="MountPoint">Where it is mounted.</param>
+/// <param name="Reflink">Whether FICLONE works there: a snapshot shares the file's extents.</param>
+/// <param name="TmpFile">Whether O_TMPFILE works there: the private bytes lie beside the file, without a name.</param>
+/// <param name="Lease">Whether this process may take a read lease there: writers can be held off while a copy or a commit goes on.</param>
+/// <param name="OpenCost">What opening a snapshot costs: O(extents) or O(data).</param>
+/// <param name="CommitCost">What saving one costs, by default.</param>
+/// <param name="Reason">In words, why it is not better; null when it is as good as it gets.</param>
+public sealed record ReflinkSupport(
+    string Path,
+    string FileSystem,
+    string MountPoint,
+    bool Reflink,
+    bool TmpFile,
+    bool Lease,
+    string OpenCost,
+    string CommitCost,
+    string? Reason)
+{
+    private const string ByExtent = "O(extents)";
+
+    private const string ByData = "O(data)";
+
+    /// <summary>How much of a file is cloned to see whether it can be: some blocks of any size, few extents.</summary>
+    private const int Trial = 1 << 20;
+
+    /// <summary>Tries out what can be done with a file, or with files in a folder. Nothing that has a name is made or changed.</summary>
+    /// <param name="path">The file or folder; a symbolic link is followed.</param>
+    /// <exception cref="SnapshotException">FileNotFound, NotARegularFile, AccessDenied, ReadFailed, WriteFailed, NoSpace.</exception>
+    public static ReflinkSupport Probe(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        if (Directory.Exists(path)) return ProbeFolder(path);
+        using var source = SourceFile.Open(path);
+        return Probe(source.Path, source.Folder, source.Handle);
+    }
+
+    private static ReflinkSupport ProbeFolder(string path)
+    {
+        var errno = ParentFolder.Open(path, out var folder);
+        using (folder)
+        {
+            Failure.Check(errno, $"open the folder '{path}'", path, SnapshotError.ReadFailed);
+            Failure.Check(Kernel.PathOf(folder.Handle, out string real), $"resolve '{path}'", path, SnapshotError.ReadFailed);
+            return Probe(real, folder, file: null);
+        }
+    }
+
+    private static ReflinkSupport Probe(string path, ParentFolder folder, SafeFileHandle? file)
+    {
+        var mount = Mount.Of(folder.Handle);
+        var created = PrivateFile.TryCreateIn(folder, out var tmpFile);
+        using (tmpFile)
+        {
+            bool hasTmpFile = created == 0;
+            var cloned = hasTmpFile ? TryClone(folder, tmpFile, file) : created;
+            bool lease = file is not null ? TryLease(file) : hasTmpFile && TryLeaseOf(tmpFile);
+            return new ReflinkSupport(
+                path,
+                mount?.FileSystem ?? "unknown",
+                mount?.MountPoint ?? "unknown",
+                Reflink: cloned == 0,
+                hasTmpFile,
+                lease,
+                OpenCost: cloned == 0 ? ByExtent : ByData,
+                CommitCost: cloned == 0 ? ByExtent : ByData,
+                cloned == 0 ? null : Explain(hasTmpFile, cloned, folder.Path));
+        }
+    }
+
+    private static string Explain(bool hasTmpFile, Errno errno, string folder) => (hasTmpFile, errno) switch
+    {
+        (true, _) => $"The filesystem does not clone here ({Failure.Describe(errno)}), so a snapshot is a copy.",
+        (false, Errno.EACCES or Errno.EPERM or Errno.EROFS) =>
+            $"'{folder}' cannot be written to ({Failure.Describe(errno)}), so a snapshot is a copy in $TMPDIR, /tmp or memory, and cannot replace its file.",
+        _ => $"No nameless file can be made in '{folder}' ({Failure.Describe(errno)}), so a snapshot is a copy in $TMPDIR, /tmp or memory.",
+    };
+
+    private static Errno TryClone(ParentFolder folder, PrivateFile target, SafeFileHandle? file)
+    {
+        if (file is not null)
+        {
+            // FileClone.TryClone would share all extents, which can be a hundred thousand: a part shows it as well.
+            long length = FileStatus.Of(file, folder.Path).Length;
+            var errno = Kernel.CloneStart(file, target.Handle, length > Trial ? (ulong)Trial : 0);
+            return errno == Errno.EINVAL ? FileClone.TryClone(file, target.Handle) : errno;
+        }
+
+        var created = PrivateFile.TryCreateIn(folder, out var source);
+        using (source)
+        {
+            if (created != 0) return created;
+            var written = Kernel.Write(source.Handle, new byte[1], 0, out _);
+            return written != 0 ? written : FileClone.TryClone(source.Handle, target.Handle);
+        }
+    }
+
+    private static bool TryLease(SafeFileHandle file)
+    {
+        using var lease = ReadLease.TryTake(file, out bool openForWriting);
+        return lease is not null || openForWriting; // somebody writes just now: on another day there is one
+    }
+
+    /// <summary>A lease is for a file nobody has open for writing, so the nameless one is reopened and its first descriptor closed.</summary>
+    private static bool TryLeaseOf(PrivateFile file)
+    {
+        var errno = Kernel.OpenAt(null, $"/proc/self/fd/{file.Handle.DangerousGetHandle()}", OpenMode.ReadOnly, out var readable);
+        using (readable)
+        {
+            file.Dispose();
+            return errno == 0 && TryLease(readable);
+        }
+    }
+}

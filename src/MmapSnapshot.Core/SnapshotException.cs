@@ -1,0 +1,86 @@
+namespace MmapSnapshot;
+
+/// <summary>What went wrong, as a stable id: scripts may test for its name.</summary>
+public enum SnapshotError
+{
+    /// <summary>There is no such file or folder.</summary>
+    FileNotFound,
+
+    /// <summary>The path is a folder, device, FIFO or socket.</summary>
+    NotARegularFile,
+
+    /// <summary>A permission is missing, or the filesystem is mounted read-only.</summary>
+    AccessDenied,
+
+    /// <summary>Others kept writing to the file while it was copied.</summary>
+    SourceChanging,
+
+    /// <summary>The length is beyond what the filesystem, the address space or a byte array holds.</summary>
+    TooLarge,
+
+    /// <summary>The snapshot has been closed.</summary>
+    SnapshotClosed,
+
+    /// <summary>The snapshot was opened read-only.</summary>
+    ReadOnlySnapshot,
+
+    /// <summary>An offset, count or length is negative or reaches past the end.</summary>
+    OutOfRange,
+
+    /// <summary>The value given cannot be turned into bytes.</summary>
+    InvalidBytes,
+
+    /// <summary>Other bytes stand where certain ones were expected.</summary>
+    ExpectationFailed,
+
+    /// <summary>The disk, or the user's quota on it, is full.</summary>
+    NoSpace,
+
+    /// <summary>The kernel could not read.</summary>
+    ReadFailed,
+
+    /// <summary>The kernel could not write.</summary>
+    WriteFailed,
+
+    /// <summary>The file was changed, replaced or deleted since the snapshot was opened, or is open for writing elsewhere.</summary>
+    SnapshotConflict,
+
+    /// <summary>The file has further names (hard links), which a new file would leave behind.</summary>
+    HardLinked,
+
+    /// <summary>The file belongs to an owner or group that this process may not give a new file.</summary>
+    OwnerNotPreservable,
+
+    /// <summary>The file has attributes (ACL, capabilities, label, flags) that this process may not give a new file.</summary>
+    AttributesNotPreservable,
+
+    /// <summary>The destination exists already.</summary>
+    DestinationExists,
+
+    /// <summary>A view of the snapshot is still in use.</summary>
+    ViewOpen,
+
+    /// <summary>The filesystem or system cannot do this.</summary>
+    NotSupported,
+}
+
+/// <summary>Everything the engine reports: a stable id, the file, and what to do next.</summary>
+public sealed class SnapshotException : IOException
+{
+    internal SnapshotException(SnapshotError error, string message, string? path = null, int errorNumber = 0)
+        : base(message)
+    {
+        Error = error;
+        Path = path;
+        ErrorNumber = errorNumber;
+    }
+
+    /// <summary>The stable id.</summary>
+    public SnapshotError Error { get; }
+
+    /// <summary>The file concerned, or null.</summary>
+    public string? Path { get; }
+
+    /// <summary>The kernel's errno behind it (man 3 errno), or 0.</summary>
+    public int ErrorNumber { get; }
+}

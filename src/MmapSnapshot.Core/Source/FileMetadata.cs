@@ -1,0 +1,124 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Source;
+
+/// <summary>What a file has besides its bytes, and a new file must take over: owner, mode, extended attributes, inode flags.</summary>
+internal sealed class FileMetadata
+{
+    private const string Capability = "security.capability";
+
+    /// <summary>man 2 chown: -1 leaves the owner as the kernel made it.</summary>
+    private const uint Unchanged = uint.MaxValue;
+
+    private readonly FileStatus _status;
+
+    private readonly KeyValuePair<string, byte[]>[] _attributes;
+
+    private readonly InodeFlags _flags;
+
+    private FileMetadata(FileStatus status, KeyValuePair<string, byte[]>[] attributes, InodeFlags flags)
+    {
+        _status = status;
+        _attributes = attributes;
+        _flags = flags;
+    }
+
+    internal static FileMetadata Of(SafeFileHandle file, in FileStatus status, string path)
+    {
+        Failure.Check(Kernel.ListAttributes(file, out string[] names), $"list the attributes of '{path}'", path, SnapshotError.ReadFailed);
+        var attributes = new List<KeyValuePair<string, byte[]>>(names.Length);
+        foreach (string name in names.Where(IsCarriedOver))
+        {
+            var errno = Kernel.GetAttribute(file, name, out byte[] value);
+            if (errno == Errno.ENODATA) continue; // removed since it was listed
+            Failure.Check(errno, $"read the attribute {name} of '{path}'", path, SnapshotError.ReadFailed);
+            attributes.Add(new(name, value));
+        }
+        Failure.Check(Kernel.GetInodeFlags(file, out var flags), $"read the flags of '{path}'", path, SnapshotError.ReadFailed);
+        return new FileMetadata(status, [.. attributes], flags & InodeFlags.CarriedOver);
+    }
+
+    /// <summary>
+    /// Takes over owner and group; first of all, because a right that is missing shows here before any work is done, and
+    /// because the kernel clears setuid, setgid and capabilities at a change of owner.
+    /// </summary>
+    internal void ApplyOwner(SafeFileHandle file, string path)
+    {
+        var now = FileStatus.Of(file, path);
+        if (_status.User == now.User && _status.Group == now.Group) return;
+        // -1 leaves what is right already: it takes no privilege.
+        var errno = Kernel.ChangeOwner(
+            file, _status.User == now.User ? Unchanged : _status.User, _status.Group == now.Group ? Unchanged : _status.Group);
+        if (errno == 0) return;
+        if (errno is not (Errno.EPERM or Errno.EINVAL)) throw Failure.From(errno, $"give '{path}' its owner", path, SnapshotError.WriteFailed);
+        throw new SnapshotException(
+            SnapshotError.OwnerNotPreservable,
+            $"Cannot replace '{path}': it belongs to user {_status.User}, group {_status.Group}, and this process may not give a new file to them "
+            + $"({Failure.Describe(errno)}). Save with -Method InPlace, which keeps the file's owner (but is not atomic), or as root.",
+            path,
+            NativeConvert.FromErrno(errno));
+    }
+
+    /// <summary>
+    /// Takes over all the rest. The order matters: a chmod rewrites the mask of an ACL, so attributes come behind the mode;
+    /// and attributes that the new file got from its folder (a default ACL, a label) and the old one lacks go first.
+    /// </summary>
+    internal void ApplyRest(SafeFileHandle file, string path)
+    {
+        Failure.Check(Kernel.ListAttributes(file, out string[] names), $"list the attributes of '{path}'", path, SnapshotError.WriteFailed);
+        foreach (string name in names.Where(IsCarriedOver).Where(name => !_attributes.Any(own => own.Key == name)))
+        {
+            var errno = Kernel.RemoveAttribute(file, name);
+            if (errno is not (0 or Errno.ENODATA)) throw NotPreservable(errno, $"remove the attribute {name}", path);
+        }
+
+        Failure.Check(Kernel.ChangeMode(file, _status.Permissions), $"give '{path}' its mode", path, SnapshotError.WriteFailed);
+        // man 2 fchmod: the kernel drops a setgid bit for a group that is not the caller's, and says nothing.
+        if (FileStatus.Of(file, path).Permissions != _status.Permissions) throw NotPreservable(Errno.EPERM, "set the setgid bit", path);
+        foreach (var (name, value) in _attributes.OrderBy(own => own.Key == Capability)) SetAttribute(file, name, value, path);
+        ApplyFlags(file, path);
+    }
+
+    /// <summary>Gives back what writing to a file takes from it: setuid and setgid for others than root, capabilities for all.</summary>
+    internal void RestoreAfterWrite(SafeFileHandle file, string path)
+    {
+        if (FileStatus.Of(file, path).Permissions != _status.Permissions)
+        {
+            var errno = Kernel.ChangeMode(file, _status.Permissions);
+            if (errno != 0) throw NotPreservable(errno, "set the setuid or setgid bit, which writing cleared,", path);
+        }
+        foreach (var (name, value) in _attributes.Where(own => own.Key == Capability))
+        {
+            if (Kernel.GetAttribute(file, name, out _) != 0) SetAttribute(file, name, value, path);
+        }
+    }
+
+    private static void SetAttribute(SafeFileHandle file, string name, byte[] value, string path)
+    {
+        if (Kernel.GetAttribute(file, name, out byte[] now) == 0 && now.AsSpan().SequenceEqual(value)) return;
+        var errno = Kernel.SetAttribute(file, name, value);
+        if (errno is Errno.ENOSPC or Errno.EDQUOT or Errno.EIO)
+            throw Failure.From(errno, $"set the attribute {name} of '{path}'", path, SnapshotError.WriteFailed);
+        if (errno != 0) throw NotPreservable(errno, $"set the attribute {name}", path);
+    }
+
+    private void ApplyFlags(SafeFileHandle file, string path)
+    {
+        Failure.Check(Kernel.GetInodeFlags(file, out var now), $"read the flags of the new '{path}'", path, SnapshotError.WriteFailed);
+        var wanted = (now & ~InodeFlags.CarriedOver) | _flags;
+        if (wanted == now) return;
+        var errno = Kernel.SetInodeFlags(file, wanted);
+        if (errno != 0) throw NotPreservable(errno, $"set the inode flags ({_flags})", path);
+    }
+
+    /// <summary>IMA's hash and EVM's signature are of the old bytes and inode: the kernel makes them anew.</summary>
+    private static bool IsCarriedOver(string attribute) => attribute is not ("security.ima" or "security.evm");
+
+    private static SnapshotException NotPreservable(Errno errno, string deed, string path) => new(
+        SnapshotError.AttributesNotPreservable,
+        $"Cannot {deed} of '{path}': {Failure.Describe(errno)}. Save as root, or take the attribute off the file first.",
+        path,
+        NativeConvert.FromErrno(errno));
+}

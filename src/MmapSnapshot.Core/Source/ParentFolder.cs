@@ -1,0 +1,72 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Source;
+
+/// <summary>The folder that holds a file, by descriptor: renaming it or putting a link in its place leads nobody astray.</summary>
+internal sealed class ParentFolder : IDisposable
+{
+    private readonly bool _readable;
+
+    private ParentFolder(SafeFileHandle handle, string path, bool readable)
+    {
+        Handle = handle;
+        Path = path;
+        _readable = readable;
+    }
+
+    internal SafeFileHandle Handle { get; }
+
+    /// <summary>Where it was when it was opened.</summary>
+    internal string Path { get; }
+
+    internal static Errno Open(string path, out ParentFolder folder)
+    {
+        var errno = Kernel.OpenAt(null, path, OpenMode.ReadOnly | OpenMode.Directory, out var handle);
+        // A folder one may enter but not list: good enough for all but reading its names and fsync.
+        bool readable = errno == 0;
+        if (errno == Errno.EACCES) errno = Kernel.OpenAt(null, path, OpenMode.PathOnly | OpenMode.Directory, out handle);
+        folder = new ParentFolder(handle, path, readable);
+        return errno;
+    }
+
+    /// <summary>The status of <paramref name="name"/> in this folder, null when there is none; a symbolic link is not followed.</summary>
+    internal FileStatus? Find(string name)
+    {
+        var errno = Kernel.StatAt(Handle, name, out var stat);
+        if (errno == Errno.ENOENT) return null;
+        string path = Combine(name);
+        Failure.Check(errno, $"examine '{path}'", path, SnapshotError.ReadFailed);
+        return FileStatus.From(stat);
+    }
+
+    /// <summary>Whether it is no longer where it was: renamed, deleted, or below a folder that was.</summary>
+    internal bool HasMoved() => Kernel.PathOf(Handle, out string now) != 0 || now != Path;
+
+    /// <summary>The names in it; none where it may not be listed.</summary>
+    internal IEnumerable<string> Names()
+    {
+        if (!_readable) return [];
+        try
+        {
+            // Through the descriptor: the path may lead elsewhere by now.
+            return Directory.EnumerateFileSystemEntries($"/proc/self/fd/{Handle.DangerousGetHandle()}").Select(entry => System.IO.Path.GetFileName(entry)).ToArray();
+        }
+        catch (IOException)
+        {
+            return [];
+        }
+        catch (UnauthorizedAccessException)
+        {
+            return [];
+        }
+    }
+
+    /// <summary>Makes the folder's names durable; <paramref name="inside"/> is a file on the same filesystem.</summary>
+    internal Errno Sync(SafeFileHandle inside) => _readable ? Kernel.Sync(Handle) : Kernel.SyncFileSystem(inside);
+
+    internal string Combine(string name) => System.IO.Path.Join(Path, name);
+
+    public void Dispose() => Handle.Dispose();
+}

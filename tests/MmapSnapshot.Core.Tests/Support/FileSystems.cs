@@ -1,0 +1,31 @@
+namespace MmapSnapshot.Tests.Support;
+
+/// <summary>The real filesystems that tests/filesystems/rig.sh has mounted below $MMAPSNAPSHOT_RIG.</summary>
+internal static class FileSystems
+{
+    public const string Xfs = "xfs", Btrfs = "btrfs", Ext4 = "ext4", Tmpfs = "tmpfs", OverlayExt4 = "overlay-ext4", OverlayXfs = "overlay-xfs";
+
+    /// <summary>Those on which a snapshot is a clone.</summary>
+    public static readonly string[] WithReflink = [Xfs, Btrfs, OverlayXfs];
+
+    /// <summary>Those on which it is a copy.</summary>
+    public static readonly string[] WithoutReflink = [Ext4, Tmpfs, OverlayExt4];
+
+    private static readonly string? _rig = Environment.GetEnvironmentVariable("MMAPSNAPSHOT_RIG");
+
+    public static TheoryData<string> All => new((string[])[.. WithReflink, .. WithoutReflink]);
+
+    public static TheoryData<string> Reflinking => new(WithReflink);
+
+    public static TheoryData<string> Copying => new(WithoutReflink);
+
+    /// <summary>The mount point; the test is skipped, and says why, where there is none.</summary>
+    public static string Require(string name)
+    {
+        string mount = Path.Join(_rig ?? "/nowhere", name);
+        Assert.SkipUnless(
+            _rig is not null && Directory.Exists(mount),
+            $"{name} is not mounted: run the suite through build.sh or build.ps1 as root, with the mkfs tools installed.");
+        return mount;
+    }
+}

@@ -1,0 +1,49 @@
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
+
+namespace MmapSnapshot.Tests.Support;
+
+/// <summary>
+/// Runs code as a user without privileges, in this process: the kernel keeps credentials by thread, and only the C library's
+/// wrappers change those of all threads, so the bare system calls change this one thread's.
+/// </summary>
+internal static partial class OtherUser
+{
+    public const int Id = 65534;
+
+    public static void Run(Action action)
+    {
+        Assert.SkipUnless(Environment.UserName == "root", "Only root can act as another user.");
+        ExceptionDispatchInfo? failure = null;
+        var thread = new Thread(() =>
+        {
+            try
+            {
+                DropPrivileges();
+                action();
+            }
+            catch (Exception exception)
+            {
+                failure = ExceptionDispatchInfo.Capture(exception);
+            }
+        });
+        thread.Start();
+        thread.Join();
+        failure?.Throw();
+    }
+
+    private static void DropPrivileges()
+    {
+        // Numbers of man 2 syscalls: setgroups, setresgid, setresuid.
+        bool x64 = RuntimeInformation.OSArchitecture == Architecture.X64;
+        Call(x64 ? 116 : 159, 0, 0, 0);
+        Call(x64 ? 119 : 149, Id, Id, Id);
+        Call(x64 ? 117 : 147, Id, Id, Id);
+    }
+
+    private static void Call(long number, nint first, nint second, nint third) =>
+        Assert.True(SystemCall(number, first, second, third) == 0, $"system call {number}: errno {Marshal.GetLastPInvokeError()}");
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial nint SystemCall(long number, nint first, nint second, nint third);
+}

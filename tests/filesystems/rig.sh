@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Makes and mounts the filesystems that both test suites run on, as loop-mounted images in a folder of their own.
+#
+#   rig.sh up FOLDER       makes FOLDER/<name> for each filesystem this machine can make, and prints "name<TAB>mounted" or
+#                          "name<TAB>why not", a line each
+#   rig.sh down FOLDER     unmounts and removes them all; fails, naming it, if anything still holds one open
+#
+# It takes root, and mkfs.xfs, mkfs.btrfs and mkfs.ext4 for the filesystems of those names.
+set -u -o pipefail
+
+# Every filesystem the suites know. A test of one that is not mounted is skipped, visibly.
+readonly all='xfs btrfs ext4 tmpfs overlay-ext4 overlay-xfs'
+readonly image_size=512M
+
+fail() {
+    echo "rig.sh: $1" >&2
+    exit 1
+}
+
+# make NAME: mounts it at $folder/NAME, or says on standard error why it cannot be.
+make() {
+    local name=$1 at=$folder/$1 image=$folder/images/$1
+    mkdir -p "$at"
+    case $name in
+        xfs) truncate -s "$image_size" "$image" && mkfs.xfs -q -m reflink=1 "$image" && mount -o loop "$image" "$at" ;;
+        btrfs) truncate -s "$image_size" "$image" && mkfs.btrfs -q "$image" && mount -o loop "$image" "$at" ;;
+        ext4) truncate -s "$image_size" "$image" && mkfs.ext4 -q "$image" && mount -o loop "$image" "$at" ;;
+        tmpfs) mount -t tmpfs -o size="$image_size" tmpfs "$at" ;;
+        overlay-*)
+            local on=$folder/${name#overlay-} && mountpoint -q "$on" &&
+                mkdir -p "$on/.overlay/lower" "$on/.overlay/upper" "$on/.overlay/work" &&
+                mount -t overlay -o "lowerdir=$on/.overlay/lower,upperdir=$on/.overlay/upper,workdir=$on/.overlay/work" overlay "$at"
+            ;;
+    esac && chmod 1777 "$at"
+}
+
+up() {
+    [ "$(id -u)" = 0 ] || {
+        for name in $all; do printf '%s\tnot root, so nothing can be mounted\n' "$name"; done
+        return
+    }
+    mkdir -p "$folder/images"
+    local problem
+    for name in $all; do
+        if problem=$(make "$name" 2>&1); then
+            printf '%s\tmounted\n' "$name"
+        else
+            rmdir "$folder/$name" 2>/dev/null
+            printf '%s\t%s\n' "$name" "$(echo "${problem:-cannot be mounted}" | head -n 1)"
+        fi
+    done
+}
+
+down() {
+    local failed=0 name
+    # In reverse: the overlays lie on the others.
+    for name in $(echo "$all" | tr ' ' '\n' | tac); do
+        mountpoint -q "$folder/$name" || continue
+        umount "$folder/$name" || {
+            failed=1
+            umount --lazy "$folder/$name"
+        }
+    done
+    rm -rf --one-file-system "$folder"
+    [ "$failed" = 0 ] || fail 'something still held a filesystem open'
+}
+
+[ $# = 2 ] || fail 'usage: rig.sh up|down FOLDER'
+folder=$2
+case $1 in
+    up) up ;;
+    down) down ;;
+    *) fail 'usage: rig.sh up|down FOLDER' ;;
+esac
