@@ -3,7 +3,8 @@
 #
 #   rig.sh up FOLDER       makes FOLDER/<name> for each filesystem this machine can make, and prints "name<TAB>mounted" or
 #                          "name<TAB>why not", a line each
-#   rig.sh down FOLDER     unmounts and removes them all; fails, naming it, if anything still holds one open
+#   rig.sh down FOLDER     unmounts and removes them all; fails if anything still holds one open
+#   rig.sh run COMMAND...  runs a command between the two, with their folder as $MMAPSNAPSHOT_RIG
 #
 # It takes root, and mkfs.xfs, mkfs.btrfs and mkfs.ext4 for the filesystems of those names.
 set -u -o pipefail
@@ -65,10 +66,22 @@ down() {
     [ "$failed" = 0 ] || fail 'something still held a filesystem open'
 }
 
-[ $# = 2 ] || fail 'usage: rig.sh up|down FOLDER'
-folder=$2
-case $1 in
-    up) up ;;
-    down) down ;;
-    *) fail 'usage: rig.sh up|down FOLDER' ;;
+run() {
+    folder=$(mktemp -d)
+    trap down EXIT
+    up | sed 's/^/  /' >&2
+    MMAPSNAPSHOT_RIG=$folder "$@"
+}
+
+case ${1-}:$# in
+    up:2 | down:2)
+        folder=$2
+        "$1"
+        ;;
+    run:1) fail 'usage: rig.sh run COMMAND...' ;;
+    run:*)
+        shift
+        run "$@"
+        ;;
+    *) fail 'usage: rig.sh up|down FOLDER, or rig.sh run COMMAND...' ;;
 esac
