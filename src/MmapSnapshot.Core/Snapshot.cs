@@ -42,7 +42,7 @@ public sealed class Snapshot : IDisposable
     private readonly FilePermissions _permissions;
 
     /// <summary>The file as it was when the snapshot was taken or last committed.</summary>
-    private FileStatus _baseline;
+    private Baseline _baseline;
 
     private long _length;
 
@@ -55,12 +55,12 @@ public sealed class Snapshot : IDisposable
         _file = bytes.File;
         _folder = source.Folder;
         _name = source.Name;
-        _baseline = bytes.Status;
-        _permissions = bytes.Status.Mode & FilePermissions.ACCESSPERMS;
+        _baseline = bytes.Baseline;
+        _permissions = bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS;
         Path = source.Path;
         Backing = bytes.Backing;
         IsReadOnly = options.ReadOnly;
-        if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Status, Path);
+        if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Baseline.Status, Path);
         // The clone's own length: the file's may have changed since it was looked at.
         _length = _baselineLength = FileStatus.Of(_file.Handle, Path).Length;
         _region = MappedRegion.Map(_file.Handle, _length, Path);
@@ -352,6 +352,21 @@ public sealed class Snapshot : IDisposable
             return (Path, CommitMethod.InPlace, commit.Overridden);
         }
 
+        if (options.Method is CommitMethod.Auto or CommitMethod.Exchange)
+        {
+            var exchange = new ExchangeCommit(_file, options);
+            if (exchange.TryExchange(target, _metadata) is { } exchanged)
+            {
+                MoveBaseline(exchanged);
+                return (Path, CommitMethod.Exchange, exchange.Overridden);
+            }
+            if (options.Method == CommitMethod.Exchange)
+            {
+                throw new SnapshotException(
+                    SnapshotError.NotSupported, $"'{Path}' cannot be saved by exchange: {exchange.Unavailable}. Leave -Method out, or give Replace.", Path);
+            }
+        }
+
         var replace = new ReplaceCommit(_file, _length, options, cancellation);
         MoveBaseline(replace.Replace(target, _metadata));
         CheckFolderSync(replace, Path);
@@ -400,11 +415,12 @@ public sealed class Snapshot : IDisposable
             commit.FolderSync, $"flush the folder of '{path}' to the disk", path, SnapshotError.WriteFailed, "The new file is in place, but may not survive a power cut.");
     }
 
-    private void MoveBaseline(in FileStatus committed)
+    private void MoveBaseline(in Baseline committed)
     {
         using (EnterExclusive())
         {
-            _baseline = committed;
+            // An exchange takes a clone of the private bytes: a copy, perhaps on another filesystem, will not ask for one.
+            _baseline = Backing == SnapshotBacking.Reflink ? committed : committed with { Freshness = null };
             _baselineLength = _length;
             _modified.Clear();
             UpdateModified();

@@ -11,13 +11,19 @@ internal static class Session
 {
     private static readonly ConcurrentDictionary<int, Entry> _entries = new();
 
+    /// <summary>At how many entries those of closed snapshots are removed: often enough, yet not at each.</summary>
+    private static int _nextCleaning = 64;
+
+    /// <summary>Remembers a snapshot that was just opened.</summary>
     internal static void Add(Snapshot snapshot)
     {
+        _entries[snapshot.Id] = new Entry(snapshot);
+        if (_entries.Count < _nextCleaning) return;
         foreach (var (id, entry) in _entries)
         {
             if (entry.Snapshot is null or { IsClosed: true }) _entries.TryRemove(id, out _);
         }
-        _entries[snapshot.Id] = new Entry(snapshot);
+        _nextCleaning = Math.Max(64, 2 * _entries.Count);
     }
 
     /// <summary>The open ones, in the order they were opened.</summary>

@@ -16,7 +16,7 @@ public sealed class ReplaceCommitTests
 
         snapshot.Write(6, "sekai"u8);
         Assert.Equal("Hello world!", File.ReadAllText(path));
-        var first = snapshot.Commit();
+        var first = snapshot.Commit(new CommitOptions { Method = CommitMethod.Replace });
         Assert.Equal(CommitMethod.Replace, first.Method);
         Assert.Equal("Hello sekai!", File.ReadAllText(path));
 

@@ -10,7 +10,7 @@
 set -u -o pipefail
 
 # Every filesystem the suites know. A test of one that is not mounted is skipped, visibly.
-readonly all='xfs btrfs ext4 tmpfs overlay-ext4 overlay-xfs'
+readonly all='xfs xfs-exchange btrfs ext4 tmpfs overlay-ext4 overlay-xfs'
 readonly image_size=512M
 
 fail() {
@@ -20,10 +20,20 @@ fail() {
 
 # make NAME: mounts it at $folder/NAME, or says on standard error why it cannot be.
 make() {
-    local name=$1 at=$folder/$1 image=$folder/images/$1
+    local features name=$1 at=$folder/$1 image=$folder/images/$1
     mkdir -p "$at"
     case $name in
         xfs) truncate -s "$image_size" "$image" && mkfs.xfs -q -m reflink=1 "$image" && mount -o loop "$image" "$at" ;;
+        xfs-exchange)
+            # mkfs.xfs has the option since xfsprogs 6.10; before that the feature bit is set by hand.
+            truncate -s "$image_size" "$image" && {
+                mkfs.xfs -q -i exchange=1 "$image" 2>/dev/null || {
+                    mkfs.xfs -q -f -m reflink=1 "$image" &&
+                        features=$(xfs_db -r -c 'sb 0' -c 'print features_incompat' "$image" | sed 's/.*= //') &&
+                        xfs_db -x -c 'sb 0' -c "write -d features_incompat $(printf '0x%x' $((features | 0x40)))" "$image" >/dev/null
+                }
+            } && mount -o loop "$image" "$at"
+            ;;
         btrfs) truncate -s "$image_size" "$image" && mkfs.btrfs -q "$image" && mount -o loop "$image" "$at" ;;
         ext4) truncate -s "$image_size" "$image" && mkfs.ext4 -q "$image" && mount -o loop "$image" "$at" ;;
         tmpfs) mount -t tmpfs -o size="$image_size" tmpfs "$at" ;;

@@ -6,8 +6,8 @@ namespace MmapSnapshot.Backing;
 /// <summary>A private file that holds one instant of a source file, and how it came to.</summary>
 /// <param name="File">The private bytes.</param>
 /// <param name="Backing">How they were made private.</param>
-/// <param name="Status">The source's status at that instant.</param>
-internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, FileStatus Status)
+/// <param name="Baseline">What the source was at that instant.</param>
+internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, Baseline Baseline)
 {
     /// <summary>How often a copy is begun anew when the source changes under it.</summary>
     private const int Attempts = 4;
@@ -38,14 +38,14 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, F
         }
         try
         {
-            // Status first: a write that comes between the two is then in the clone, but counts as a change when it is
+            // Baseline first: a write that comes between the two is then in the clone, but counts as a change when it is
             // committed. The other way round it would be lost.
-            var status = FileStatus.SettledOf(source.Handle, source.Path);
+            var baseline = Baseline.SettledOf(source.Handle, source.Path);
             var errno = FileClone.TryClone(source.Handle, file.Handle);
             if (errno == 0)
             {
                 reason = null;
-                return new PrivateBytes(file, SnapshotBacking.Reflink, status);
+                return new PrivateBytes(file, SnapshotBacking.Reflink, baseline);
             }
             if (!FileClone.IsUnavailable(errno)) throw Failure.From(errno, $"clone '{source.Path}'", source.Path, SnapshotError.ReadFailed);
             reason = Failure.Describe(errno);
@@ -67,7 +67,7 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, F
             try
             {
                 if (TryCopyOneInstant(source, file, options, cancellation) is { } status)
-                    return new PrivateBytes(file, SnapshotBacking.Copy, status);
+                    return new PrivateBytes(file, SnapshotBacking.Copy, new Baseline(status, Freshness: null));
             }
             catch
             {

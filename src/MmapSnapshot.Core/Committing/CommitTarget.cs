@@ -8,7 +8,7 @@ namespace MmapSnapshot.Committing;
 /// <param name="Folder">The folder, by descriptor.</param>
 /// <param name="Name">The name in it.</param>
 /// <param name="Expected">What the file was when the snapshot was taken or last committed; null: whatever is there.</param>
-internal sealed record CommitTarget(ParentFolder Folder, string Name, FileStatus? Expected)
+internal sealed record CommitTarget(ParentFolder Folder, string Name, Baseline? Expected)
 {
     internal string Path => Folder.Combine(Name);
 
@@ -25,7 +25,7 @@ internal sealed record CommitTarget(ParentFolder Folder, string Name, FileStatus
         if (Expected is not { } expected) return null;
         if (Folder.HasMoved()) return "its folder was moved or deleted since the snapshot was opened";
         if (now is not { } found) return "it was deleted since the snapshot was opened";
-        return expected.DifferenceTo(found) is { } difference ? $"{difference} since the snapshot was opened" : null;
+        return expected.Status.DifferenceTo(found) is { } difference ? $"{difference} since the snapshot was opened" : null;
     }
 
     internal SnapshotException Refused(string conflict) => new(

@@ -15,10 +15,10 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
 
-    /// <summary>Writes into the target, and returns its status then.</summary>
+    /// <summary>Writes into the target, and returns what it is then.</summary>
     /// <param name="target">The file to write into.</param>
     /// <param name="known">The metadata of the expected file: what writing takes from it is given back.</param>
-    internal FileStatus Write(CommitTarget target, FileMetadata known)
+    internal Baseline Write(CommitTarget target, FileMetadata known)
     {
         string path = target.Path;
         if (target.Find() is null) throw target.Refused("it was deleted since the snapshot was opened");
@@ -45,7 +45,7 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
             if (!TryClone(file, now, path)) CopyInto(file, path, all: Overridden is not null);
             metadata.RestoreAfterWrite(file, path);
             if (!options.NoFlush) Failure.Check(Kernel.Sync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
-            return FileStatus.Of(file, path);
+            return Baseline.Of(file, path);
         }
     }
 

@@ -18,16 +18,16 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
     /// <summary>Why the new name may not survive a power cut although it is in place; 0 when it will.</summary>
     internal Errno FolderSync { get; private set; }
 
-    /// <summary>Replaces the target, and returns the status of the file that bears its name then.</summary>
+    /// <summary>Replaces the target, and returns what the file is that bears its name then.</summary>
     /// <param name="target">The file to replace.</param>
     /// <param name="known">The metadata of the expected file, to be carried over as long as it still is that file.</param>
-    internal FileStatus Replace(CommitTarget target, FileMetadata known)
+    internal Baseline Replace(CommitTarget target, FileMetadata known)
     {
         var now = target.Find();
         CheckConflict(target, now);
         if (now is { IsRegular: false } other) throw SourceFile.NotRegular(target.Path, other.Mode);
         if (now is { Links: > 1 } linked && !options.BreakHardLink) throw HardLinked(target.Path, linked.Links);
-        var metadata = now is null || target.Expected?.DifferenceTo(now.Value) is null ? known : Reread(target);
+        var metadata = now is null || target.Expected?.Status.DifferenceTo(now.Value) is null ? known : Reread(target);
 
         Leftovers.Remove(target.Folder);
         using var staged = Stage(target, metadata);
@@ -48,8 +48,9 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         Leftovers.RememberOwnChange(target.Folder);
         // Renaming moved the change time, but not the modification time: if that moved too, somebody has written to the new
         // file already, and the status from before will show it as changed.
-        var after = FileStatus.Of(staged.Handle, target.Path);
-        return after.Modified.Equals(before.Modified) && after.Length == before.Length ? after : before;
+        var after = Baseline.Of(staged.Handle, target.Path);
+        bool unwritten = after.Status.Modified.Equals(before.Modified) && after.Status.Length == before.Length;
+        return unwritten ? after : new Baseline(before, Freshness: null);
     }
 
     /// <summary>Creates a file that must not exist yet, the caller's own.</summary>

@@ -172,6 +172,37 @@ internal static unsafe class Kernel
         return LibC.Ioctl(target, Constants.FiCloneRange, range) == 0 ? 0 : LastPInvokeErrno();
     }
 
+    /// <summary>
+    /// man 2 ioctl_xfs_start_commit: samples what <see cref="CommitRange"/> compares. It works on any XFS, and on a descriptor
+    /// open for reading.
+    /// </summary>
+    internal static Errno StartCommit(SafeFileHandle target, out XfsFreshness freshness)
+    {
+        var request = default(XfsCommitRange);
+        int result = LibC.Ioctl(target, Constants.StartCommit, &request);
+        freshness = request.Freshness;
+        return result == 0 ? 0 : LastPInvokeErrno();
+    }
+
+    /// <summary>
+    /// man 2 ioctl_xfs_commit_range: exchanges the contents of both files, whole and atomically, unless the target was changed
+    /// since <paramref name="freshness"/> was sampled (EBUSY). Both are open for writing.
+    /// </summary>
+    internal static Errno CommitRange(SafeFileHandle source, SafeFileHandle target, ulong flags, in XfsFreshness freshness)
+    {
+        using var fd = new Borrowed(source);
+        var request = new XfsCommitRange { Source = fd.Number, Flags = flags, Freshness = freshness };
+        return LibC.Ioctl(target, Constants.CommitRange, &request) == 0 ? 0 : LastPInvokeErrno();
+    }
+
+    /// <summary>man 2 ioctl_xfs_exchange_range: the same without the condition.</summary>
+    internal static Errno ExchangeRange(SafeFileHandle source, SafeFileHandle target, ulong flags)
+    {
+        using var fd = new Borrowed(source);
+        var request = new XfsCommitRange { Source = fd.Number, Flags = flags }; // of which this call reads the first part
+        return LibC.Ioctl(target, Constants.ExchangeRange, &request) == 0 ? 0 : LastPInvokeErrno();
+    }
+
     /// <summary>man 2 copy_file_range, one call; <paramref name="done"/> may be less than <paramref name="count"/>.</summary>
     internal static Errno CopyRange(SafeFileHandle source, SafeFileHandle target, long offset, long count, out long done)
     {

@@ -25,6 +25,11 @@ internal sealed class FileMetadata
         _flags = flags;
     }
 
+    /// <summary>Whether a write by this process clears its capabilities, or its setuid or setgid bit (man 2 write).</summary>
+    internal bool LosesPrivilegesOnWrite =>
+        _attributes.Any(own => own.Key == Capability)
+        || ((_status.Mode & (FilePermissions.S_ISUID | FilePermissions.S_ISGID)) != 0 && Syscall.geteuid() != 0);
+
     internal static FileMetadata Of(SafeFileHandle file, in FileStatus status, string path)
     {
         Failure.Check(Kernel.ListAttributes(file, out string[] names), $"list the attributes of '{path}'", path, SnapshotError.ReadFailed);

@@ -29,7 +29,7 @@ public sealed class CloseMmapSnapshotCommand : SnapshotCmdlet
 
     /// <summary>What closing a snapshot loses, in words.</summary>
     internal static string LossOf(Snapshot snapshot) =>
-        $"'{snapshot.Path}' was closed with unsaved changes ({snapshot.ModifiedBytes} modified bytes): they are lost.";
+        $"'{snapshot.Path}' was closed with unsaved changes (modified bytes: {snapshot.ModifiedBytes}), which are lost.";
 
     private void Close(Snapshot snapshot)
     {

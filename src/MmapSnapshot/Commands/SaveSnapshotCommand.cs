@@ -21,9 +21,9 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet
     [ValidateNotNullOrEmpty]
     public string? Destination { get; set; }
 
-    /// <summary>How the bytes go back: Replace is atomic, InPlace keeps the inode, Auto is Replace.</summary>
+    /// <summary>How the bytes go back: Exchange and Replace are atomic, InPlace is not; Auto is the first of these that can be.</summary>
     [Parameter]
-    [ValidateSet(nameof(CommitMethod.Auto), nameof(CommitMethod.Replace), nameof(CommitMethod.InPlace))]
+    [ValidateSet(nameof(CommitMethod.Auto), nameof(CommitMethod.Exchange), nameof(CommitMethod.Replace), nameof(CommitMethod.InPlace))]
     public CommitMethod Method { get; set; }
 
     /// <summary>Save even over somebody else's change, or over an existing destination.</summary>
@@ -51,7 +51,7 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet
             bool saved = TryDo(snapshot, progress =>
             {
                 string? destination = Destination is null ? null : ResolveLiteral(Destination);
-                string action = $"Save the snapshot ({snapshot.ModifiedBytes} modified bytes)";
+                string action = $"Save the snapshot (modified bytes: {snapshot.ModifiedBytes})";
                 if (!ShouldProcess(destination ?? snapshot.Path, destination is null ? action : $"{action} of '{snapshot.Path}'")) return;
                 try
                 {

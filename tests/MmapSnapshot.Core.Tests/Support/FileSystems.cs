@@ -5,8 +5,11 @@ internal static class FileSystems
 {
     public const string Xfs = "xfs", Btrfs = "btrfs", Ext4 = "ext4", Tmpfs = "tmpfs", OverlayExt4 = "overlay-ext4", OverlayXfs = "overlay-xfs";
 
+    /// <summary>XFS with the exchange-range feature.</summary>
+    public const string XfsExchange = "xfs-exchange";
+
     /// <summary>Those on which a snapshot is a clone.</summary>
-    public static readonly string[] WithReflink = [Xfs, Btrfs, OverlayXfs];
+    public static readonly string[] WithReflink = [Xfs, XfsExchange, Btrfs, OverlayXfs];
 
     /// <summary>Those on which it is a copy.</summary>
     public static readonly string[] WithoutReflink = [Ext4, Tmpfs, OverlayExt4];

@@ -1,0 +1,26 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+
+namespace MmapSnapshot.Source;
+
+/// <summary>What a file was when a snapshot was taken of it or last committed to it.</summary>
+/// <param name="Status">Its status.</param>
+/// <param name="Freshness">The same for the kernel's eyes, on XFS; null where it cannot tell, or nobody will ask it.</param>
+internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshness)
+{
+    /// <summary>The baseline of a file that has just been written; whatever happens to it from here on is a conflict.</summary>
+    internal static Baseline Of(SafeFileHandle file, string path)
+    {
+        var freshness = Sample(file);
+        return new Baseline(FileStatus.Of(file, path), freshness);
+    }
+
+    /// <summary>As <see cref="Of"/>, for a file that is about to be cloned (see <see cref="FileStatus.SettledOf"/>).</summary>
+    internal static Baseline SettledOf(SafeFileHandle file, string path)
+    {
+        var status = FileStatus.SettledOf(file, path);
+        return new Baseline(status, Sample(file));
+    }
+
+    private static XfsFreshness? Sample(SafeFileHandle file) => Kernel.StartCommit(file, out var freshness) == 0 ? freshness : null;
+}
