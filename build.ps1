@@ -7,10 +7,10 @@
 #>
 [CmdletBinding()]
 param(
-    # Build: stages the module in output/MmapSnapshot/<version>. Test: both suites, on real filesystems where root can mount them.
-    # Demo: patches a real program. Clean: removes all that was built.
+    # Build: stages the module in output/MmapSnapshot/<version>. Test: both suites and the short fault matrix, on real filesystems
+    # where root can mount them. Faults: the full fault matrix. Demo: patches a real program. Clean: removes all that was built.
     [Parameter(Position = 0, ValueFromRemainingArguments)]
-    [ValidateSet('Build', 'Test', 'Demo', 'Clean')]
+    [ValidateSet('Build', 'Test', 'Faults', 'Demo', 'Clean')]
     [string[]] $Task = 'Build'
 )
 
@@ -67,8 +67,16 @@ function Invoke-CmdletSuite([string] $Results) {
     Get-Content -LiteralPath $Results -Raw | ConvertFrom-Json
 }
 
-function Invoke-TestTask {
-    if (-not (Test-Path -LiteralPath $module)) { Invoke-BuildTask }
+function Invoke-FaultMatrix([string[]] $Option) {
+    Invoke-Checked dotnet, build, (Join-Path $root 'tests/faults'), -c, Release, --nologo, -v, quiet
+    $last = ''
+    dotnet run --project (Join-Path $root 'tests/faults') -c Release --no-build -- @Option | ForEach-Object { $last = $_; $_ } | Out-Host
+    if ($last -notmatch '^Fault matrix: (\d+) passed, (\d+) failed, (\d+) skipped$') { throw 'The fault matrix did not come to its end.' }
+    [pscustomobject]@{ Passed = [int]$Matches[1]; Failed = [int]$Matches[2]; Skipped = [int]$Matches[3] }
+}
+
+# Runs suites with the filesystems mounted, and prints the totals of all.
+function Invoke-OnFileSystem([scriptblock] $Suites) {
     $work = Join-Path ([System.IO.Path]::GetTempPath()) ('mmapsnapshot-test-' + [guid]::NewGuid().ToString('N'))
     New-Item -ItemType Directory -Path $work | Out-Null
     $env:MMAPSNAPSHOT_RIG = Join-Path $work 'rig'
@@ -76,20 +84,31 @@ function Invoke-TestTask {
     try {
         'Filesystems:' | Out-Host
         & $rig up $env:MMAPSNAPSHOT_RIG | Out-Host
-        $suites = @(
-            Invoke-EngineSuite (Join-Path $work 'engine.xml')
-            Invoke-CmdletSuite (Join-Path $work 'cmdlets.json')
-        )
+        $results = @(& $Suites $work)
     } finally {
         & $rig down $env:MMAPSNAPSHOT_RIG | Out-Host
         $stillHeld = [int]($LASTEXITCODE -ne 0)
         Remove-Item -LiteralPath $work -Recurse -Force
         Remove-Item -LiteralPath Env:MMAPSNAPSHOT_RIG
     }
-    $total = $suites | Measure-Object -Property Passed, Failed, Skipped -Sum
+    $total = $results | Measure-Object -Property Passed, Failed, Skipped -Sum
     $failed = $total[1].Sum + $stillHeld
     "$($total[0].Sum) passed, $failed failed, $($total[2].Sum) skipped" | Out-Host
     if ($failed -gt 0) { throw "$failed test(s) failed." }
+}
+
+function Invoke-TestTask {
+    if (-not (Test-Path -LiteralPath $module)) { Invoke-BuildTask }
+    Invoke-OnFileSystem {
+        param($Work)
+        Invoke-EngineSuite (Join-Path $Work 'engine.xml')
+        Invoke-CmdletSuite (Join-Path $Work 'cmdlets.json')
+        Invoke-FaultMatrix --short
+    }
+}
+
+function Invoke-FaultsTask {
+    Invoke-OnFileSystem { Invoke-FaultMatrix }
 }
 
 function Invoke-DemoTask {

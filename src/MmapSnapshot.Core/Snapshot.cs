@@ -173,7 +173,7 @@ public sealed class Snapshot : IDisposable
         {
             ByteRange.Check(offset, bytes.Length, _length, Path);
             CheckExpected(offset, expected);
-            WriteOrRestore(offset, bytes);
+            WriteChecked(offset, bytes);
         }
     }
 
@@ -197,14 +197,7 @@ public sealed class Snapshot : IDisposable
         {
             ByteRange.Check(offset, count, _length, Path);
             CheckExpected(offset, expected);
-            var pattern = new byte[Math.Min(count, FillWindow)];
-            Array.Fill(pattern, value);
-            var advance = new Progress($"Filling '{Path}'", count, progress, cancellation);
-            for (long done = 0; done < count; done += pattern.Length)
-            {
-                advance.Advance(done);
-                WriteOrRestore(offset + done, pattern.AsSpan(0, (int)Math.Min(pattern.Length, count - done)), alreadyChanged: new(offset, done));
-            }
+            FillChecked(offset, count, value, progress, cancellation);
         }
     }
 
@@ -322,7 +315,7 @@ public sealed class Snapshot : IDisposable
             if (grows) ResizeTo(offset + bytes.Length);
             try
             {
-                WriteOrRestore(offset, bytes);
+                WriteChecked(offset, bytes);
             }
             catch when (grows)
             {
@@ -466,38 +459,75 @@ public sealed class Snapshot : IDisposable
             bytes.Length <= 16 ? Convert.ToHexString(bytes) : Convert.ToHexString(bytes[..16]) + "...";
     }
 
-    /// <summary>
-    /// Writes a checked range. When the kernel stops half-way the old bytes are put back; should even that fail, the message
-    /// says what is changed, and it counts as modified.
-    /// </summary>
-    private void WriteOrRestore(long offset, ReadOnlySpan<byte> bytes, ByteRange alreadyChanged = default)
+    private void WriteChecked(long offset, ReadOnlySpan<byte> bytes)
     {
-        if (bytes.IsEmpty) return;
+        var errno = WriteOrRestore(offset, bytes, out int changed);
+        MarkModified(offset, changed);
+        if (errno != 0) throw NotWritten(errno, new ByteRange(offset, bytes.Length), changed);
+    }
+
+    private void FillChecked(long offset, long count, byte value, IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
+    {
+        var pattern = new byte[Math.Min(count, FillWindow)];
+        Array.Fill(pattern, value);
+        var progress = new Progress($"Filling '{Path}'", count, listener, cancellation);
+        // What one write does not do it cannot put back by itself.
+        using var rollback = count <= FillWindow
+            ? null
+            : Rollback.Take(_file, new ByteRange(offset, count), _length, PrivateFile.CreateAnywhere(_folder, scratchPath: null), Path, progress);
+        long done = 0;
+        try
+        {
+            while (done < count)
+            {
+                progress.Advance(done);
+                var errno = WriteOrRestore(offset + done, pattern.AsSpan(0, (int)Math.Min(pattern.Length, count - done)), out int changed);
+                done += changed;
+                if (errno == 0) continue;
+                if (rollback is not null && rollback.TryRestore(new ByteRange(offset, done))) done = 0;
+                throw NotWritten(errno, new ByteRange(offset, count), done);
+            }
+        }
+        finally
+        {
+            MarkModified(offset, done);
+        }
+    }
+
+    /// <summary>
+    /// Writes a checked range. When the kernel stops half-way the old bytes are put back; should even that fail,
+    /// <paramref name="changed"/> says how many bytes from <paramref name="offset"/> on are new.
+    /// </summary>
+    private Errno WriteOrRestore(long offset, ReadOnlySpan<byte> bytes, out int changed)
+    {
+        changed = 0;
         byte[] old = ArrayPool<byte>.Shared.Rent(bytes.Length);
         try
         {
             ReadExactly(offset, old.AsSpan(0, bytes.Length));
             var errno = Kernel.Write(_file.Handle, bytes, offset, out int done);
             bool restored = errno != 0 && Kernel.Write(_file.Handle, old.AsSpan(0, done), offset, out _) == 0;
-            int changed = restored ? 0 : done;
-            _modified.Add(offset, changed);
-            UpdateModified();
-            if (errno == 0) return;
-
-            long changedFrom = alreadyChanged.Length > 0 ? alreadyChanged.Offset : offset;
-            long changedBytes = alreadyChanged.Length + changed;
-            throw Failure.From(
-                errno,
-                $"write {bytes.Length} bytes at offset {offset} of the snapshot of '{Path}'",
-                Path,
-                SnapshotError.WriteFailed,
-                changedBytes == 0 ? "Nothing was changed." : $"{changedBytes} bytes from offset {changedFrom} on were changed, nothing else.");
+            if (!restored) changed = done;
+            return errno;
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(old);
         }
     }
+
+    private void MarkModified(long offset, long count)
+    {
+        _modified.Add(offset, count);
+        UpdateModified();
+    }
+
+    private SnapshotException NotWritten(Errno errno, ByteRange range, long changed) => Failure.From(
+        errno,
+        $"write {range.Length} bytes at offset {range.Offset} of the snapshot of '{Path}'",
+        Path,
+        SnapshotError.WriteFailed,
+        changed == 0 ? "Nothing was changed." : $"{changed} bytes from offset {range.Offset} on were changed, nothing else.");
 
     private void ResizeTo(long length)
     {

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes and mounts the filesystems that both test suites run on, as loop-mounted images in a folder of their own.
 #
-#   rig.sh up FOLDER       makes FOLDER/<name> for each filesystem this machine can make, and prints "name<TAB>mounted" or
-#                          "name<TAB>why not", a line each
+#   rig.sh up FOLDER [NAME...]   makes FOLDER/<name> for each filesystem named (or all) that this machine can make, and prints
+#                          "name<TAB>mounted" or "name<TAB>why not", a line each
+#   rig.sh remount FOLDER NAME   unmounts one and mounts it again, as after a crash
 #   rig.sh down FOLDER     unmounts and removes them all; fails if anything still holds one open
 #   rig.sh run COMMAND...  runs a command between the two, with their folder as $MMAPSNAPSHOT_RIG
 #
@@ -45,14 +46,15 @@ make() {
     esac && chmod 1777 "$at"
 }
 
+# up NAME...
 up() {
     [ "$(id -u)" = 0 ] || {
-        for name in $all; do printf '%s\tnot root, so nothing can be mounted\n' "$name"; done
+        for name; do printf '%s\tnot root, so nothing can be mounted\n' "$name"; done
         return
     }
     mkdir -p "$folder/images"
     local problem
-    for name in $all; do
+    for name; do
         if problem=$(make "$name" 2>&1); then
             printf '%s\tmounted\n' "$name"
         else
@@ -79,19 +81,38 @@ down() {
 run() {
     folder=$(mktemp -d)
     trap down EXIT
-    up | sed 's/^/  /' >&2
+    # shellcheck disable=SC2086 # names are words
+    up $all | sed 's/^/  /' >&2
     MMAPSNAPSHOT_RIG=$folder "$@"
 }
 
+# remount NAME
+remount() {
+    umount "$folder/$1" && mount -o loop "$folder/images/$1" "$folder/$1"
+}
+
 case ${1-}:$# in
-    up:2 | down:2)
+    up:2)
         folder=$2
-        "$1"
+        # shellcheck disable=SC2086 # names are words
+        up $all
+        ;;
+    up:[3-9])
+        folder=$2
+        up "${@:3}"
+        ;;
+    down:2)
+        folder=$2
+        down
+        ;;
+    remount:3)
+        folder=$2
+        remount "$3"
         ;;
     run:1) fail 'usage: rig.sh run COMMAND...' ;;
     run:*)
         shift
         run "$@"
         ;;
-    *) fail 'usage: rig.sh up|down FOLDER, or rig.sh run COMMAND...' ;;
+    *) fail 'usage: rig.sh up|down|remount FOLDER, or rig.sh run COMMAND...' ;;
 esac

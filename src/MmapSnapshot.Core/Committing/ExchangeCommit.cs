@@ -61,7 +61,7 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
             if (errno is Errno.EOPNOTSUPP or Errno.ENOTTY or Errno.EINVAL or Errno.EPERM) return Refuse($"the filesystem does not exchange these files ({Failure.Describe(errno)})");
             Failure.Check(errno, $"exchange the contents of '{path}'", path, SnapshotError.WriteFailed);
 
-            return Baseline.Of(file, path);
+            return Baseline.TryOf(file) ?? new Baseline(now, Freshness: null);
         }
     }
 

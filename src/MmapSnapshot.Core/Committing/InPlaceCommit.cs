@@ -21,6 +21,7 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
     internal Baseline Write(CommitTarget target, FileMetadata known)
     {
         string path = target.Path;
+        using var alone = SaverLock.Take(target, cancellation);
         if (target.Find() is null) throw target.Refused("it was deleted since the snapshot was opened");
         var errno = target.Open(OpenMode.ReadWrite, out var file);
         using (file)
@@ -45,7 +46,7 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
             if (!TryClone(file, now, path)) CopyInto(file, path, all: Overridden is not null);
             metadata.RestoreAfterWrite(file, path);
             if (!options.NoFlush) Failure.Check(Kernel.Sync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
-            return Baseline.Of(file, path);
+            return Baseline.TryOf(file) ?? new Baseline(now, Freshness: null);
         }
     }
 

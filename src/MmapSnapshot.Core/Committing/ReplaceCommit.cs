@@ -34,7 +34,8 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         var before = FileStatus.Of(staged.Handle, target.Path);
 
         // Last look and rename under a read lease where one can be had: no writer can slip in between. (man 2 rename is not
-        // held up by a lease.)
+        // held up by a lease.) The lock is for other savers.
+        using var alone = SaverLock.Take(target, cancellation);
         var errno = target.Open(OpenMode.ReadOnly, out var current);
         using (current)
         {
@@ -48,9 +49,11 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         Leftovers.RememberOwnChange(target.Folder);
         // Renaming moved the change time, but not the modification time: if that moved too, somebody has written to the new
         // file already, and the status from before will show it as changed.
-        var after = Baseline.Of(staged.Handle, target.Path);
-        bool unwritten = after.Status.Modified.Equals(before.Modified) && after.Status.Length == before.Length;
-        return unwritten ? after : new Baseline(before, Freshness: null);
+        return Baseline.TryOf(staged.Handle) is { } after
+            && after.Status.Modified.Equals(before.Modified)
+            && after.Status.Length == before.Length
+            ? after
+            : new Baseline(before, Freshness: null);
     }
 
     /// <summary>Creates a file that must not exist yet, the caller's own.</summary>

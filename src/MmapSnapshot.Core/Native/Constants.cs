@@ -30,6 +30,9 @@ internal static class Constants
     /// <summary>man 2 lseek.</summary>
     internal const int SeekData = 3, SeekHole = 4;
 
+    /// <summary>man 2 fallocate: FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE.</summary>
+    internal const int PunchHole = 2 | 1;
+
     /// <summary>man 2 madvise, since Linux 5.14.</summary>
     internal const int PopulateRead = 22;
 
@@ -39,8 +42,8 @@ internal static class Constants
     /// <summary>man 2 renameat2: RENAME_NOREPLACE.</summary>
     internal const uint RenameNoReplace = 1;
 
-    /// <summary>man 2 flock: LOCK_EX | LOCK_NB.</summary>
-    internal const int LockExclusiveNow = 2 | 4;
+    /// <summary>man 2 flock: LOCK_EX | LOCK_NB, and LOCK_UN.</summary>
+    internal const int LockExclusiveNow = 2 | 4, LockNone = 8;
 
     /// <summary>man 2 fcntl: lease types F_RDLCK and F_UNLCK.</summary>
     internal const int LeaseRead = 0, LeaseNone = 2;

@@ -219,6 +219,10 @@ internal static unsafe class Kernel
     /// <summary>man 2 lseek, SEEK_HOLE: where the next hole at or after <paramref name="offset"/> begins; the end of the file counts as one.</summary>
     internal static Errno SeekHole(SafeFileHandle file, long offset, out long found) => Seek(file, offset, Constants.SeekHole, out found);
 
+    /// <summary>man 2 fallocate, FALLOC_FL_PUNCH_HOLE: the range reads as zeros and takes no space.</summary>
+    internal static Errno PunchHole(SafeFileHandle file, long offset, long length) =>
+        LibC.Allocate(file, Constants.PunchHole, offset, length) == 0 ? 0 : LastPInvokeErrno();
+
     /// <summary>man 2 linkat, of an open file through /proc/self/fd: AT_EMPTY_PATH would need a capability before Linux 6.10.</summary>
     internal static Errno LinkAt(SafeFileHandle file, SafeFileHandle folder, string name)
     {
@@ -335,8 +339,11 @@ internal static unsafe class Kernel
         _ = Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.LeaseNone);
     }
 
-    /// <summary>man 2 flock, LOCK_EX without waiting. The lock goes with the last descriptor of this open file.</summary>
+    /// <summary>man 2 flock, LOCK_EX without waiting (EAGAIN: somebody holds it). It goes with the last descriptor of this open file.</summary>
     internal static Errno Lock(SafeFileHandle file) => LibC.Flock(file, Constants.LockExclusiveNow) == 0 ? 0 : LastPInvokeErrno();
+
+    /// <summary>man 2 flock, LOCK_UN.</summary>
+    internal static void Unlock(SafeFileHandle file) => _ = LibC.Flock(file, Constants.LockNone);
 
     private static Errno Seek(SafeFileHandle file, long offset, int whence, out long found)
     {

@@ -8,14 +8,17 @@ namespace MmapSnapshot.Source;
 /// <param name="Freshness">The same for the kernel's eyes, on XFS; null where it cannot tell, or nobody will ask it.</param>
 internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshness)
 {
-    /// <summary>The baseline of a file that has just been written; whatever happens to it from here on is a conflict.</summary>
-    internal static Baseline Of(SafeFileHandle file, string path)
+    /// <summary>
+    /// The baseline of a file that has just been committed; whatever happens to it from here on is a conflict. Null when it
+    /// cannot be examined, which is no failure of the commit.
+    /// </summary>
+    internal static Baseline? TryOf(SafeFileHandle file)
     {
         var freshness = Sample(file);
-        return new Baseline(FileStatus.Of(file, path), freshness);
+        return Kernel.Stat(file, out var status) == 0 ? new Baseline(FileStatus.From(status), freshness) : null;
     }
 
-    /// <summary>As <see cref="Of"/>, for a file that is about to be cloned (see <see cref="FileStatus.SettledOf"/>).</summary>
+    /// <summary>The baseline of a file that is about to be cloned.</summary>
     internal static Baseline SettledOf(SafeFileHandle file, string path)
     {
         var status = FileStatus.SettledOf(file, path);
