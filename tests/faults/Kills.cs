@@ -32,6 +32,8 @@ internal static class Kills
         if (specimen.Judge(reached: -1) is { } damage) return damage;
         string[] left = specimen.Strangers();
         if (left.Length > 1) return $"{left.Length} names were left";
+        // Whoever finds the name finds it with the rights it will have, not with laxer ones.
+        if (left.Length == 1 && Specimen.MetadataOf(left[0]) != specimen.Metadata) return $"the leftover has the metadata {Specimen.MetadataOf(left[0])}";
 
         // The next save of that file goes well, and takes the leftover away.
         using (var snapshot = Snapshot.Open(specimen.Path))

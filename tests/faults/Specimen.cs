@@ -28,7 +28,7 @@ internal sealed class Specimen
         Rig.Shell("setfacl -m u:1234:r \"$1\"", Path);
         _ = Syscall.getxattr(Path, Acl, out _acl);
         Renew();
-        Metadata = ReadMetadata();
+        Metadata = MetadataOf(Path);
     }
 
     private const string Acl = "system.posix_acl_access";
@@ -70,18 +70,19 @@ internal sealed class Specimen
         int patches = Array.FindIndex([0, 1, 2], count => now.AsSpan().SequenceEqual(Bytes(count)));
         if (patches < 0) return "the file is neither old nor new";
         if (reached >= 0 && patches != reached) return $"the file has {patches} patches, not the {reached} that were saved";
-        string metadata = ReadMetadata();
+        string metadata = MetadataOf(Path);
         return metadata == Metadata ? null : $"the file's metadata is {metadata}, not {Metadata}";
     }
 
     /// <summary>Names beside the file.</summary>
     internal string[] Strangers() => [.. Directory.EnumerateFileSystemEntries(_folder).Where(path => path != Path)];
 
-    private string ReadMetadata()
+    /// <summary>Mode, owner, number of links, ACL and user attribute of a file, for comparison.</summary>
+    internal static string MetadataOf(string path)
     {
-        _ = Syscall.stat(Path, out var stat);
-        return $"{stat.st_mode:X} {stat.st_uid}:{stat.st_gid} {stat.st_nlink} acl={Attribute(Acl)} user={Attribute("user.specimen")}";
+        _ = Syscall.stat(path, out var stat);
+        return $"{stat.st_mode:X} {stat.st_uid}:{stat.st_gid} {stat.st_nlink} acl={Attribute(path, Acl)} user={Attribute(path, "user.specimen")}";
     }
 
-    private string Attribute(string name) => Syscall.getxattr(Path, name, out byte[] value) < 0 ? "none" : Convert.ToHexString(value);
+    private static string Attribute(string path, string name) => Syscall.getxattr(path, name, out byte[] value) < 0 ? "none" : Convert.ToHexString(value);
 }

@@ -36,7 +36,7 @@ make() {
             } && mount -o loop "$image" "$at"
             ;;
         btrfs) truncate -s "$image_size" "$image" && mkfs.btrfs -q "$image" && mount -o loop "$image" "$at" ;;
-        ext4) truncate -s "$image_size" "$image" && mkfs.ext4 -q "$image" && mount -o loop "$image" "$at" ;;
+        ext4) truncate -s "$image_size" "$image" && mkfs.ext4 -q -m 0 "$image" && mount -o loop "$image" "$at" ;;
         tmpfs) mount -t tmpfs -o size="$image_size" tmpfs "$at" ;;
         overlay-*)
             local on=$folder/${name#overlay-} && mountpoint -q "$on" &&

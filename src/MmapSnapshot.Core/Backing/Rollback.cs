@@ -61,17 +61,22 @@ internal sealed class Rollback : IDisposable
     {
         try
         {
-            var copy = new DataCopy(_kept.Handle, _file.Handle, _path, _path, default);
+            // Holes first: that frees the space which putting the data back may take.
             long hole = changed.Offset;
-            foreach (var data in _data)
+            foreach (var data in _data.TakeWhile(data => data.Offset < changed.End))
             {
-                if (data.Offset >= changed.End) break;
-                // Data first: its blocks are there. Only then are those that were a hole given back.
-                copy.CopyRange(data with { Length = Math.Min(data.End, RoundUp(changed.End, data.End)) - data.Offset });
                 if (!TryMakeHole(hole, data.Offset)) return false;
                 hole = Math.Max(hole, data.End);
             }
-            return TryMakeHole(hole, changed.End);
+            if (!TryMakeHole(hole, changed.End)) return false;
+
+            var copy = new DataCopy(_kept.Handle, _file.Handle, _path, _path, default);
+            foreach (var data in _data.TakeWhile(data => data.Offset < changed.End))
+            {
+                long end = Math.Min(data.End, (changed.End + Block - 1) / Block * Block);
+                if (copy.CopyRange(data with { Length = end - data.Offset }) != end) return false;
+            }
+            return true;
         }
         catch (SnapshotException)
         {
@@ -80,8 +85,6 @@ internal sealed class Rollback : IDisposable
     }
 
     public void Dispose() => _kept.Dispose();
-
-    private static long RoundUp(long offset, long end) => Math.Min(end, (offset + Block - 1) / Block * Block);
 
     private bool TryMakeHole(long from, long to) => to <= from || Kernel.PunchHole(_file.Handle, from, to - from) == 0;
 }
