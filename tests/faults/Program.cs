@@ -1,8 +1,9 @@
 // The fault matrix: tries to lose a byte.
 //
-//     MmapSnapshot.Faults [--short]         all classes of faults, on every filesystem below $MMAPSNAPSHOT_RIG
-//     MmapSnapshot.Faults victim FOLDER     the process that the faults happen to (started by the former)
+//     MmapSnapshot.Faults [--short] [--only CLASS]   the classes of faults, on every filesystem below $MMAPSNAPSHOT_RIG
+//     MmapSnapshot.Faults victim FOLDER              the process that the faults happen to (started by the former)
 //
+// The classes are calls, kills, writers, threads and shutdowns.
 // It ends with a table of what was tried and lost, and with totals of its lines, a line that lost nothing being one passed.
 
 using MmapSnapshot.Faults;
@@ -20,14 +21,16 @@ if (rig is null || mounts.Length == 0 || !Rig.HasStrace())
 }
 
 var report = new Report();
+int only = Array.IndexOf(args, "--only");
+bool IsWanted(string name) => only < 0 || args.ElementAtOrDefault(only + 1) == name;
 foreach (string mount in mounts)
 {
-    SyscallFailures.Try(mount, report, isShort ? SyscallFailures.ShortList : SyscallFailures.FullList);
-    Kills.Try(mount, report);
-    RacingWriters.Try(mount, report, snapshots: isShort ? 10 : 200);
-    ThreadRaces.Try(mount, report, isShort ? TimeSpan.FromSeconds(1) : TimeSpan.FromSeconds(30));
+    if (IsWanted("calls")) SyscallFailures.Try(mount, report, isShort ? SyscallFailures.ShortList : SyscallFailures.FullList);
+    if (IsWanted("kills")) Kills.Try(mount, report);
+    if (IsWanted("writers")) RacingWriters.Try(mount, report, snapshots: isShort ? 10 : 200);
+    if (IsWanted("threads")) ThreadRaces.Try(mount, report, isShort ? TimeSpan.FromSeconds(1) : TimeSpan.FromSeconds(30));
 }
-Shutdowns.Try(rig, report, rounds: isShort ? 4 : 50);
+if (IsWanted("shutdowns")) Shutdowns.Try(rig, report, rounds: isShort ? 4 : 50);
 
 Console.WriteLine();
 report.Print(Console.Out);

@@ -66,7 +66,8 @@ internal sealed class Specimen
     /// <param name="reached">How many patches the victim says the file has; -1 when it was not asked.</param>
     internal string? Judge(int reached)
     {
-        var now = File.ReadAllBytes(Path);
+        if (!File.Exists(Path)) return "the file is gone";
+        byte[] now = File.ReadAllBytes(Path);
         int patches = Array.FindIndex([0, 1, 2], count => now.AsSpan().SequenceEqual(Bytes(count)));
         if (patches < 0) return "the file is neither old nor new";
         if (reached >= 0 && patches != reached) return $"the file has {patches} patches, not the {reached} that were saved";

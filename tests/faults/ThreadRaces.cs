@@ -35,15 +35,16 @@ internal static class ThreadRaces
             try
             {
                 long offset = random.Next(100_000);
-                switch (random.Next(8))
+                switch (random.Next(100))
                 {
-                    case 0 or 1: snapshot.Read(offset, buffer.AsSpan(0, random.Next(buffer.Length))); break;
-                    case 2 or 3: snapshot.Write(offset, buffer.AsSpan(0, random.Next(buffer.Length))); break;
-                    case 4: snapshot.Resize(random.Next(200_000)); break;
-                    case 5: snapshot.Commit(new CommitOptions { NoFlush = true }); break;
-                    case 6: Sum(snapshot, offset, random.Next(buffer.Length)); break;
+                    case < 30: snapshot.Read(offset, buffer.AsSpan(0, random.Next(buffer.Length))); break;
+                    case < 55: snapshot.Write(offset, buffer.AsSpan(0, random.Next(buffer.Length))); break;
+                    case < 70: snapshot.Resize(random.Next(200_000)); break;
+                    case < 98: Sum(snapshot, offset, random.Next(buffer.Length)); break;
+                    case 98: snapshot.Commit(new CommitOptions { NoFlush = true }); break;
                     default:
-                        if (random.Next(200) == 0) snapshot.Close();
+                        // Near the end, or most of the time would be spent on a closed snapshot.
+                        if (until - clock.Elapsed < TimeSpan.FromMilliseconds(5)) snapshot.Close();
                         break;
                 }
             }
@@ -63,7 +64,10 @@ internal static class ThreadRaces
     {
         using var view = snapshot.GetView(offset, count);
         int sum = 0;
-        foreach (byte value in view.Span) sum += value;
+        for (int pass = 0; pass < 10; pass++)
+        {
+            foreach (byte value in view.Span) sum += value;
+        }
         return sum;
     }
 }
