@@ -11,8 +11,7 @@ internal sealed class OtherParty : IDisposable
     public OtherParty(string script, params string[] arguments)
     {
         _process = Shell.Start(script + "; echo ready; read -r _", arguments);
-        string? answer = _process.StandardOutput.ReadLine();
-        Assert.True(answer == "ready", $"{script}: {_process.StandardError.ReadToEnd()}");
+        if (_process.StandardOutput.ReadLine() != "ready") Assert.Fail($"{script}: {_process.StandardError.ReadToEnd()}");
     }
 
     public int Id => _process.Id;
