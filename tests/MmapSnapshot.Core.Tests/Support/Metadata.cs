@@ -9,7 +9,8 @@ internal static class Metadata
         stat -c 'mode %a owner %u:%g type %F' -- "$2"
         getfattr --absolute-names -h -d -m - -e hex -- "$2" | sed 1d | sort
         getfacl --absolute-names -n -- "$2" | sed 1d
-        lsattr -d -- "$2" 2>/dev/null | cut -d ' ' -f 1 || echo 'no flags here'
+        # e is ext4's own, and no attribute of the file.
+        lsattr -d -- "$2" 2>/dev/null | cut -d ' ' -f 1 | tr e - || echo 'no flags here'
         """;
 
     public static string Of(string path)

@@ -14,16 +14,22 @@ internal sealed class OtherParty : IDisposable
         if (_process.StandardOutput.ReadLine() != "ready") Assert.Fail($"{script}: {_process.StandardError.ReadToEnd()}");
     }
 
-    public int Id => _process.Id;
-
-    public bool HasEnded => _process.HasExited;
-
     public static OtherParty WithOpenForWriting(string path) => new("exec 3<>\"$1\"", path);
 
     public static OtherParty WithLock(string path)
     {
         Tools.Require("flock");
         return new("exec 3<\"$1\"; flock --exclusive --nonblock 3", path);
+    }
+
+    /// <summary>A process that waits for a reader to open a FIFO, and ends when one has.</summary>
+    public static Process WaitingToWriteTo(string fifo)
+    {
+        var writer = Shell.Start("exec 3>\"$1\"", fifo);
+        bool waits = SpinWait.SpinUntil(
+            () => File.ReadAllText($"/proc/{writer.Id}/wchan").Contains("wait_for_partner", StringComparison.Ordinal), TimeSpan.FromSeconds(10));
+        Assert.True(waits, "the writer does not wait");
+        return writer;
     }
 
     public void Dispose()
