@@ -113,9 +113,9 @@ public sealed class NoSpaceTests
         using (Ballast.Fill(workspace))
         {
             Expect.Error(SnapshotError.NoSpace, () => Snapshot.Open(path, options));
-            Assert.Empty(Descriptors.In(workspace.Folder));
+            Assert.Empty(Descriptors.Nameless(workspace.Folder));
             Assert.Empty(Descriptors.In(source.Folder));
-            Assert.Equal(["ballast"], workspace.Names());
+            Assert.Equal([Ballast.Name], workspace.Names());
         }
         using var snapshot = Snapshot.Open(path, options);
         Assert.Equal(Much, snapshot.Length);
@@ -138,7 +138,7 @@ public sealed class NoSpaceTests
             Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit());
             Assert.Equal(before, FileFacts.Of(path));
             Assert.Equal(old, File.ReadAllBytes(path));
-            Assert.Equal(["ballast", "file"], workspace.Names());
+            Assert.Equal([Ballast.Name, "file"], workspace.Names());
             Assert.True(snapshot.IsModified);
         }
         Assert.Null(snapshot.Commit().Override);
@@ -168,7 +168,7 @@ public sealed class NoSpaceTests
             }
             if (committed) old[0] = (byte)'n';
             Assert.Equal(old, File.ReadAllBytes(path));
-            Assert.Equal(["ballast", "file"], workspace.Names());
+            Assert.Equal([Ballast.Name, "file"], workspace.Names());
         }
     }
 
@@ -202,7 +202,7 @@ public sealed class NoSpaceTests
         using (Ballast.Fill(workspace))
         {
             Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit(new CommitOptions { Destination = other }));
-            Assert.Equal(["ballast"], workspace.Names());
+            Assert.Equal([Ballast.Name], workspace.Names());
         }
         snapshot.Commit(new CommitOptions { Destination = other });
         Assert.Equal(Much, new FileInfo(other).Length);

@@ -1,50 +1,54 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using Mono.Unix.Native;
+
 namespace MmapSnapshot.Tests.Support;
 
-/// <summary>Files that take all the space a filesystem has left, until they are disposed of.</summary>
-internal sealed class Ballast : IDisposable
+/// <summary>A file that takes all the space a filesystem has left, until it is disposed of.</summary>
+internal sealed partial class Ballast : IDisposable
 {
-    private const string Script =
-        """
-        i=0
-        for size in 128M 32M 8M 2M 512K 128K 32K 8K 4K; do
-            while fallocate -l "$size" "$1/$i" 2>/dev/null; do i=$((i + 1)); done
-            rm -f "$1/$i"
-        done
-        """;
+    public const string Name = "ballast";
 
-    private readonly string _folder;
+    private readonly SafeFileHandle _file;
 
-    private Ballast(string folder) => _folder = folder;
+    private readonly string _path;
+
+    private Ballast(string path)
+    {
+        _path = path;
+        _file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite);
+    }
 
     public static Ballast Fill(Workspace workspace)
     {
-        Tools.Require("fallocate");
-        Shell.Run("sync --file-system \"$1\"", workspace.Folder); // what is to be written yet takes its space now
-        var ballast = new Ballast(workspace.PathOf("ballast"));
-        Directory.CreateDirectory(ballast._folder);
-        try
+        var ballast = new Ballast(workspace.PathOf(Name));
+        ballast.Settle(); // what is to be written yet takes its space now
+        int descriptor = (int)ballast._file.DangerousGetHandle();
+        ulong offset = 0;
+        for (ulong size = 256 << 20; size >= 4 << 10; size /= 2)
         {
-            Shell.Run(Script, ballast._folder);
-            return ballast;
+            while (Syscall.posix_fallocate(descriptor, (long)offset, size) == 0) offset += size;
         }
-        catch
-        {
-            ballast.Dispose();
-            throw;
-        }
+        return ballast;
     }
 
-    /// <summary>Gives back some space: at least this many bytes.</summary>
+    /// <summary>Gives back some space, of which the filesystem may need a part for itself.</summary>
     public void Release(long bytes)
     {
-        var file = new FileInfo(Directory.EnumerateFiles(_folder).First());
-        using (var stream = file.OpenWrite()) stream.SetLength(Math.Max(0, file.Length - bytes));
-        Shell.Run("sync --file-system \"$1\"", _folder);
+        RandomAccess.SetLength(_file, RandomAccess.GetLength(_file) - bytes);
+        Settle();
     }
 
     public void Dispose()
     {
-        Directory.Delete(_folder, recursive: true);
-        Shell.Run("sync --file-system \"$1\"", Path.GetDirectoryName(_folder)!); // btrfs gives space back with its next transaction
+        File.Delete(_path);
+        RandomAccess.SetLength(_file, 0);
+        Settle(); // btrfs gives space back with its next transaction
+        _file.Dispose();
     }
+
+    private void Settle() => Assert.Equal(0, SyncFileSystem(_file));
+
+    [LibraryImport("libc", EntryPoint = "syncfs", SetLastError = true)]
+    private static partial int SyncFileSystem(SafeFileHandle file);
 }

@@ -7,15 +7,19 @@ internal static class Metadata
         """
         cd "$1"
         stat -c 'mode %a owner %u:%g type %F' -- "$2"
-        getfattr --absolute-names -h -d -m - -e hex -- "$2" | sed 1d | sort
-        getfacl --absolute-names -n -- "$2" | sed 1d
-        # e is ext4's own, and no attribute of the file.
-        lsattr -d -- "$2" 2>/dev/null | cut -d ' ' -f 1 | tr e - || echo 'no flags here'
+        getfattr --absolute-names -h -d -m - -e hex -- "$2"
+        getfacl --absolute-names -n -- "$2"
+        flags=$(lsattr -d -- "$2" 2>/dev/null) || flags=none
+        echo "flags ${flags%% *}"
         """;
 
+    /// <summary>In an order that says nothing, as that of attributes does not.</summary>
     public static string Of(string path)
     {
         Tools.Require("getfattr", "getfacl", "lsattr");
-        return Shell.Run(Script, Path.GetDirectoryName(path)!, Path.GetFileName(path));
+        string[] lines = Shell.Run(Script, Path.GetDirectoryName(path)!, Path.GetFileName(path)).Split('\n');
+        // The flag e is ext4's own, and no attribute of the file.
+        var told = lines.Select(line => line.StartsWith("flags ", StringComparison.Ordinal) ? line.Replace("e-", "--", StringComparison.Ordinal) : line);
+        return string.Join('\n', told.Where(line => line.Length > 0).Order(StringComparer.Ordinal));
     }
 }
