@@ -177,6 +177,29 @@ public sealed class MetadataTests
     }
 
     [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public void A_btrfs_file_without_copy_on_write_keeps_the_flag_when_its_bytes_were_copied(bool elsewhere, bool close)
+    {
+        Tools.Require(_tools);
+        using var workspace = Workspace.On(FileSystems.Btrfs);
+        using var scratch = Workspace.On(FileSystems.Xfs);
+        string path = workspace.Write("file", "");
+        Shell.Run("chattr +C \"$1\"", path);
+        byte[] bytes = Bytes.Random(100_000);
+        File.WriteAllBytes(path, bytes);
+        string before = Metadata.Of(path);
+        var options = new SnapshotOptions { Backing = SnapshotBacking.Copy, ScratchPath = elsewhere ? scratch.Folder : null };
+        using var snapshot = Snapshot.Open(path, options);
+        snapshot.Write(0, [bytes[0] ^= 1]);
+        snapshot.Commit(new CommitOptions { Close = close });
+        Assert.Equal(bytes, File.ReadAllBytes(path));
+        Assert.Equal(before, Metadata.Of(path));
+    }
+
+    [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
     public void The_modification_time_becomes_that_of_the_commit(string fileSystem)
     {

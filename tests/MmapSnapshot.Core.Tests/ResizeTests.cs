@@ -87,6 +87,19 @@ public sealed class ResizeTests
     }
 
     [Fact]
+    public void Growing_and_cutting_back_is_no_change()
+    {
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        string path = workspace.Write("file", "0123456789");
+        using var snapshot = Snapshot.Open(path);
+        snapshot.Resize(5000);
+        snapshot.Resize(10);
+        Assert.False(snapshot.IsModified);
+        Assert.Empty(snapshot.GetModifiedRanges());
+        Assert.Equal(CommitMethod.None, snapshot.Commit().Method);
+    }
+
+    [Fact]
     public void The_length_it_has_already_changes_nothing()
     {
         using var workspace = Workspace.On(FileSystems.Xfs);
