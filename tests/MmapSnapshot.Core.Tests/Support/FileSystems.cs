@@ -16,11 +16,16 @@ internal static class FileSystems
 
     private static readonly string? _rig = Environment.GetEnvironmentVariable("MMAPSNAPSHOT_RIG");
 
-    public static TheoryData<string> All => new((string[])[.. WithReflink, .. WithoutReflink]);
+    public static string[] Names => [.. WithReflink, .. WithoutReflink];
+
+    public static TheoryData<string> All => new(Names);
 
     public static TheoryData<string> Reflinking => new(WithReflink);
 
     public static TheoryData<string> Copying => new(WithoutReflink);
+
+    /// <summary>Those whose files may be longer than the address space.</summary>
+    public static TheoryData<string> Vast => new(Xfs, Btrfs, Tmpfs, OverlayXfs);
 
     /// <summary>The mount point; the test is skipped, and says why, where there is none.</summary>
     public static string Require(string name)

@@ -19,12 +19,24 @@ internal sealed class Workspace : IDisposable
 
     public string PathOf(string name) => Path.Join(Folder, name);
 
+    public string MakeFolder(string name) => Directory.CreateDirectory(PathOf(name)).FullName;
+
     public string Write(string name, string text) => Write(name, Encoding.ASCII.GetBytes(text));
 
     public string Write(string name, byte[] bytes)
     {
         string path = PathOf(name);
         File.WriteAllBytes(path, bytes);
+        return path;
+    }
+
+    /// <summary>A file of zeros that takes no space, with bytes at some offset if there are any.</summary>
+    public string WriteSparse(string name, long length, long offset = 0, byte[]? bytes = null)
+    {
+        string path = PathOf(name);
+        using var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write);
+        RandomAccess.SetLength(file, length);
+        if (bytes is not null) RandomAccess.Write(file, bytes, offset);
         return path;
     }
 

@@ -1,0 +1,243 @@
+using MmapSnapshot.Tests.Support;
+
+namespace MmapSnapshot.Tests;
+
+/// <summary>
+/// A full disk is an error with an id, never a signal that kills the process; and what could not be written is as it was.
+/// </summary>
+public sealed class NoSpaceTests
+{
+    /// <summary>More than what the ballast leaves free.</summary>
+    private const int Much = 24 << 20;
+
+    /// <summary>What is free where a write shall get stuck half-way.</summary>
+    private const int Little = 8 << 20;
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_write_that_does_not_fit_leaves_the_bytes(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.WriteSparse("file", Much, 4096, Bytes.Of('o', 4096));
+        using var snapshot = Snapshot.Open(path);
+        byte[] old = Bytes.In(snapshot), bytes = Bytes.Of('n', Much);
+        using (Ballast.Fill(workspace))
+        {
+            var error = Expect.Error(SnapshotError.NoSpace, () => snapshot.Write(0, bytes));
+            Assert.Contains("ENOSPC", error.Message, StringComparison.Ordinal);
+            AssertOnlyTheModifiedRangesDiffer(old, snapshot);
+        }
+        snapshot.Write(0, bytes);
+        snapshot.Commit();
+        Assert.Equal(bytes, File.ReadAllBytes(path));
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_write_that_gets_stuck_half_way_is_taken_back_or_says_what_it_has_changed(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.WriteSparse("file", Much, 4096, Bytes.Of('o', 4096)));
+        byte[] old = Bytes.In(snapshot), bytes = Bytes.Of('n', Much);
+        using (var ballast = Ballast.Fill(workspace))
+        {
+            ballast.Release(Little);
+            var error = Expect.Error(SnapshotError.NoSpace, () => snapshot.Write(0, bytes));
+            AssertOnlyTheModifiedRangesDiffer(old, snapshot);
+            string says = snapshot.ModifiedBytes == 0 ? "Nothing was changed" : $"{snapshot.ModifiedBytes} bytes from offset 0 on were changed";
+            Assert.Contains(says, error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_fill_that_gets_stuck_half_way_says_what_it_has_changed(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.WriteSparse("file", Much));
+        byte[] old = Bytes.In(snapshot);
+        using (var ballast = Ballast.Fill(workspace))
+        {
+            ballast.Release(Little);
+            var error = Expect.Error(SnapshotError.NoSpace, () => snapshot.Fill(0, Much, (byte)'n'));
+            AssertOnlyTheModifiedRangesDiffer(old, snapshot);
+            string says = snapshot.ModifiedBytes == 0 ? "Nothing was changed" : $"{snapshot.ModifiedBytes} bytes from offset 0 on were changed";
+            Assert.Contains(says, error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_stream_that_cannot_grow_leaves_the_length(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "old"));
+        using var stream = snapshot.AsStream();
+        using (Ballast.Fill(workspace))
+        {
+            stream.Position = 3;
+            Expect.Error(SnapshotError.NoSpace, () => stream.Write(Bytes.Of('n', Much)));
+            Assert.Equal(3, stream.Position);
+            Assert.Equal("old"u8, Bytes.In(snapshot));
+            Assert.False(snapshot.IsModified);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_resize_on_a_full_disk_is_done_or_leaves_the_length(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Of('o', 10_000)));
+        using (Ballast.Fill(workspace))
+        {
+            foreach (int length in (int[])[Much, 20, 50])
+            {
+                long before = snapshot.Length;
+                var full = Record.Exception(() => snapshot.Resize(length));
+                if (full is not null) Assert.Equal(SnapshotError.NoSpace, Assert.IsType<SnapshotException>(full).Error);
+                Assert.Equal(full is null ? length : before, snapshot.Length);
+                Assert.Equal(snapshot.Length, Bytes.In(snapshot).Length);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_copy_that_does_not_fit_is_not_opened_and_nothing_stays(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var source = Workspace.On(fileSystem is FileSystems.Xfs or FileSystems.OverlayXfs ? FileSystems.Btrfs : FileSystems.Xfs);
+        string path = source.Write("file", Bytes.Of('o', Much));
+        var options = new SnapshotOptions { ScratchPath = workspace.Folder };
+        using (Ballast.Fill(workspace))
+        {
+            Expect.Error(SnapshotError.NoSpace, () => Snapshot.Open(path, options));
+            Assert.Empty(Descriptors.Nameless(workspace.Folder));
+            Assert.Empty(Descriptors.In(source.Folder));
+            Assert.Equal([Ballast.Name], workspace.Names());
+        }
+        using var snapshot = Snapshot.Open(path, options);
+        Assert.Equal(Much, snapshot.Length);
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_commit_on_a_full_disk_replaces_the_file_or_leaves_it(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var scratch = Workspace.On(fileSystem == FileSystems.Ext4 ? FileSystems.Xfs : FileSystems.Ext4);
+        byte[] old = Bytes.Of('o', Much), bytes = Bytes.Of('n', Much);
+        string path = workspace.Write("file", old);
+        bool elsewhere = fileSystem is not FileSystems.OverlayExt4; // that one lies on the same ext4, which is full
+        using var snapshot = Snapshot.Open(path, elsewhere ? new SnapshotOptions { ScratchPath = scratch.Folder } : null);
+        snapshot.Write(0, bytes);
+        using (Ballast.Fill(workspace))
+        {
+            var before = FileFacts.Of(path);
+            Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit());
+            Assert.Equal(before, FileFacts.Of(path));
+            Assert.Equal(old, File.ReadAllBytes(path));
+            Assert.Equal([Ballast.Name, "file"], workspace.Names());
+            Assert.True(snapshot.IsModified);
+        }
+        Assert.Null(snapshot.Commit().Override);
+        Assert.Equal(bytes, File.ReadAllBytes(path));
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_clone_or_a_private_file_on_a_full_disk_is_committed_or_leaves_the_file(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        byte[] old = Bytes.Of('o', Much);
+        string path = workspace.Write("file", old);
+        using var snapshot = Snapshot.Open(path);
+        snapshot.Write(0, "n"u8);
+        using (Ballast.Fill(workspace))
+        {
+            bool committed = false;
+            try
+            {
+                snapshot.Commit(new CommitOptions { Close = true }); // takes hardly any space: it may well succeed
+                committed = true;
+            }
+            catch (SnapshotException full)
+            {
+                Assert.Equal(SnapshotError.NoSpace, full.Error);
+            }
+            if (committed) old[0] = (byte)'n';
+            Assert.Equal(old, File.ReadAllBytes(path));
+            Assert.Equal([Ballast.Name, "file"], workspace.Names());
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.Copying), MemberType = typeof(FileSystems))]
+    public void A_commit_in_place_that_does_not_fit_says_so_and_the_snapshot_has_all_its_bytes(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.WriteSparse("file", Much);
+        using var snapshot = Snapshot.Open(path);
+        byte[] bytes = Bytes.Of('n', Much);
+        snapshot.Write(0, bytes);
+        using (Ballast.Fill(workspace))
+        {
+            Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace }));
+            Assert.True(snapshot.IsModified);
+            Assert.Equal(bytes, Bytes.In(snapshot));
+        }
+        snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace, Force = true });
+        Assert.Equal(bytes, File.ReadAllBytes(path));
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_destination_that_does_not_fit_does_not_appear(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var source = Workspace.On(fileSystem is FileSystems.Xfs or FileSystems.OverlayXfs ? FileSystems.Btrfs : FileSystems.Xfs);
+        using var snapshot = Snapshot.Open(source.Write("file", Bytes.Of('o', Much)));
+        string other = workspace.PathOf("other");
+        using (Ballast.Fill(workspace))
+        {
+            Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit(new CommitOptions { Destination = other }));
+            Assert.Equal([Ballast.Name], workspace.Names());
+        }
+        snapshot.Commit(new CommitOptions { Destination = other });
+        Assert.Equal(Much, new FileInfo(other).Length);
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_view_of_a_hole_on_a_full_disk_is_zeros_or_an_error(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.WriteSparse("file", Much));
+        using (Ballast.Fill(workspace))
+        {
+            try
+            {
+                using var view = snapshot.GetView(0, Much);
+                Assert.Equal(-1, view.Span.IndexOfAnyExcept((byte)0));
+            }
+            catch (SnapshotException full)
+            {
+                Assert.True(full.Error is SnapshotError.ReadFailed or SnapshotError.NoSpace, full.Message);
+            }
+        }
+        snapshot.Resize(1); // no view was counted
+    }
+
+    private static void AssertOnlyTheModifiedRangesDiffer(byte[] old, Snapshot snapshot)
+    {
+        byte[] now = Bytes.In(snapshot);
+        Assert.Equal(old.Length, now.Length);
+        foreach (var range in snapshot.GetModifiedRanges())
+        {
+            Assert.Equal(-1, now.AsSpan((int)range.Offset, (int)range.Length).IndexOfAnyExcept((byte)'n'));
+            old.AsSpan((int)range.Offset, (int)range.Length).CopyTo(now.AsSpan((int)range.Offset));
+        }
+        Assert.True(old.AsSpan().SequenceEqual(now), "a byte that does not count as modified has changed");
+    }
+}
