@@ -129,7 +129,7 @@ public sealed record ReflinkSupport(
     /// <summary>A lease is for a file nobody has open for writing, so the nameless one is reopened and its first descriptor closed.</summary>
     private static bool TryLeaseOf(PrivateFile file)
     {
-        var errno = Kernel.OpenAt(null, $"/proc/self/fd/{file.Handle.DangerousGetHandle()}", OpenMode.ReadOnly, out var readable);
+        var errno = Kernel.Reopen(file.Handle, OpenMode.ReadOnly, out var readable);
         using (readable)
         {
             file.Dispose();

@@ -220,7 +220,7 @@ public sealed class Snapshot : IDisposable
             ByteRange.Check(offset, count, _length, Path);
             if (count > 0) _region.Populate(_file.Handle, offset, count, Path);
             var view = new SnapshotView(this, _region, offset, count);
-            Interlocked.Increment(ref _views);
+            ViewTaken();
             return view;
         }
     }
@@ -263,7 +263,7 @@ public sealed class Snapshot : IDisposable
                 : CommitToOwnFile(options, cancellation);
             var result = new CommitResult(
                 path, method, _length, modifiedBytes, !options.NoFlush, Stopwatch.GetElapsedTime(started), overridden);
-            if (options.Close) Close();
+            if (options.Close) Dispose(); // with a view that was taken meanwhile, its memory goes together with it
             return result;
         }
     }
@@ -325,6 +325,8 @@ public sealed class Snapshot : IDisposable
         }
     }
 
+    internal void ViewTaken() => Interlocked.Increment(ref _views);
+
     internal void ViewReleased() => Interlocked.Decrement(ref _views);
 
     private (string Path, CommitMethod Method, string? Overridden) CommitToOwnFile(CommitOptions options, CancellationToken cancellation)
@@ -342,7 +344,7 @@ public sealed class Snapshot : IDisposable
         {
             var commit = new InPlaceCommit(_file, _length, _modified.ToArray(), options, cancellation);
             MoveBaseline(commit.Write(target, _metadata));
-            return (Path, CommitMethod.InPlace, commit.Overridden);
+            return (target.CurrentPath, CommitMethod.InPlace, commit.Overridden);
         }
 
         if (options.Method is CommitMethod.Auto or CommitMethod.Exchange)
@@ -351,7 +353,7 @@ public sealed class Snapshot : IDisposable
             if (exchange.TryExchange(target, _metadata) is { } exchanged)
             {
                 MoveBaseline(exchanged);
-                return (Path, CommitMethod.Exchange, exchange.Overridden);
+                return (target.CurrentPath, CommitMethod.Exchange, exchange.Overridden);
             }
             if (options.Method == CommitMethod.Exchange)
             {
@@ -363,7 +365,7 @@ public sealed class Snapshot : IDisposable
         var replace = new ReplaceCommit(_file, _length, options, cancellation);
         MoveBaseline(replace.Replace(target, _metadata));
         CheckFolderSync(replace, Path);
-        return (Path, CommitMethod.Replace, replace.Overridden);
+        return (target.CurrentPath, CommitMethod.Replace, replace.Overridden);
     }
 
     private (string Path, CommitMethod Method, string? Overridden) CommitElsewhere(string destination, CommitOptions options, CancellationToken cancellation)

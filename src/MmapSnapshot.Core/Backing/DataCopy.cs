@@ -51,7 +51,7 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
     }
 
     /// <summary>Whether both files hold the same bytes; reads whatever data the source has.</summary>
-    internal bool IsEqual(long length)
+    internal bool IsEqual(long length, Progress checking)
     {
         byte[] left = ArrayPool<byte>.Shared.Rent(Window), right = ArrayPool<byte>.Shared.Rent(Window);
         try
@@ -60,7 +60,7 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
             {
                 for (long offset = data.Offset; offset < data.End; offset += Window)
                 {
-                    progress.Advance(offset);
+                    checking.Advance(offset);
                     int count = (int)Math.Min(Window, data.End - offset);
                     int first = Read(source, left.AsSpan(0, count), offset, sourcePath);
                     int second = Read(target, right.AsSpan(0, count), offset, targetPath);

@@ -66,8 +66,7 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, B
             var file = PrivateFile.CreateAnywhere(source.Folder, options.ScratchPath);
             try
             {
-                if (TryCopyOneInstant(source, file, options, cancellation) is { } status)
-                    return new PrivateBytes(file, SnapshotBacking.Copy, new Baseline(status, Freshness: null));
+                if (TryCopyOneInstant(source, file, options, cancellation) is { } baseline) return new PrivateBytes(file, SnapshotBacking.Copy, baseline);
             }
             catch
             {
@@ -83,8 +82,8 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, B
             source.Path);
     }
 
-    /// <summary>Copies the source and returns its status, or null when somebody wrote to it meanwhile.</summary>
-    private static FileStatus? TryCopyOneInstant(SourceFile source, PrivateFile file, SnapshotOptions options, CancellationToken cancellation)
+    /// <summary>Copies the source and returns what it was, or null when somebody wrote to it meanwhile.</summary>
+    private static Baseline? TryCopyOneInstant(SourceFile source, PrivateFile file, SnapshotOptions options, CancellationToken cancellation)
     {
         // Under a lease a writer waits until we have done. One that is forced through after lease-break-time moves the status.
         using var lease = ReadLease.TryTake(source.Handle, out _);
@@ -100,7 +99,10 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, B
         long length = copy.CopyAll(before.Length);
 
         // tmpfs never tells of stores through a mapping. Read twice alike, the bytes are those between the two readings.
-        if (lease is null && !copy.IsEqual(length)) return null;
-        return before.DifferenceTo(FileStatus.Of(source.Handle, source.Path)) is null ? before : null;
+        if (lease is null && !copy.IsEqual(length, progress with { Activity = $"Checking the copy of '{source.Path}'" })) return null;
+        if (before.DifferenceTo(FileStatus.Of(source.Handle, source.Path)) is not null) return null;
+
+        bool mayChangeUnseen = lease is null && !options.ReadOnly && Kernel.FileSystemType(source.Handle) == FileStatus.Tmpfs;
+        return new Baseline(before, Freshness: null, mayChangeUnseen ? ContentHash.Of(file.Handle, source.Path) : null);
     }
 }

@@ -35,7 +35,6 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
         {
             if (errno != 0) return Refuse($"the file cannot be opened for writing ({Failure.Describe(errno)})");
             var now = FileStatus.Of(file, path);
-            if (!now.IsRegular) return Refuse("it is no regular file now");
             Overridden = target.Conflict(now);
             if (Overridden is not null && !options.Force) throw target.Refused(Overridden);
 
@@ -58,7 +57,7 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
                     errno = Exchange(clone, file, sampled);
                 }
             }
-            if (errno is Errno.EOPNOTSUPP or Errno.ENOTTY or Errno.EINVAL or Errno.EPERM) return Refuse($"the filesystem does not exchange these files ({Failure.Describe(errno)})");
+            if (errno is Errno.EOPNOTSUPP or Errno.ENOTTY or Errno.EINVAL or Errno.EPERM or Errno.EXDEV) return Refuse($"the filesystem does not exchange these files ({Failure.Describe(errno)})");
             Failure.Check(errno, $"exchange the contents of '{path}'", path, SnapshotError.WriteFailed);
 
             return Baseline.TryOf(file) ?? new Baseline(now, Freshness: null);

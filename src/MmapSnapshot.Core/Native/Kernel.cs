@@ -45,6 +45,13 @@ internal static unsafe class Kernel
         }
     }
 
+    /// <summary>man 5 proc: opens anew what <paramref name="place"/> is a descriptor of, whatever its name stands for by now.</summary>
+    internal static Errno Reopen(SafeFileHandle place, int flags, out SafeFileHandle file)
+    {
+        using var fd = new Borrowed(place);
+        return OpenAt(null, ProcPath(fd.Number), flags, out file);
+    }
+
     /// <summary>man 2 open, O_TMPFILE: a file without a name in <paramref name="folder"/>, readable and writable for us.</summary>
     internal static Errno OpenTmpFile(SafeFileHandle folder, out SafeFileHandle file, FilePermissions mode = PrivateMode) =>
         OpenAt(folder, ".", OpenMode.TmpFile | OpenMode.ReadWrite, out file, mode);
@@ -147,6 +154,13 @@ internal static unsafe class Kernel
         return Syscall.fdatasync(fd.Number) == 0 ? 0 : Stdlib.GetLastError();
     }
 
+    /// <summary>man 2 fstatfs: the magic number of the filesystem's type; 0 where it does not tell.</summary>
+    internal static long FileSystemType(SafeFileHandle file)
+    {
+        var buffer = stackalloc long[16]; // struct statfs: f_type, then 112 bytes more
+        return LibC.StatFs(file, buffer) == 0 ? buffer[0] : 0;
+    }
+
     /// <summary>man 2 syncfs: everything on the filesystem that <paramref name="file"/> is on.</summary>
     internal static Errno SyncFileSystem(SafeFileHandle file) => LibC.SyncFs(file) == 0 ? 0 : LastPInvokeErrno();
 
@@ -247,6 +261,34 @@ internal static unsafe class Kernel
             return LibC.RenameAt2(folder, from, folder, to, Constants.RenameNoReplace) == 0 ? 0 : LastPInvokeErrno();
     }
 
+    /// <summary>man 3 readdir: the names in a folder, also those that are no UTF-8; "." and ".." are left out.</summary>
+    internal static Errno ReadNames(SafeFileHandle folder, out List<string> names)
+    {
+        names = [];
+        var errno = OpenAt(folder, ".", OpenMode.ReadOnly | OpenMode.Directory, out var handle);
+        if (errno != 0) return errno;
+        nint stream = Syscall.fdopendir((int)handle.DangerousGetHandle());
+        if (stream == 0)
+        {
+            errno = Stdlib.GetLastError();
+            handle.Dispose();
+            return errno;
+        }
+        handle.SetHandleAsInvalid(); // the stream's from now on, which closes it
+        try
+        {
+            while (Syscall.readdir(stream) is { } entry)
+            {
+                if (entry.d_name is not ("." or "..")) names.Add(entry.d_name);
+            }
+            return 0;
+        }
+        finally
+        {
+            _ = Syscall.closedir(stream);
+        }
+    }
+
     /// <summary>man 2 unlinkat.</summary>
     internal static Errno UnlinkAt(SafeFileHandle folder, string name)
     {
@@ -272,13 +314,10 @@ internal static unsafe class Kernel
     internal static Errno ListAttributes(SafeFileHandle file, out string[] names)
     {
         using var fd = new Borrowed(file);
-        names = [];
-        if (Syscall.flistxattr(fd.Number, UnixEncoding.Instance, out var found) >= 0)
-        {
-            names = found;
-            return 0;
-        }
-        var errno = Stdlib.GetLastError();
+        // (Mono.Posix's own list counts on as many bytes as the kernel asked for; overlayfs asks for more than it fills.)
+        int number = fd.Number;
+        var errno = ReadAttribute((buffer, size) => Syscall.flistxattr(number, buffer, size), out byte[] list);
+        names = UnixEncoding.Instance.GetString(list).Split('\0', StringSplitOptions.RemoveEmptyEntries);
         return errno is Errno.EOPNOTSUPP or Errno.ENOSYS ? 0 : errno;
     }
 
@@ -286,9 +325,8 @@ internal static unsafe class Kernel
     internal static Errno GetAttribute(SafeFileHandle file, string name, out byte[] value)
     {
         using var fd = new Borrowed(file);
-        value = [];
-        if (Syscall.fgetxattr(fd.Number, name, out value) >= 0) return 0;
-        return Stdlib.GetLastError();
+        int number = fd.Number;
+        return ReadAttribute((buffer, size) => Syscall.fgetxattr(number, name, buffer, size), out value);
     }
 
     /// <summary>man 2 fsetxattr.</summary>
@@ -344,6 +382,27 @@ internal static unsafe class Kernel
 
     /// <summary>man 2 flock, LOCK_UN.</summary>
     internal static void Unlock(SafeFileHandle file) => _ = LibC.Flock(file, Constants.LockNone);
+
+    /// <summary>Reads a list or value whose size is asked for first, and may have changed by then (ERANGE).</summary>
+    private static Errno ReadAttribute(Func<byte[], ulong, long> call, out byte[] value)
+    {
+        value = [];
+        while (true)
+        {
+            long size = call([], 0);
+            if (size < 0) return Stdlib.GetLastError();
+            if (size == 0) return 0;
+            var buffer = new byte[size];
+            long length = call(buffer, (ulong)size);
+            if (length >= 0)
+            {
+                value = buffer[..(int)length];
+                return 0;
+            }
+            var errno = Stdlib.GetLastError();
+            if (errno != Errno.ERANGE) return errno;
+        }
+    }
 
     private static Errno Seek(SafeFileHandle file, long offset, int whence, out long found)
     {

@@ -52,6 +52,10 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "flock", SetLastError = true)]
     internal static partial int Flock(SafeFileHandle file, int operation);
 
+    /// <summary>man 2 fstatfs. The buffer has room for struct statfs, 120 bytes; Mono.Posix has only the call without the type.</summary>
+    [LibraryImport(Library, EntryPoint = "fstatfs", SetLastError = true)]
+    internal static partial int StatFs(SafeFileHandle file, long* buffer);
+
     /// <summary>man 2 syncfs.</summary>
     [LibraryImport(Library, EntryPoint = "syncfs", SetLastError = true)]
     internal static partial int SyncFs(SafeFileHandle file);

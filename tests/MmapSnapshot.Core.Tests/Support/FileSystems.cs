@@ -20,6 +20,9 @@ internal static class FileSystems
 
     public static TheoryData<string> All => new(Names);
 
+    /// <summary>Those on which a commit replaces the file unless told otherwise.</summary>
+    public static TheoryData<string> Replacing => new(((string[])[.. WithReflink, .. WithoutReflink]).Where(name => name != XfsExchange).ToArray());
+
     public static TheoryData<string> Reflinking => new(WithReflink);
 
     public static TheoryData<string> Copying => new(WithoutReflink);
