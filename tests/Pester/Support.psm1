@@ -285,13 +285,16 @@ function Invoke-Shell {
     Strings, for the script's $args.
 .PARAMETER As
     Only "Nobody": a user without privileges.
+.PARAMETER WithPrinted
+    Also return, as objects with the property Printed, the lines that its window would have shown.
 #>
 function Invoke-FreshPowerShell {
     [CmdletBinding()]
     param(
         [Parameter(Mandatory, Position = 0)] [scriptblock] $Script,
         [Parameter(Position = 1)] [string[]] $Arguments = @(),
-        [ValidateSet('', 'Nobody')] [string] $As = ''
+        [ValidateSet('', 'Nobody')] [string] $As = '',
+        [switch] $WithPrinted
     )
 
     # The checkout may lie where the other user cannot look.
@@ -325,13 +328,17 @@ $Script
             'env', "HOME=$scratch", "XDG_CACHE_HOME=$scratch", "XDG_DATA_HOME=$scratch", "XDG_CONFIG_HOME=$scratch", 'POWERSHELL_TELEMETRY_OPTOUT=1'
             $program
             $rest
-            '-NoProfile', '-NonInteractive', '-EncodedCommand', [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes($text))
+            '-NoProfile', '-NonInteractive', '-OutputFormat', 'Text', '-EncodedCommand', [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes($text))
         )
         $first, $others = $command
         $printed = & $first @others 2>&1 | ForEach-Object { "$_" }
         $json = $printed | Where-Object { $_.StartsWith('<<<') } | Select-Object -First 1
         if (-not $json) { throw "The other PowerShell gave no answer: $printed" }
         ConvertFrom-Json -InputObject $json.Substring(3) -NoEnumerate | Write-Output
+        if ($WithPrinted) {
+            $escapes = [regex]"`e\[[0-9;]*m"
+            $printed | Where-Object { -not $_.StartsWith('<<<') } | ForEach-Object { [pscustomobject]@{ Printed = $escapes.Replace($_, '') } }
+        }
     } finally {
         Remove-Item -LiteralPath $scratch -Recurse -Force
     }
