@@ -62,6 +62,12 @@ Describe 'Get-SnapshotBytes' {
             ConvertTo-HexText (Get-SnapshotBytes $snapshot 15 4) | Should -BeExactly '0F AA BB 12'
         }
 
+        It 'returns what Set-Content -AsByteStream and Format-Hex take as it is' {
+            Get-SnapshotBytes $snapshot | Set-Content -AsByteStream -LiteralPath "$folder/copy.bin"
+            Get-FileHex "$folder/copy.bin" | Should -BeExactly (Get-FileHex $file)
+            @(Get-SnapshotBytes $snapshot 0 32 | Format-Hex).Count | Should -Be 2
+        }
+
         It 'reads a read-only snapshot' {
             Get-SnapshotHex (Open-MmapSnapshot $file -ReadOnly) 0 2 | Should -BeExactly '00 01'
         }
@@ -90,13 +96,13 @@ Describe 'Get-SnapshotBytes' {
             ConvertTo-HexText (Get-SnapshotBytes $large -Offset 1KB) | Should -BeExactly '07 08'
         }
 
-        It 'refuses the offset <_>, which is no whole number' -ForEach 'ten', '0xZZ', '1.5.2', '' {
+        It 'refuses the offset <_>, which is no whole number of 64 bits, rather than guessing one' -ForEach 'ten', '0xZZ', '1.5.2', '', 1.5, '9223372036854775808' {
             $offset = $_
-            Assert-SnapshotError { Get-SnapshotBytes $snapshot -Offset $offset } -Id CannotConvertArgumentNoMessage -Cmdlet Get-SnapshotBytes
+            Assert-BindingError { Get-SnapshotBytes $snapshot -Offset $offset } -Parameter Offset
         }
 
-        It 'refuses the offset 1.5 rather than rounding it' {
-            @(Get-ErrorOf { Get-SnapshotBytes $snapshot -Offset 1.5 }).Count | Should -Be 1
+        It 'refuses such an offset by position as clearly' {
+            Assert-BindingError { Get-SnapshotBytes $snapshot ten } -Parameter Offset
         }
     }
 
@@ -150,10 +156,6 @@ Describe 'Get-SnapshotBytes' {
         It 'refuses any byte of an empty snapshot' {
             $empty = Open-MmapSnapshot (New-TestFile "$folder/empty" -Bytes @())
             Assert-SnapshotError { Get-SnapshotBytes $empty 0 1 } -Id OutOfRange -Cmdlet Get-SnapshotBytes -Target $empty -Says '0 bytes'
-        }
-
-        It 'refuses an offset that no number of 64 bits holds' {
-            Assert-SnapshotError { Get-SnapshotBytes $snapshot '9223372036854775808' } -Id CannotConvertArgumentNoMessage -Cmdlet Get-SnapshotBytes
         }
 
         It 'refuses a closed snapshot' {

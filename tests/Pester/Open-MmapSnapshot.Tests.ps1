@@ -47,6 +47,12 @@ Describe 'Open-MmapSnapshot' {
             Get-SnapshotHex (Open-MmapSnapshot $file) | Should -BeExactly (Get-FileHex $file)
         }
 
+        It 'offers a stream that Get-FileHash takes' {
+            $stream = (Open-MmapSnapshot $file).AsStream()
+            (Get-FileHash -InputStream $stream).Hash | Should -BeExactly (Get-FileHash -LiteralPath $file).Hash
+            $stream.Dispose()
+        }
+
         It 'opens an empty file' {
             $empty = New-TestFile "$folder/empty" -Bytes @()
             $snapshot = Open-MmapSnapshot $empty

@@ -98,9 +98,9 @@ Describe 'Resize-Snapshot' {
             $snapshot.Length | Should -Be $Is
         }
 
-        It 'refuses the length <_>, which is no whole number, rather than guessing one' -ForEach 1.5, '', 'ten' {
+        It 'refuses the length <_>, which is no whole number of 64 bits, rather than guessing one' -ForEach 1.5, '', 'ten', '9223372036854775808' {
             $length = $_
-            @(Get-ErrorOf { Resize-Snapshot $snapshot -Length $length }).Count | Should -Be 1
+            Assert-BindingError { Resize-Snapshot $snapshot -Length $length } -Parameter Length
             $snapshot.Length | Should -Be 256
         }
     }

@@ -123,6 +123,19 @@ Describe 'Save-Snapshot' {
         }
     }
 
+    Context '-Confirm' {
+        It 'asks first, and saves nothing where nobody can answer' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            # A runspace without a window.
+            $pipeline = Start-Pipeline 'Save-Snapshot $snapshot -Confirm' -Variables @{ snapshot = $snapshot }
+            while ($pipeline.InvocationStateInfo.State -eq 'Running') { [System.Threading.Thread]::Sleep(1) }
+            $pipeline.InvocationStateInfo.State -eq 'Failed' -or $pipeline.HadErrors | Should -BeTrue
+            $pipeline.Runspace.Dispose()
+            Get-FileHex $file | Should -BeExactly $original
+            $snapshot.IsModified | Should -BeTrue
+        }
+    }
+
     Context '-Method' {
         It 'gives the name to a new file with Replace' {
             $before = Invoke-Shell 'stat -c %i "$1"' $file

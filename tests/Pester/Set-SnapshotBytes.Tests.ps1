@@ -92,9 +92,18 @@ Describe 'Set-SnapshotBytes' {
             Get-SnapshotHex $snapshot 1023 3 | Should -BeExactly '00 FF 00'
         }
 
-        It 'refuses the offset <_>, which is no whole number, rather than guessing one' -ForEach 1.5, '', 'ten' {
+        It 'refuses the offset <_>, which is no whole number of 64 bits, rather than guessing one' -ForEach 'ten', '0xZZ', '', 1.5, '9223372036854775808' {
             $offset = $_
-            @(Get-ErrorOf { Set-SnapshotBytes $snapshot -Offset $offset -Bytes 'FF' }).Count | Should -Be 1
+            Assert-BindingError { Set-SnapshotBytes $snapshot -Offset $offset -Bytes 'FF' } -Parameter Offset
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'refuses such an offset by position as clearly' {
+            Assert-BindingError { Set-SnapshotBytes $snapshot ten 'FF' } -Parameter Offset
+        }
+
+        It 'refuses a row of a patch without an offset, rather than writing at 0' {
+            @(Get-ErrorOf { "Offset,Bytes`n,FF" | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $snapshot }).Count | Should -Be 1
             $snapshot.IsModified | Should -BeFalse
         }
     }
@@ -187,6 +196,11 @@ Describe 'Set-SnapshotBytes' {
             $command = [scriptblock]::Create("param(`$snapshot) Set-SnapshotBytes `$snapshot 0 -Bytes $_")
             Assert-SnapshotError { & $command $snapshot } -Id InvalidBytes -Cmdlet Set-SnapshotBytes
             $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'quotes of a long text only what is wrong' {
+            $record = Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Bytes ('90 ' * 500 + 'zz') } -Id InvalidBytes -Cmdlet Set-SnapshotBytes -Says 'z' -PassThru
+            "$record".Length | Should -BeLessThan 300
         }
 
         It 'refuses null, alone or among numbers' {
@@ -380,10 +394,11 @@ Describe 'Set-SnapshotBytes' {
             Get-SnapshotHex $snapshot 32 1 | Should -BeExactly 'CC'
         }
 
-        It 'applies a row of a patch that expects nothing, between rows that do' {
-            "Offset,Bytes,Expect`n0x10,AA,10`n32,CC,`n33,DD,21" | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $snapshot
+        # PowerShell gives an empty last field of the last line as null, any other as an empty string.
+        It 'applies rows of a patch that expect nothing, the last one too' {
+            "Offset,Bytes,Expect`n0x10,AA,10`n32,CC,`n33,DD,21`n34,EE," | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $snapshot
             Get-SnapshotHex $snapshot 16 1 | Should -BeExactly 'AA'
-            Get-SnapshotHex $snapshot 32 2 | Should -BeExactly 'CC DD'
+            Get-SnapshotHex $snapshot 32 3 | Should -BeExactly 'CC DD EE'
         }
 
         It 'does not carry the expectation of one row over to the next' {

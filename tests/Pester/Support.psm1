@@ -265,6 +265,20 @@ function Assert-SnapshotError {
 
 <#
 .SYNOPSIS
+    Asserts that PowerShell refuses an argument before the cmdlet runs, and that the message names the parameter.
+#>
+function Assert-BindingError {
+    [CmdletBinding()]
+    param([Parameter(Mandatory, Position = 0)] [scriptblock] $Script, [Parameter(Mandatory)] [string] $Parameter)
+
+    $errors = @(Get-ErrorOf $Script)
+    if ($errors.Count -ne 1) { throw "Expected one error, but there were $($errors.Count): $($errors -join ' | ')" }
+    if ($errors[0].Exception -isnot [System.Management.Automation.ParameterBindingException]) { throw "Expected an error of parameter binding, but got: $($errors[0])" }
+    if (-not "$($errors[0])".Contains("'$Parameter'")) { throw "Expected the message to name the parameter $Parameter, but it says: $($errors[0])" }
+}
+
+<#
+.SYNOPSIS
     Runs a bash script with $1, $2, ... and returns the lines it printed; a failure fails the test.
 #>
 function Invoke-Shell {

@@ -240,6 +240,15 @@ Describe 'The ancestor''s defects on <Label>' -ForEach (Get-TestFileSystem) {
             Get-FileHex $file 0 2 | Should -BeExactly 'FF 41'
         }
 
+        It '10: a file that was deleted cannot be written in place, and the error does not advise the -Force that was given' {
+            $snapshot = Open-MmapSnapshot $file
+            Set-SnapshotBytes $snapshot 0 'FF'
+            Remove-Item -LiteralPath $file
+            $record = Assert-SnapshotError { Save-Snapshot $snapshot -Method InPlace -Force } -Id SnapshotConflict -Cmdlet Save-Snapshot -Target $snapshot -Says $file, 'deleted' -PassThru
+            "$record" | Should -Not -BeLike '*-Force*'
+            Test-Path -LiteralPath $file | Should -BeFalse
+        }
+
         It '11: a full disk is an error, the process lives, and nothing was changed' {
             $sparse = New-SparseFile "$folder/sparse" -Length 16MB
             $snapshot = Open-MmapSnapshot $sparse

@@ -1,4 +1,4 @@
-# Ctrl+C: PowerShell stops the pipeline from another thread.
+# Ctrl+C (PowerShell stops the pipeline from another thread), and the bar that shows how long it would still take.
 
 Set-StrictMode -Version 3
 
@@ -109,5 +109,34 @@ Describe 'Stopping a pipeline' {
         Invoke-GarbageCollection
         Get-MmapSnapshot "$folder/*" | Should -BeNullOrEmpty
         @(Get-DescriptorInto $folder) | Should -BeNullOrEmpty
+    }
+}
+
+Describe 'A long operation' {
+    BeforeEach {
+        $folder = New-Workspace
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    It 'shows its progress once it has gone on for a second' {
+        # A process of its own, which is held for over a second in the midst of a fill: no need to write for so long.
+        $record = Invoke-FreshPowerShell -Arguments (New-SparseFile "$folder/a.bin" -Length 8GB) {
+            $snapshot = Open-MmapSnapshot $args[0]
+            $pipeline = [powershell]::Create().AddCommand('Import-Module').AddParameter('Name', (Get-Module MmapSnapshot).Path).AddStatement().
+                AddCommand('Set-SnapshotBytes').AddParameter('Snapshot', $snapshot).AddParameter('Offset', 0).AddParameter('Fill', 1).AddParameter('Count', 8GB)
+            [void]$pipeline.BeginInvoke()
+            while ($snapshot.ModifiedBytes -eq 0) { [System.Threading.Thread]::Sleep(1) }
+            bash -c 'kill -STOP $1; sleep 1.2; kill -CONT $1' bash $PID
+            while ($pipeline.Streams.Progress.Count -eq 0 -and $pipeline.InvocationStateInfo.State -eq 'Running') { [System.Threading.Thread]::Sleep(1) }
+            $pipeline.Stop()
+            $pipeline.Streams.Progress | Select-Object -First 1 -Property Activity, StatusDescription, PercentComplete, RecordType
+            Close-MmapSnapshot $snapshot -Force
+        }
+        $record.Activity | Should -BeExactly "Filling '$folder/a.bin'"
+        $record.StatusDescription | Should -Match '^\d+ of 8192 MiB$'
+        $record.PercentComplete | Should -BeIn (0..99)
     }
 }
