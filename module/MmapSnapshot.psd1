@@ -1,3 +1,31 @@
 @{
-    ModuleVersion = '0.1.0'
+    RootModule           = 'MmapSnapshot.dll'
+    ModuleVersion        = '0.1.0'
+    GUID                 = '6b1f4b0e-3f0c-4a7e-9d2b-5f6c1c0a7e11'
+    Author               = 'The MmapSnapshot maintainers'
+    CompanyName          = 'Unknown'
+    Copyright            = 'Released into the public domain (Unlicense).'
+    Description          = 'Opens files as private point-in-time snapshots in memory, patches them, and commits them back atomically. Linux only.'
+    PowerShellVersion    = '7.4'
+    CompatiblePSEditions = @('Core')
+    FormatsToProcess     = @('MmapSnapshot.Format.ps1xml')
+    TypesToProcess       = @('MmapSnapshot.Types.ps1xml')
+    CmdletsToExport      = @(
+        'Close-MmapSnapshot'
+        'Get-MmapSnapshot'
+        'Get-ReflinkSupport'
+        'Get-SnapshotBytes'
+        'Open-MmapSnapshot'
+        'Resize-Snapshot'
+        'Save-Snapshot'
+        'Set-SnapshotBytes'
+    )
+    FunctionsToExport    = @()
+    AliasesToExport      = @()
+    VariablesToExport    = @()
+    PrivateData          = @{
+        PSData = @{
+            Tags = @('Linux', 'binary', 'patch', 'snapshot', 'mmap', 'reflink', 'atomic', 'PSEdition_Core')
+        }
+    }
 }

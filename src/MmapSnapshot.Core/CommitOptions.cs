@@ -6,6 +6,12 @@ public enum CommitMethod
     /// <summary>Ask for the safest method the filesystem has. Never the method of a result.</summary>
     Auto,
 
+    /// <summary>
+    /// The contents are exchanged with a new file's (man 2 ioctl_xfs_commit_range): atomic for readers and across a crash, and
+    /// the same inode, with all its links and open descriptors. Only on XFS with exchange-range.
+    /// </summary>
+    Exchange,
+
     /// <summary>A new file takes over the name (man 2 rename): atomic for readers and across a crash, but a new inode.</summary>
     Replace,
 
@@ -22,7 +28,7 @@ public enum CommitMethod
 /// <summary>How to commit a snapshot.</summary>
 public sealed class CommitOptions
 {
-    /// <summary>Replace or InPlace; Auto is Replace.</summary>
+    /// <summary>How; Auto is Exchange where that can be, else Replace.</summary>
     public CommitMethod Method { get; init; }
 
     /// <summary>Commit even if the file was changed, replaced or deleted since; with a destination, overwrite it.</summary>

@@ -7,12 +7,12 @@ namespace MmapSnapshot;
 public readonly record struct SnapshotProgress(string Activity, long BytesDone, long BytesTotal);
 
 /// <summary>Carries the user's cancellation and progress through a long operation.</summary>
-internal readonly struct Progress(string activity, long total, IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
+internal readonly record struct Progress(string Activity, long Total, IProgress<SnapshotProgress>? Listener, CancellationToken Cancellation)
 {
     /// <summary>Throws when cancelled, else tells the listener.</summary>
     internal void Advance(long done)
     {
-        cancellation.ThrowIfCancellationRequested();
-        listener?.Report(new SnapshotProgress(activity, done, total));
+        Cancellation.ThrowIfCancellationRequested();
+        Listener?.Report(new SnapshotProgress(Activity, done, Total));
     }
 }

@@ -12,6 +12,7 @@ namespace MmapSnapshot;
 /// <param name="MountPoint">Where it is mounted.</param>
 /// <param name="Reflink">Whether FICLONE works there: a snapshot shares the file's extents.</param>
 /// <param name="TmpFile">Whether O_TMPFILE works there: the private bytes lie beside the file, without a name.</param>
+/// <param name="ExchangeRange">Whether XFS exchanges the contents of files there: a save keeps the inode and is atomic all the same.</param>
 /// <param name="Lease">Whether this process may take a read lease there: writers can be held off while a copy or a commit goes on.</param>
 /// <param name="OpenCost">What opening a snapshot costs: O(extents) or O(data).</param>
 /// <param name="CommitCost">What saving one costs, by default.</param>
@@ -22,6 +23,7 @@ public sealed record ReflinkSupport(
     string MountPoint,
     bool Reflink,
     bool TmpFile,
+    bool ExchangeRange,
     bool Lease,
     string OpenCost,
     string CommitCost,
@@ -64,6 +66,7 @@ public sealed record ReflinkSupport(
         {
             bool hasTmpFile = created == 0;
             var cloned = hasTmpFile ? TryClone(folder, tmpFile, file) : created;
+            bool exchange = cloned == 0 && TryExchange(folder, tmpFile);
             bool lease = file is not null ? TryLease(file) : hasTmpFile && TryLeaseOf(tmpFile);
             return new ReflinkSupport(
                 path,
@@ -71,6 +74,7 @@ public sealed record ReflinkSupport(
                 mount?.MountPoint ?? "unknown",
                 Reflink: cloned == 0,
                 hasTmpFile,
+                exchange,
                 lease,
                 OpenCost: cloned == 0 ? ByExtent : ByData,
                 CommitCost: cloned == 0 ? ByExtent : ByData,
@@ -105,6 +109,17 @@ public sealed record ReflinkSupport(
         }
     }
 
+    /// <summary>A dry run: nothing is exchanged.</summary>
+    private static bool TryExchange(ParentFolder folder, PrivateFile one)
+    {
+        var created = PrivateFile.TryCreateIn(folder, out var other);
+        using (other)
+        {
+            return created == 0
+                && Kernel.ExchangeRange(one.Handle, other.Handle, Constants.ExchangeToEnd | Constants.ExchangeDryRun) == 0;
+        }
+    }
+
     private static bool TryLease(SafeFileHandle file)
     {
         using var lease = ReadLease.TryTake(file, out bool openForWriting);
@@ -114,7 +129,7 @@ public sealed record ReflinkSupport(
     /// <summary>A lease is for a file nobody has open for writing, so the nameless one is reopened and its first descriptor closed.</summary>
     private static bool TryLeaseOf(PrivateFile file)
     {
-        var errno = Kernel.OpenAt(null, $"/proc/self/fd/{file.Handle.DangerousGetHandle()}", OpenMode.ReadOnly, out var readable);
+        var errno = Kernel.Reopen(file.Handle, OpenMode.ReadOnly, out var readable);
         using (readable)
         {
             file.Dispose();

@@ -42,7 +42,7 @@ public sealed class Snapshot : IDisposable
     private readonly FilePermissions _permissions;
 
     /// <summary>The file as it was when the snapshot was taken or last committed.</summary>
-    private FileStatus _baseline;
+    private Baseline _baseline;
 
     private long _length;
 
@@ -55,12 +55,12 @@ public sealed class Snapshot : IDisposable
         _file = bytes.File;
         _folder = source.Folder;
         _name = source.Name;
-        _baseline = bytes.Status;
-        _permissions = bytes.Status.Mode & FilePermissions.ACCESSPERMS;
+        _baseline = bytes.Baseline;
+        _permissions = bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS;
         Path = source.Path;
         Backing = bytes.Backing;
         IsReadOnly = options.ReadOnly;
-        if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Status, Path);
+        if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Baseline.Status, Path);
         // The clone's own length: the file's may have changed since it was looked at.
         _length = _baselineLength = FileStatus.Of(_file.Handle, Path).Length;
         _region = MappedRegion.Map(_file.Handle, _length, Path);
@@ -173,7 +173,7 @@ public sealed class Snapshot : IDisposable
         {
             ByteRange.Check(offset, bytes.Length, _length, Path);
             CheckExpected(offset, expected);
-            WriteOrRestore(offset, bytes);
+            WriteChecked(offset, bytes);
         }
     }
 
@@ -197,14 +197,7 @@ public sealed class Snapshot : IDisposable
         {
             ByteRange.Check(offset, count, _length, Path);
             CheckExpected(offset, expected);
-            var pattern = new byte[Math.Min(count, FillWindow)];
-            Array.Fill(pattern, value);
-            var advance = new Progress($"Filling '{Path}'", count, progress, cancellation);
-            for (long done = 0; done < count; done += pattern.Length)
-            {
-                advance.Advance(done);
-                WriteOrRestore(offset + done, pattern.AsSpan(0, (int)Math.Min(pattern.Length, count - done)), alreadyChanged: new(offset, done));
-            }
+            FillChecked(offset, count, value, progress, cancellation);
         }
     }
 
@@ -227,7 +220,7 @@ public sealed class Snapshot : IDisposable
             ByteRange.Check(offset, count, _length, Path);
             if (count > 0) _region.Populate(_file.Handle, offset, count, Path);
             var view = new SnapshotView(this, _region, offset, count);
-            Interlocked.Increment(ref _views);
+            ViewTaken();
             return view;
         }
     }
@@ -270,7 +263,7 @@ public sealed class Snapshot : IDisposable
                 : CommitToOwnFile(options, cancellation);
             var result = new CommitResult(
                 path, method, _length, modifiedBytes, !options.NoFlush, Stopwatch.GetElapsedTime(started), overridden);
-            if (options.Close) Close();
+            if (options.Close) Dispose(); // with a view that was taken meanwhile, its memory goes together with it
             return result;
         }
     }
@@ -322,7 +315,7 @@ public sealed class Snapshot : IDisposable
             if (grows) ResizeTo(offset + bytes.Length);
             try
             {
-                WriteOrRestore(offset, bytes);
+                WriteChecked(offset, bytes);
             }
             catch when (grows)
             {
@@ -331,6 +324,8 @@ public sealed class Snapshot : IDisposable
             }
         }
     }
+
+    internal void ViewTaken() => Interlocked.Increment(ref _views);
 
     internal void ViewReleased() => Interlocked.Decrement(ref _views);
 
@@ -349,13 +344,28 @@ public sealed class Snapshot : IDisposable
         {
             var commit = new InPlaceCommit(_file, _length, _modified.ToArray(), options, cancellation);
             MoveBaseline(commit.Write(target, _metadata));
-            return (Path, CommitMethod.InPlace, commit.Overridden);
+            return (target.CurrentPath, CommitMethod.InPlace, commit.Overridden);
+        }
+
+        if (options.Method is CommitMethod.Auto or CommitMethod.Exchange)
+        {
+            var exchange = new ExchangeCommit(_file, options);
+            if (exchange.TryExchange(target, _metadata) is { } exchanged)
+            {
+                MoveBaseline(exchanged);
+                return (target.CurrentPath, CommitMethod.Exchange, exchange.Overridden);
+            }
+            if (options.Method == CommitMethod.Exchange)
+            {
+                throw new SnapshotException(
+                    SnapshotError.NotSupported, $"'{Path}' cannot be saved by exchange: {exchange.Unavailable}. Leave -Method out, or give Replace.", Path);
+            }
         }
 
         var replace = new ReplaceCommit(_file, _length, options, cancellation);
         MoveBaseline(replace.Replace(target, _metadata));
         CheckFolderSync(replace, Path);
-        return (Path, CommitMethod.Replace, replace.Overridden);
+        return (target.CurrentPath, CommitMethod.Replace, replace.Overridden);
     }
 
     private (string Path, CommitMethod Method, string? Overridden) CommitElsewhere(string destination, CommitOptions options, CancellationToken cancellation)
@@ -400,11 +410,12 @@ public sealed class Snapshot : IDisposable
             commit.FolderSync, $"flush the folder of '{path}' to the disk", path, SnapshotError.WriteFailed, "The new file is in place, but may not survive a power cut.");
     }
 
-    private void MoveBaseline(in FileStatus committed)
+    private void MoveBaseline(in Baseline committed)
     {
         using (EnterExclusive())
         {
-            _baseline = committed;
+            // An exchange takes a clone of the private bytes: a copy, perhaps on another filesystem, will not ask for one.
+            _baseline = Backing == SnapshotBacking.Reflink ? committed : committed with { Freshness = null };
             _baselineLength = _length;
             _modified.Clear();
             UpdateModified();
@@ -450,38 +461,75 @@ public sealed class Snapshot : IDisposable
             bytes.Length <= 16 ? Convert.ToHexString(bytes) : Convert.ToHexString(bytes[..16]) + "...";
     }
 
-    /// <summary>
-    /// Writes a checked range. When the kernel stops half-way the old bytes are put back; should even that fail, the message
-    /// says what is changed, and it counts as modified.
-    /// </summary>
-    private void WriteOrRestore(long offset, ReadOnlySpan<byte> bytes, ByteRange alreadyChanged = default)
+    private void WriteChecked(long offset, ReadOnlySpan<byte> bytes)
     {
-        if (bytes.IsEmpty) return;
+        var errno = WriteOrRestore(offset, bytes, out int changed);
+        MarkModified(offset, changed);
+        if (errno != 0) throw NotWritten(errno, new ByteRange(offset, bytes.Length), changed);
+    }
+
+    private void FillChecked(long offset, long count, byte value, IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
+    {
+        var pattern = new byte[Math.Min(count, FillWindow)];
+        Array.Fill(pattern, value);
+        var progress = new Progress($"Filling '{Path}'", count, listener, cancellation);
+        // What one write does not do it cannot put back by itself.
+        using var rollback = count <= FillWindow
+            ? null
+            : Rollback.Take(_file, new ByteRange(offset, count), _length, PrivateFile.CreateAnywhere(_folder, scratchPath: null), Path, progress);
+        long done = 0;
+        try
+        {
+            while (done < count)
+            {
+                progress.Advance(done);
+                var errno = WriteOrRestore(offset + done, pattern.AsSpan(0, (int)Math.Min(pattern.Length, count - done)), out int changed);
+                done += changed;
+                if (errno == 0) continue;
+                if (rollback is not null && rollback.TryRestore(new ByteRange(offset, done))) done = 0;
+                throw NotWritten(errno, new ByteRange(offset, count), done);
+            }
+        }
+        finally
+        {
+            MarkModified(offset, done);
+        }
+    }
+
+    /// <summary>
+    /// Writes a checked range. When the kernel stops half-way the old bytes are put back; should even that fail,
+    /// <paramref name="changed"/> says how many bytes from <paramref name="offset"/> on are new.
+    /// </summary>
+    private Errno WriteOrRestore(long offset, ReadOnlySpan<byte> bytes, out int changed)
+    {
+        changed = 0;
         byte[] old = ArrayPool<byte>.Shared.Rent(bytes.Length);
         try
         {
             ReadExactly(offset, old.AsSpan(0, bytes.Length));
             var errno = Kernel.Write(_file.Handle, bytes, offset, out int done);
             bool restored = errno != 0 && Kernel.Write(_file.Handle, old.AsSpan(0, done), offset, out _) == 0;
-            int changed = restored ? 0 : done;
-            _modified.Add(offset, changed);
-            UpdateModified();
-            if (errno == 0) return;
-
-            long changedFrom = alreadyChanged.Length > 0 ? alreadyChanged.Offset : offset;
-            long changedBytes = alreadyChanged.Length + changed;
-            throw Failure.From(
-                errno,
-                $"write {bytes.Length} bytes at offset {offset} of the snapshot of '{Path}'",
-                Path,
-                SnapshotError.WriteFailed,
-                changedBytes == 0 ? "Nothing was changed." : $"{changedBytes} bytes from offset {changedFrom} on were changed, nothing else.");
+            if (!restored) changed = done;
+            return errno;
         }
         finally
         {
             ArrayPool<byte>.Shared.Return(old);
         }
     }
+
+    private void MarkModified(long offset, long count)
+    {
+        _modified.Add(offset, count);
+        UpdateModified();
+    }
+
+    private SnapshotException NotWritten(Errno errno, ByteRange range, long changed) => Failure.From(
+        errno,
+        $"write {range.Length} bytes at offset {range.Offset} of the snapshot of '{Path}'",
+        Path,
+        SnapshotError.WriteFailed,
+        changed == 0 ? "Nothing was changed." : $"{changed} bytes from offset {range.Offset} on were changed, nothing else.");
 
     private void ResizeTo(long length)
     {

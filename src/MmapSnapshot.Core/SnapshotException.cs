@@ -67,7 +67,12 @@ public enum SnapshotError
 /// <summary>Everything the engine reports: a stable id, the file, and what to do next.</summary>
 public sealed class SnapshotException : IOException
 {
-    internal SnapshotException(SnapshotError error, string message, string? path = null, int errorNumber = 0)
+    /// <summary>Makes one.</summary>
+    /// <param name="error">The stable id.</param>
+    /// <param name="message">What went wrong, with which file, and what to do next.</param>
+    /// <param name="path">The file concerned.</param>
+    /// <param name="errorNumber">The kernel's errno behind it, or 0.</param>
+    public SnapshotException(SnapshotError error, string message, string? path = null, int errorNumber = 0)
         : base(message)
     {
         Error = error;

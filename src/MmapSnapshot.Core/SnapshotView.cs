@@ -23,7 +23,7 @@ public sealed class SnapshotView : IDisposable
     internal SnapshotView(Snapshot snapshot, MappedRegion region, long offset, int length)
     {
         _snapshot = snapshot;
-        _memory = new RegionMemory(region, offset, length);
+        _memory = new RegionMemory(this, region, offset, length);
         Offset = offset;
         Length = length;
     }
@@ -56,6 +56,9 @@ public sealed class SnapshotView : IDisposable
 
     private sealed unsafe class RegionMemory : MemoryManager<byte>
     {
+        /// <summary>Memory that was passed on keeps its view, which would else be finalized under it.</summary>
+        private readonly SnapshotView _view;
+
         private readonly MappedRegion _region;
 
         private readonly long _offset;
@@ -64,8 +67,9 @@ public sealed class SnapshotView : IDisposable
 
         private volatile bool _released;
 
-        internal RegionMemory(MappedRegion region, long offset, int length)
+        internal RegionMemory(SnapshotView view, MappedRegion region, long offset, int length)
         {
+            _view = view;
             bool added = false;
             region.DangerousAddRef(ref added); // from here on the region stays mapped until Dispose
             _region = region;
@@ -84,11 +88,17 @@ public sealed class SnapshotView : IDisposable
         {
             ObjectDisposedException.ThrowIf(_released, typeof(SnapshotView));
             ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)elementIndex, (uint)_length, nameof(elementIndex));
-            return new MemoryHandle(_length == 0 ? null : _region.Address + _offset + elementIndex);
+            // Pinned memory stays where it is until it is unpinned, even if the view is disposed before.
+            _view._snapshot.ViewTaken();
+            bool added = false;
+            _region.DangerousAddRef(ref added);
+            return new MemoryHandle(_length == 0 ? null : _region.Address + _offset + elementIndex, default, this);
         }
 
         public override void Unpin()
         {
+            _region.DangerousRelease();
+            _view._snapshot.ViewReleased();
         }
 
         protected override void Dispose(bool disposing)

@@ -99,7 +99,7 @@ public sealed partial class AncestorDefectsTests
     }
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void Row07_hard_links_are_not_broken_silently(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
@@ -360,7 +360,7 @@ public sealed partial class AncestorDefectsTests
     }
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void Row18_the_temporary_name_cannot_be_guessed_and_goes_when_the_rename_fails(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);

@@ -134,7 +134,7 @@ public sealed class ConflictTests
     }
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void A_file_that_another_process_has_open_for_writing_is_not_replaced(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
@@ -153,7 +153,7 @@ public sealed class ConflictTests
     }
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void With_Force_a_file_that_another_process_has_open_for_writing_is_replaced(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);

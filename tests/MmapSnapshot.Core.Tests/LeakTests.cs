@@ -44,7 +44,7 @@ public sealed class LeakTests
         {
             FileFacts.HardLink(path, workspace.PathOf("second"));
             using var snapshot = OpenChanged(path);
-            Expect.Error(SnapshotError.HardLinked, () => snapshot.Commit());
+            Expect.Error(SnapshotError.HardLinked, () => snapshot.Commit(new CommitOptions { Method = CommitMethod.Replace }));
             Expect.Error(SnapshotError.DestinationExists, () => snapshot.Commit(new CommitOptions { Destination = workspace.PathOf("second") }));
             File.Delete(workspace.PathOf("second"));
         },

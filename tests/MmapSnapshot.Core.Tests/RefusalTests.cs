@@ -10,7 +10,7 @@ public sealed class RefusalTests
     private static readonly CommitOptions _inPlace = new() { Method = CommitMethod.InPlace };
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void A_file_with_several_names_is_not_replaced(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
@@ -26,7 +26,7 @@ public sealed class RefusalTests
     }
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void With_BreakHardLink_the_other_names_keep_the_old_bytes(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
@@ -53,7 +53,7 @@ public sealed class RefusalTests
     }
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void A_file_whose_owner_may_not_be_given_to_a_new_one_is_not_replaced(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
@@ -75,7 +75,7 @@ public sealed class RefusalTests
     }
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void A_file_whose_group_may_not_be_given_to_a_new_one_is_not_replaced(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
@@ -125,7 +125,7 @@ public sealed class RefusalTests
     }
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void A_file_of_others_in_a_sticky_folder_is_not_replaced(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);

@@ -20,7 +20,7 @@ public sealed class ReplaceCommitTests
 
         snapshot.Write(6, "sekai"u8);
         Assert.Equal("Hello world!", File.ReadAllText(path));
-        var first = snapshot.Commit();
+        var first = snapshot.Commit(new CommitOptions { Method = CommitMethod.Replace });
         Assert.Equal(CommitMethod.Replace, first.Method);
         Assert.Equal("Hello sekai!", File.ReadAllText(path));
 
@@ -51,7 +51,7 @@ public sealed class ReplaceCommitTests
     }
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void The_result_tells_what_was_done(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
@@ -76,7 +76,7 @@ public sealed class ReplaceCommitTests
     }
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void The_name_stands_for_a_new_inode_and_who_has_the_old_one_open_keeps_its_bytes(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
@@ -142,7 +142,7 @@ public sealed class ReplaceCommitTests
     }
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void The_name_that_a_killed_saver_left_is_removed(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
@@ -153,7 +153,7 @@ public sealed class ReplaceCommitTests
     }
 
     [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
     public void The_name_of_a_saver_that_lives_stays_until_it_has_died(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);

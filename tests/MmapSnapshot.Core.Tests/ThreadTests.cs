@@ -5,6 +5,8 @@ namespace MmapSnapshot.Tests;
 /// <summary>All members of one snapshot, from several threads at once.</summary>
 public sealed class ThreadTests
 {
+    private static readonly CommitMethod[] _methods = [CommitMethod.Auto, CommitMethod.Replace, CommitMethod.InPlace];
+
     private const int Block = 4096, Blocks = 16;
 
     private static readonly TimeSpan _time = TimeSpan.FromSeconds(0.7);
@@ -52,7 +54,7 @@ public sealed class ThreadTests
                         Assert.True(ranges.Zip(ranges.Skip(1), (one, next) => one.End < next.Offset).All(apart => apart));
                         break;
                     default:
-                        Assert.Null(snapshot.Commit(new CommitOptions { NoFlush = true, Method = (CommitMethod)random.Next(3) }).Override);
+                        Assert.Null(snapshot.Commit(new CommitOptions { NoFlush = true, Method = _methods[random.Next(_methods.Length)] }).Override);
                         break;
                 }
             },

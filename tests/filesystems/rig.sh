@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Makes and mounts the filesystems that both test suites run on, as loop-mounted images in a folder of their own.
 #
-#   rig.sh up FOLDER       makes FOLDER/<name> for each filesystem this machine can make, and prints "name<TAB>mounted" or
-#                          "name<TAB>why not", a line each
-#   rig.sh down FOLDER     unmounts and removes them all; fails, naming it, if anything still holds one open
+#   rig.sh up FOLDER [NAME...]   makes FOLDER/<name> for each filesystem named (or all) that this machine can make, and prints
+#                          "name<TAB>mounted" or "name<TAB>why not", a line each
+#   rig.sh remount FOLDER NAME   unmounts one and mounts it again, as after a crash
+#   rig.sh down FOLDER     unmounts and removes them all; fails if anything still holds one open
+#   rig.sh run COMMAND...  runs a command between the two, with their folder as $MMAPSNAPSHOT_RIG
 #
 # It takes root, and mkfs.xfs, mkfs.btrfs and mkfs.ext4 for the filesystems of those names.
 set -u -o pipefail
 
 # Every filesystem the suites know. A test of one that is not mounted is skipped, visibly.
-readonly all='xfs btrfs ext4 tmpfs overlay-ext4 overlay-xfs'
+readonly all='xfs xfs-exchange btrfs ext4 tmpfs overlay-ext4 overlay-xfs'
 readonly image_size=512M
 
 fail() {
@@ -19,12 +21,22 @@ fail() {
 
 # make NAME: mounts it at $folder/NAME, or says on standard error why it cannot be.
 make() {
-    local name=$1 at=$folder/$1 image=$folder/images/$1
+    local features name=$1 at=$folder/$1 image=$folder/images/$1
     mkdir -p "$at"
     case $name in
         xfs) truncate -s "$image_size" "$image" && mkfs.xfs -q -m reflink=1 "$image" && mount -o loop "$image" "$at" ;;
+        xfs-exchange)
+            # mkfs.xfs has the option since xfsprogs 6.10; before that the feature bit is set by hand.
+            truncate -s "$image_size" "$image" && {
+                mkfs.xfs -q -i exchange=1 "$image" 2>/dev/null || {
+                    mkfs.xfs -q -f -m reflink=1 "$image" &&
+                        features=$(xfs_db -r -c 'sb 0' -c 'print features_incompat' "$image" | sed 's/.*= //') &&
+                        xfs_db -x -c 'sb 0' -c "write -d features_incompat $(printf '0x%x' $((features | 0x40)))" "$image" >/dev/null
+                }
+            } && mount -o loop "$image" "$at"
+            ;;
         btrfs) truncate -s "$image_size" "$image" && mkfs.btrfs -q "$image" && mount -o loop "$image" "$at" ;;
-        ext4) truncate -s "$image_size" "$image" && mkfs.ext4 -q "$image" && mount -o loop "$image" "$at" ;;
+        ext4) truncate -s "$image_size" "$image" && mkfs.ext4 -q -m 0 "$image" && mount -o loop "$image" "$at" ;;
         tmpfs) mount -t tmpfs -o size="$image_size" tmpfs "$at" ;;
         overlay-*)
             local on=$folder/${name#overlay-} && mountpoint -q "$on" &&
@@ -34,14 +46,15 @@ make() {
     esac && chmod 1777 "$at"
 }
 
+# up NAME...
 up() {
     [ "$(id -u)" = 0 ] || {
-        for name in $all; do printf '%s\tnot root, so nothing can be mounted\n' "$name"; done
+        for name; do printf '%s\tnot root, so nothing can be mounted\n' "$name"; done
         return
     }
     mkdir -p "$folder/images"
     local problem
-    for name in $all; do
+    for name; do
         if problem=$(make "$name" 2>&1); then
             printf '%s\tmounted\n' "$name"
         else
@@ -65,10 +78,41 @@ down() {
     [ "$failed" = 0 ] || fail 'something still held a filesystem open'
 }
 
-[ $# = 2 ] || fail 'usage: rig.sh up|down FOLDER'
-folder=$2
-case $1 in
-    up) up ;;
-    down) down ;;
-    *) fail 'usage: rig.sh up|down FOLDER' ;;
+run() {
+    folder=$(mktemp -d)
+    trap down EXIT
+    # shellcheck disable=SC2086 # names are words
+    up $all | sed 's/^/  /' >&2
+    MMAPSNAPSHOT_RIG=$folder "$@"
+}
+
+# remount NAME
+remount() {
+    umount "$folder/$1" && mount -o loop "$folder/images/$1" "$folder/$1"
+}
+
+case ${1-}:$# in
+    up:2)
+        folder=$2
+        # shellcheck disable=SC2086 # names are words
+        up $all
+        ;;
+    up:[3-9])
+        folder=$2
+        up "${@:3}"
+        ;;
+    down:2)
+        folder=$2
+        down
+        ;;
+    remount:3)
+        folder=$2
+        remount "$3"
+        ;;
+    run:1) fail 'usage: rig.sh run COMMAND...' ;;
+    run:*)
+        shift
+        run "$@"
+        ;;
+    *) fail 'usage: rig.sh up|down|remount FOLDER, or rig.sh run COMMAND...' ;;
 esac

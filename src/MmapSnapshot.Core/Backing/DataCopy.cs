@@ -20,7 +20,7 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
     internal long CopyAll(long length)
     {
         long end = 0;
-        foreach (var data in DataRanges(length))
+        foreach (var data in DataRanges(source, new ByteRange(0, length), sourcePath))
         {
             end = CopyRange(data);
             if (end < data.End) return Finish(end); // the source ends early: it was truncated, or tells its length wrongly
@@ -51,16 +51,16 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
     }
 
     /// <summary>Whether both files hold the same bytes; reads whatever data the source has.</summary>
-    internal bool IsEqual(long length)
+    internal bool IsEqual(long length, Progress checking)
     {
         byte[] left = ArrayPool<byte>.Shared.Rent(Window), right = ArrayPool<byte>.Shared.Rent(Window);
         try
         {
-            foreach (var data in DataRanges(length))
+            foreach (var data in DataRanges(source, new ByteRange(0, length), sourcePath))
             {
                 for (long offset = data.Offset; offset < data.End; offset += Window)
                 {
-                    progress.Advance(offset);
+                    checking.Advance(offset);
                     int count = (int)Math.Min(Window, data.End - offset);
                     int first = Read(source, left.AsSpan(0, count), offset, sourcePath);
                     int second = Read(target, right.AsSpan(0, count), offset, targetPath);
@@ -76,23 +76,23 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
         }
     }
 
-    /// <summary>The runs that hold data (man 2 lseek); one run where the filesystem cannot tell.</summary>
-    private IEnumerable<ByteRange> DataRanges(long length)
+    /// <summary>The runs of a file, or of a part of it, that hold data (man 2 lseek); one run where the filesystem cannot tell.</summary>
+    internal static IEnumerable<ByteRange> DataRanges(SafeFileHandle file, ByteRange within, string path)
     {
-        long offset = 0;
-        while (offset < length)
+        long offset = within.Offset;
+        while (offset < within.End)
         {
-            var errno = Kernel.SeekData(source, offset, out long start);
+            var errno = Kernel.SeekData(file, offset, out long start);
             if (errno == Errno.ENXIO) yield break;
             if (errno is Errno.EINVAL or Errno.EOPNOTSUPP or Errno.ENOSYS)
             {
-                yield return new ByteRange(offset, length - offset);
+                yield return new ByteRange(offset, within.End - offset);
                 yield break;
             }
-            Failure.Check(errno, $"look for data in '{sourcePath}'", sourcePath, SnapshotError.ReadFailed);
-            Failure.Check(Kernel.SeekHole(source, start, out long hole), $"look for holes in '{sourcePath}'", sourcePath, SnapshotError.ReadFailed);
-            long end = Math.Min(hole, length);
-            if (end <= start) yield break; // grown since: what came later is not ours to see
+            Failure.Check(errno, $"look for data in '{path}'", path, SnapshotError.ReadFailed);
+            if (start >= within.End) yield break;
+            Failure.Check(Kernel.SeekHole(file, start, out long hole), $"look for holes in '{path}'", path, SnapshotError.ReadFailed);
+            long end = Math.Min(hole, within.End);
             yield return new ByteRange(start, end - start);
             offset = end;
         }

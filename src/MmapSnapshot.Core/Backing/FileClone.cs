@@ -14,16 +14,19 @@ internal static class FileClone
     internal static Errno TryClone(SafeFileHandle source, SafeFileHandle target)
     {
         var errno = Kernel.Clone(source, target);
-        // btrfs clones a NOCOW file only into a NOCOW file, and only an empty file takes that flag.
-        if (errno == Errno.EINVAL
+        // btrfs clones a file only into one that is NOCOW as it is, or as it is not; and only an empty file changes that.
+        return errno == Errno.EINVAL
             && Kernel.GetInodeFlags(source, out var flags) == 0
-            && flags.HasFlag(InodeFlags.NoCopyOnWrite)
-            && Kernel.GetInodeFlags(target, out var targetFlags) == 0
-            && Kernel.SetInodeFlags(target, targetFlags | InodeFlags.NoCopyOnWrite) == 0)
-        {
-            return Kernel.Clone(source, target);
-        }
-        return errno;
+            && TrySetNoCopyOnWrite(target, flags.HasFlag(InodeFlags.NoCopyOnWrite))
+            ? Kernel.Clone(source, target)
+            : errno;
+    }
+
+    /// <summary>Gives an empty file the flag, or takes it; false when it was so already, or cannot be.</summary>
+    internal static bool TrySetNoCopyOnWrite(SafeFileHandle file, bool wanted)
+    {
+        if (Kernel.GetInodeFlags(file, out var now) != 0 || now.HasFlag(InodeFlags.NoCopyOnWrite) == wanted) return false;
+        return Kernel.SetInodeFlags(file, now ^ InodeFlags.NoCopyOnWrite) == 0;
     }
 
     /// <summary>Whether the errno says that these two files cannot share extents (rather than that something broke).</summary>

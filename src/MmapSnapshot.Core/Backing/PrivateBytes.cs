@@ -6,8 +6,8 @@ namespace MmapSnapshot.Backing;
 /// <summary>A private file that holds one instant of a source file, and how it came to.</summary>
 /// <param name="File">The private bytes.</param>
 /// <param name="Backing">How they were made private.</param>
-/// <param name="Status">The source's status at that instant.</param>
-internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, FileStatus Status)
+/// <param name="Baseline">What the source was at that instant.</param>
+internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, Baseline Baseline)
 {
     /// <summary>How often a copy is begun anew when the source changes under it.</summary>
     private const int Attempts = 4;
@@ -38,14 +38,14 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, F
         }
         try
         {
-            // Status first: a write that comes between the two is then in the clone, but counts as a change when it is
+            // Baseline first: a write that comes between the two is then in the clone, but counts as a change when it is
             // committed. The other way round it would be lost.
-            var status = FileStatus.SettledOf(source.Handle, source.Path);
+            var baseline = Baseline.SettledOf(source.Handle, source.Path);
             var errno = FileClone.TryClone(source.Handle, file.Handle);
             if (errno == 0)
             {
                 reason = null;
-                return new PrivateBytes(file, SnapshotBacking.Reflink, status);
+                return new PrivateBytes(file, SnapshotBacking.Reflink, baseline);
             }
             if (!FileClone.IsUnavailable(errno)) throw Failure.From(errno, $"clone '{source.Path}'", source.Path, SnapshotError.ReadFailed);
             reason = Failure.Describe(errno);
@@ -66,8 +66,7 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, F
             var file = PrivateFile.CreateAnywhere(source.Folder, options.ScratchPath);
             try
             {
-                if (TryCopyOneInstant(source, file, options, cancellation) is { } status)
-                    return new PrivateBytes(file, SnapshotBacking.Copy, status);
+                if (TryCopyOneInstant(source, file, options, cancellation) is { } baseline) return new PrivateBytes(file, SnapshotBacking.Copy, baseline);
             }
             catch
             {
@@ -83,8 +82,8 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, F
             source.Path);
     }
 
-    /// <summary>Copies the source and returns its status, or null when somebody wrote to it meanwhile.</summary>
-    private static FileStatus? TryCopyOneInstant(SourceFile source, PrivateFile file, SnapshotOptions options, CancellationToken cancellation)
+    /// <summary>Copies the source and returns what it was, or null when somebody wrote to it meanwhile.</summary>
+    private static Baseline? TryCopyOneInstant(SourceFile source, PrivateFile file, SnapshotOptions options, CancellationToken cancellation)
     {
         // Under a lease a writer waits until we have done. One that is forced through after lease-break-time moves the status.
         using var lease = ReadLease.TryTake(source.Handle, out _);
@@ -100,7 +99,10 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, F
         long length = copy.CopyAll(before.Length);
 
         // tmpfs never tells of stores through a mapping. Read twice alike, the bytes are those between the two readings.
-        if (lease is null && !copy.IsEqual(length)) return null;
-        return before.DifferenceTo(FileStatus.Of(source.Handle, source.Path)) is null ? before : null;
+        if (lease is null && !copy.IsEqual(length, progress with { Activity = $"Checking the copy of '{source.Path}'" })) return null;
+        if (before.DifferenceTo(FileStatus.Of(source.Handle, source.Path)) is not null) return null;
+
+        bool mayChangeUnseen = lease is null && !options.ReadOnly && Kernel.FileSystemType(source.Handle) == FileStatus.Tmpfs;
+        return new Baseline(before, Freshness: null, mayChangeUnseen ? ContentHash.Of(file.Handle, source.Path) : null);
     }
 }

@@ -8,12 +8,15 @@ namespace MmapSnapshot.Backing;
 /// <summary>A file without a name, which only the holder of its descriptor can reach: where a snapshot's bytes live.</summary>
 internal sealed class PrivateFile : IDisposable
 {
+    private readonly ParentFolder? _home;
+
     private bool _linked;
 
-    private PrivateFile(SafeFileHandle handle, string location)
+    private PrivateFile(SafeFileHandle handle, string location, ParentFolder? home = null)
     {
         Handle = handle;
         Location = location;
+        _home = home;
     }
 
     /// <summary>Open for reading and writing, close-on-exec.</summary>
@@ -22,12 +25,11 @@ internal sealed class PrivateFile : IDisposable
     /// <summary>The folder whose filesystem holds the bytes, or "memory".</summary>
     internal string Location { get; }
 
-    /// <summary>Whether this file itself can be given a name in <paramref name="folder"/>.</summary>
-    internal bool CanBeLinkedIn(ParentFolder folder) =>
-        !_linked
-        && Kernel.Stat(Handle, out var own) == 0
-        && Kernel.Stat(folder.Handle, out var there) == 0
-        && own.st_dev == there.st_dev;
+    /// <summary>
+    /// Whether this file itself can be given a name in <paramref name="folder"/>: only where it was made, as the same filesystem
+    /// may be mounted twice.
+    /// </summary>
+    internal bool CanBeLinkedIn(ParentFolder folder) => !_linked && ReferenceEquals(_home, folder);
 
     /// <summary>man 2 open: a nameless file takes a name once. When that is removed again, it can have no other.</summary>
     internal void HasBeenLinked() => _linked = true;
@@ -36,7 +38,7 @@ internal sealed class PrivateFile : IDisposable
     internal static Errno TryCreateIn(ParentFolder folder, out PrivateFile file)
     {
         var errno = Kernel.OpenTmpFile(folder.Handle, out var handle);
-        file = new PrivateFile(handle, folder.Path);
+        file = new PrivateFile(handle, folder.Path, folder);
         return errno;
     }
 

@@ -1,5 +1,6 @@
-using MmapSnapshot.Source;
+using Microsoft.Win32.SafeHandles;
 using MmapSnapshot.Native;
+using MmapSnapshot.Source;
 using Mono.Unix.Native;
 
 namespace MmapSnapshot.Committing;
@@ -8,16 +9,30 @@ namespace MmapSnapshot.Committing;
 /// <param name="Folder">The folder, by descriptor.</param>
 /// <param name="Name">The name in it.</param>
 /// <param name="Expected">What the file was when the snapshot was taken or last committed; null: whatever is there.</param>
-internal sealed record CommitTarget(ParentFolder Folder, string Name, FileStatus? Expected)
+internal sealed record CommitTarget(ParentFolder Folder, string Name, Baseline? Expected)
 {
     internal string Path => Folder.Combine(Name);
+
+    /// <summary>The same where the folder is now: it may have been moved, and the commit forced.</summary>
+    internal string CurrentPath => System.IO.Path.Join(Folder.CurrentPath(), Name);
 
     /// <summary>What the name stands for now, null when there is nothing.</summary>
     internal FileStatus? Find() => Folder.Find(Name);
 
-    /// <summary>Opens what the name stands for now; a symbolic link is not followed.</summary>
-    internal Errno Open(int access, out Microsoft.Win32.SafeHandles.SafeFileHandle file) =>
-        Kernel.OpenAt(Folder.Handle, Name, access | OpenMode.NoFollow | OpenMode.NonBlocking | OpenMode.NoControllingTerminal, out file);
+    /// <summary>
+    /// Opens the file that the name stands for now. A symbolic link is not followed, and what is no regular file not opened:
+    /// that alone would do something to a FIFO or a device.
+    /// </summary>
+    /// <exception cref="SnapshotException">NotARegularFile.</exception>
+    internal Errno Open(int access, out SafeFileHandle file)
+    {
+        var errno = Kernel.OpenAt(Folder.Handle, Name, OpenMode.PathOnly | OpenMode.NoFollow, out file);
+        if (errno != 0) return errno;
+        using var place = file;
+        var status = FileStatus.Of(place, Path);
+        if (!status.IsRegular) throw SourceFile.NotRegular(Path, status.Mode);
+        return Kernel.Reopen(place, access | OpenMode.NonBlocking | OpenMode.NoControllingTerminal, out file);
+    }
 
     /// <summary>What has happened to the file since, in words that go on from "'path' was not saved:"; null when nothing has.</summary>
     internal string? Conflict(FileStatus? now)
@@ -25,7 +40,14 @@ internal sealed record CommitTarget(ParentFolder Folder, string Name, FileStatus
         if (Expected is not { } expected) return null;
         if (Folder.HasMoved()) return "its folder was moved or deleted since the snapshot was opened";
         if (now is not { } found) return "it was deleted since the snapshot was opened";
-        return expected.DifferenceTo(found) is { } difference ? $"{difference} since the snapshot was opened" : null;
+        if (expected.Status.DifferenceTo(found) is { } difference) return $"{difference} since the snapshot was opened";
+        return expected.Hash is { } hash && HasOtherBytes(hash) ? "it was written to through a mapping since the snapshot was opened" : null;
+    }
+
+    private bool HasOtherBytes(byte[] hash)
+    {
+        Failure.Check(Open(OpenMode.ReadOnly, out var file), $"read '{Path}'", Path, SnapshotError.ReadFailed);
+        using (file) return !ContentHash.Of(file, Path).AsSpan().SequenceEqual(hash);
     }
 
     internal SnapshotException Refused(string conflict) => new(

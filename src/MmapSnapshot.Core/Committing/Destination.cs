@@ -11,6 +11,7 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileMetadat
 {
     internal static Destination Resolve(string path)
     {
+        if (path.Length == 0 || path.Contains('\0')) throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' cannot be the path of a file.", path);
         string full = Path.GetFullPath(path);
         string name = Path.GetFileName(full);
         if (name.Length == 0) throw new SnapshotException(SnapshotError.NotARegularFile, $"'{path}' is a folder; name the file in it.", path);

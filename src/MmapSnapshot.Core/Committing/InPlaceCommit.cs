@@ -15,13 +15,17 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
 
-    /// <summary>Writes into the target, and returns its status then.</summary>
+    /// <summary>Writes into the target, and returns what it is then.</summary>
     /// <param name="target">The file to write into.</param>
     /// <param name="known">The metadata of the expected file: what writing takes from it is given back.</param>
-    internal FileStatus Write(CommitTarget target, FileMetadata known)
+    internal Baseline Write(CommitTarget target, FileMetadata known)
     {
         string path = target.Path;
-        if (target.Find() is null) throw target.Refused("it was deleted since the snapshot was opened");
+        using var alone = SaverLock.Take(target, cancellation);
+        if (target.Find() is not { } found) throw target.Refused("it was deleted since the snapshot was opened");
+        if (!found.IsRegular && !options.Force) throw target.Refused("it was replaced by another kind of file since the snapshot was opened");
+        Overridden = target.Conflict(found);
+        if (Overridden is not null && !options.Force) throw target.Refused(Overridden);
         var errno = target.Open(OpenMode.ReadWrite, out var file);
         using (file)
         {
@@ -33,19 +37,20 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
                     path,
                     NativeConvert.FromErrno(errno));
             }
-            if (errno == Errno.ELOOP) throw target.Refused("it was replaced by a symbolic link since the snapshot was opened");
             Failure.Check(errno, $"open '{path}' for writing", path, SnapshotError.WriteFailed);
 
             var now = FileStatus.Of(file, path);
-            if (!now.IsRegular) throw SourceFile.NotRegular(path, now.Mode);
-            Overridden = target.Conflict(now);
-            if (Overridden is not null && !options.Force) throw target.Refused(Overridden);
+            // overlayfs copies a file up when it is opened for writing: another inode, and another change time, but the same
+            // bytes as long as length and modification time are.
+            if (Overridden is null && (now.Length != found.Length || !now.Modified.Equals(found.Modified)))
+                throw target.Refused("it was written to in the moment it was saved");
             var metadata = Overridden is null ? known : FileMetadata.Of(file, now, path);
+            metadata.CheckRestorable(file, path);
 
-            if (!TryClone(file, now, path)) CopyInto(file, path, all: Overridden is not null);
+            if (!TryClone(file, now, path)) CopyInto(file, now.Length, path, all: Overridden is not null);
             metadata.RestoreAfterWrite(file, path);
             if (!options.NoFlush) Failure.Check(Kernel.Sync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
-            return FileStatus.Of(file, path);
+            return Baseline.TryOf(file) ?? new Baseline(now, Freshness: null);
         }
     }
 
@@ -64,7 +69,7 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
         throw Failure.From(errno, $"clone the snapshot into '{path}'", path, SnapshotError.WriteFailed, "The snapshot still has all its bytes.");
     }
 
-    private void CopyInto(SafeFileHandle file, string path, bool all)
+    private void CopyInto(SafeFileHandle file, long lengthNow, string path, bool all)
     {
         var progress = new Progress($"Saving '{path}'", length, options.Progress, cancellation);
         var copy = new DataCopy(content.Handle, file, path, path, progress);
@@ -74,7 +79,14 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
             copy.CopyAll(length);
             return;
         }
-        foreach (var range in modified) copy.CopyRange(range);
+        foreach (var range in modified)
+        {
+            long overwritten = Math.Clamp(lengthNow - range.Offset, 0, range.Length);
+            copy.CopyRange(range with { Length = overwritten });
+            // Past its end the file has no old bytes to overwrite: holes can stay holes.
+            var added = new ByteRange(range.Offset + overwritten, range.Length - overwritten);
+            foreach (var data in DataCopy.DataRanges(content.Handle, added, path)) copy.CopyRange(data);
+        }
         SetLength(file, path);
     }
 

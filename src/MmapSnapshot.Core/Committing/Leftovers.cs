@@ -20,31 +20,28 @@ internal static class Leftovers
     /// </summary>
     private static readonly ConcurrentDictionary<(ulong Device, ulong Inode), Timespec> _clean = new();
 
-    /// <summary>What cannot be listed or removed is left as it is: the save goes on.</summary>
-    internal static void Remove(ParentFolder folder)
+    /// <summary>Removes them. What cannot be listed or removed is left as it is: the save goes on.</summary>
+    /// <returns>Whether there was none, so that after the save the folder need not be looked through again.</returns>
+    internal static bool Remove(ParentFolder folder)
     {
-        if (Kernel.Stat(folder.Handle, out var before) != 0) return;
-        if (_clean.TryGetValue((before.st_dev, before.st_ino), out var seen) && seen.Equals(before.st_mtim)) return;
+        if (Kernel.Stat(folder.Handle, out var status) != 0) return false;
+        if (_clean.TryGetValue((status.st_dev, status.st_ino), out var seen) && seen.Equals(status.st_mtim)) return true;
 
-        bool found = false;
+        bool none = true;
         foreach (string name in folder.Names().Where(TemporaryName.Matches))
         {
-            found = true;
+            none = false;
             TryRemove(folder, name);
         }
-        if (!found) Remember(before);
+        return none;
     }
 
-    /// <summary>Notes that the last change of the folder was our own.</summary>
-    internal static void RememberOwnChange(ParentFolder folder)
+    /// <summary>Notes that there was none, and that the last change of the folder was our own.</summary>
+    internal static void RememberNone(ParentFolder folder)
     {
-        if (Kernel.Stat(folder.Handle, out var now) == 0) Remember(now);
-    }
-
-    private static void Remember(in Stat folder)
-    {
+        if (Kernel.Stat(folder.Handle, out var now) != 0) return;
         if (_clean.Count >= Capacity) _clean.Clear();
-        _clean[(folder.st_dev, folder.st_ino)] = folder.st_mtim;
+        _clean[(now.st_dev, now.st_ino)] = now.st_mtim;
     }
 
     private static void TryRemove(ParentFolder folder, string name)

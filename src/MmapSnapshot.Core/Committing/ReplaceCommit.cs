@@ -18,23 +18,25 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
     /// <summary>Why the new name may not survive a power cut although it is in place; 0 when it will.</summary>
     internal Errno FolderSync { get; private set; }
 
-    /// <summary>Replaces the target, and returns the status of the file that bears its name then.</summary>
+    /// <summary>Replaces the target, and returns what the file is that bears its name then.</summary>
     /// <param name="target">The file to replace.</param>
     /// <param name="known">The metadata of the expected file, to be carried over as long as it still is that file.</param>
-    internal FileStatus Replace(CommitTarget target, FileMetadata known)
+    internal Baseline Replace(CommitTarget target, FileMetadata known)
     {
         var now = target.Find();
         CheckConflict(target, now);
         if (now is { IsRegular: false } other) throw SourceFile.NotRegular(target.Path, other.Mode);
-        if (now is { Links: > 1 } linked && !options.BreakHardLink) throw HardLinked(target.Path, linked.Links);
-        var metadata = now is null || target.Expected?.DifferenceTo(now.Value) is null ? known : Reread(target);
+        if (now is { Links: > 1 } linked && !options.BreakHardLink) throw HardLinked(target, linked.Links);
+        var metadata = now is null || target.Expected?.Status.DifferenceTo(now.Value) is null ? known : Reread(target);
 
-        Leftovers.Remove(target.Folder);
+        bool noLeftovers = Leftovers.Remove(target.Folder);
         using var staged = Stage(target, metadata);
         var before = FileStatus.Of(staged.Handle, target.Path);
 
         // Last look and rename under a read lease where one can be had: no writer can slip in between. (man 2 rename is not
-        // held up by a lease.)
+        // held up by a lease.) The lock is for other savers.
+        using var alone = SaverLock.Take(target, cancellation);
+        CheckConflict(target, target.Find()); // before it is opened: by now it may be something else than a file
         var errno = target.Open(OpenMode.ReadOnly, out var current);
         using (current)
         {
@@ -45,11 +47,14 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         }
 
         SyncFolder(target.Folder, staged.Handle);
-        Leftovers.RememberOwnChange(target.Folder);
+        if (noLeftovers) Leftovers.RememberNone(target.Folder);
         // Renaming moved the change time, but not the modification time: if that moved too, somebody has written to the new
         // file already, and the status from before will show it as changed.
-        var after = FileStatus.Of(staged.Handle, target.Path);
-        return after.Modified.Equals(before.Modified) && after.Length == before.Length ? after : before;
+        return Baseline.TryOf(staged.Handle) is { } after
+            && after.Status.Modified.Equals(before.Modified)
+            && after.Status.Length == before.Length
+            ? after
+            : new Baseline(before, Freshness: null);
     }
 
     /// <summary>Creates a file that must not exist yet, the caller's own.</summary>
@@ -64,11 +69,11 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         SyncFolder(target.Folder, staged.Handle);
     }
 
-    private static SnapshotException HardLinked(string path, ulong links) => new(
+    private static SnapshotException HardLinked(CommitTarget target, ulong links) => new(
         SnapshotError.HardLinked,
-        $"'{path}' was not saved: it has {links} names (hard links), and a new file would take only this one. Save with -Method InPlace to keep "
-        + "them together (not atomic), or with -BreakHardLink to leave the other names with the old bytes.",
-        path);
+        $"'{target.Path}' was not saved: it has {links} names (hard links), and a new file would take only this one. Save with -BreakHardLink to "
+        + (target.Expected is null ? "leave the other names with the old bytes." : "leave the other names with the old bytes, or with -Method InPlace to keep them together (not atomic)."),
+        target.Path);
 
     private void CheckConflict(CommitTarget target, FileStatus? now, bool openForWriting = false)
     {
@@ -84,11 +89,12 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
     private StagedFile Stage(CommitTarget target, FileMetadata metadata)
     {
         string path = target.Path;
-        bool giveAway = options.Close && content.CanBeLinkedIn(target.Folder);
+        bool giveAway = options.Close && content.CanBeLinkedIn(target.Folder) && HasFlagOf(metadata);
         var staged = giveAway ? StagedFile.GiveAway(content, target.Folder, target.Name) : StagedFile.Create(target.Folder, target.Name, Kernel.PrivateMode);
         try
         {
             metadata.ApplyOwner(staged.Handle, path);
+            if (!giveAway) FileClone.TrySetNoCopyOnWrite(staged.Handle, metadata.IsNoCopyOnWrite);
             if (!giveAway) Fill(staged.Handle, path);
             metadata.ApplyRest(staged.Handle, path);
             Flush(staged.Handle, path);
@@ -101,9 +107,13 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         }
     }
 
+    /// <summary>Whether the private file is NOCOW, or not, as the new file is to be: it has its bytes already, and cannot change.</summary>
+    private bool HasFlagOf(FileMetadata metadata) =>
+        Kernel.GetInodeFlags(content.Handle, out var flags) == 0 && flags.HasFlag(InodeFlags.NoCopyOnWrite) == metadata.IsNoCopyOnWrite;
+
     private void Fill(SafeFileHandle staged, string path)
     {
-        var errno = FileClone.TryClone(content.Handle, staged);
+        var errno = Kernel.Clone(content.Handle, staged);
         if (errno == 0) return;
         if (!FileClone.IsUnavailable(errno)) throw Failure.From(errno, $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
         var progress = new Progress($"Saving '{path}'", length, options.Progress, cancellation);

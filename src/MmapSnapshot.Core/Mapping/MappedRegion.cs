@@ -96,7 +96,7 @@ internal sealed unsafe class MappedRegion : SafeHandle
     }
 
     private static SnapshotException Refused(Errno errno, long length, string path) => new(
-        errno == Errno.ENOMEM ? SnapshotError.TooLarge : SnapshotError.NotSupported,
+        errno is Errno.ENOMEM or Errno.EINVAL or Errno.EOVERFLOW ? SnapshotError.TooLarge : SnapshotError.NotSupported,
         $"Cannot map the {length} bytes of '{path}' into memory: {Failure.Describe(errno)}.",
         path,
         NativeConvert.FromErrno(errno));

@@ -15,8 +15,23 @@ internal static class Constants
     /// <summary>man 2 ioctl_iflags: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS.</summary>
     internal const uint GetInodeFlags = 0x80086601, SetInodeFlags = 0x40086602;
 
+    /// <summary>man 2 ioctl_xfs_exchange_range, ioctl_xfs_start_commit, ioctl_xfs_commit_range (linux/fs/xfs/libxfs/xfs_fs.h).</summary>
+    internal const uint ExchangeRange = 0x40285881, StartCommit = 0x80585882, CommitRange = 0x40585883;
+
+    /// <summary>XFS_EXCHANGE_RANGE_TO_EOF: up to the ends of both files, whose lengths are exchanged too.</summary>
+    internal const ulong ExchangeToEnd = 1;
+
+    /// <summary>XFS_EXCHANGE_RANGE_DSYNC: on the disk before the call returns.</summary>
+    internal const ulong ExchangeDurably = 2;
+
+    /// <summary>XFS_EXCHANGE_RANGE_DRY_RUN: only tell whether it would work.</summary>
+    internal const ulong ExchangeDryRun = 4;
+
     /// <summary>man 2 lseek.</summary>
     internal const int SeekData = 3, SeekHole = 4;
+
+    /// <summary>man 2 fallocate: FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE.</summary>
+    internal const int PunchHole = 2 | 1;
 
     /// <summary>man 2 madvise, since Linux 5.14.</summary>
     internal const int PopulateRead = 22;
@@ -27,8 +42,8 @@ internal static class Constants
     /// <summary>man 2 renameat2: RENAME_NOREPLACE.</summary>
     internal const uint RenameNoReplace = 1;
 
-    /// <summary>man 2 flock: LOCK_EX | LOCK_NB.</summary>
-    internal const int LockExclusiveNow = 2 | 4;
+    /// <summary>man 2 flock: LOCK_EX | LOCK_NB, and LOCK_UN.</summary>
+    internal const int LockExclusiveNow = 2 | 4, LockNone = 8;
 
     /// <summary>man 2 fcntl: lease types F_RDLCK and F_UNLCK.</summary>
     internal const int LeaseRead = 0, LeaseNone = 2;

@@ -6,6 +6,9 @@ internal enum InodeFlags
 {
     None = 0,
 
+    /// <summary>FS_SECRM_FL and FS_UNRM_FL, <c>chattr +s</c> and <c>+u</c>.</summary>
+    SecureRemoval = 0x1, Undelete = 0x2,
+
     /// <summary>FS_COMPR_FL, <c>chattr +c</c>.</summary>
     Compress = 0x4,
 
@@ -24,6 +27,9 @@ internal enum InodeFlags
     /// <summary>FS_NOCOW_FL, <c>chattr +C</c>. Only an empty file takes it.</summary>
     NoCopyOnWrite = 0x800000,
 
+    /// <summary>FS_DAX_FL, <c>chattr +x</c>.</summary>
+    DirectAccess = 0x2000000,
+
     /// <summary>The flags a commit carries over from the old file to the new one.</summary>
-    CarriedOver = Compress | Synchronous | NoDump | NoAccessTime | NoCompress | NoCopyOnWrite,
+    CarriedOver = SecureRemoval | Undelete | DirectAccess | Compress | Synchronous | NoDump | NoAccessTime | NoCompress | NoCopyOnWrite,
 }

@@ -45,6 +45,13 @@ internal static unsafe class Kernel
         }
     }
 
+    /// <summary>man 5 proc: opens anew what <paramref name="place"/> is a descriptor of, whatever its name stands for by now.</summary>
+    internal static Errno Reopen(SafeFileHandle place, int flags, out SafeFileHandle file)
+    {
+        using var fd = new Borrowed(place);
+        return OpenAt(null, ProcPath(fd.Number), flags, out file);
+    }
+
     /// <summary>man 2 open, O_TMPFILE: a file without a name in <paramref name="folder"/>, readable and writable for us.</summary>
     internal static Errno OpenTmpFile(SafeFileHandle folder, out SafeFileHandle file, FilePermissions mode = PrivateMode) =>
         OpenAt(folder, ".", OpenMode.TmpFile | OpenMode.ReadWrite, out file, mode);
@@ -147,6 +154,13 @@ internal static unsafe class Kernel
         return Syscall.fdatasync(fd.Number) == 0 ? 0 : Stdlib.GetLastError();
     }
 
+    /// <summary>man 2 fstatfs: the magic number of the filesystem's type; 0 where it does not tell.</summary>
+    internal static long FileSystemType(SafeFileHandle file)
+    {
+        var buffer = stackalloc long[16]; // struct statfs: f_type, then 112 bytes more
+        return LibC.StatFs(file, buffer) == 0 ? buffer[0] : 0;
+    }
+
     /// <summary>man 2 syncfs: everything on the filesystem that <paramref name="file"/> is on.</summary>
     internal static Errno SyncFileSystem(SafeFileHandle file) => LibC.SyncFs(file) == 0 ? 0 : LastPInvokeErrno();
 
@@ -172,6 +186,37 @@ internal static unsafe class Kernel
         return LibC.Ioctl(target, Constants.FiCloneRange, range) == 0 ? 0 : LastPInvokeErrno();
     }
 
+    /// <summary>
+    /// man 2 ioctl_xfs_start_commit: samples what <see cref="CommitRange"/> compares. It works on any XFS, and on a descriptor
+    /// open for reading.
+    /// </summary>
+    internal static Errno StartCommit(SafeFileHandle target, out XfsFreshness freshness)
+    {
+        var request = default(XfsCommitRange);
+        int result = LibC.Ioctl(target, Constants.StartCommit, &request);
+        freshness = request.Freshness;
+        return result == 0 ? 0 : LastPInvokeErrno();
+    }
+
+    /// <summary>
+    /// man 2 ioctl_xfs_commit_range: exchanges the contents of both files, whole and atomically, unless the target was changed
+    /// since <paramref name="freshness"/> was sampled (EBUSY). Both are open for writing.
+    /// </summary>
+    internal static Errno CommitRange(SafeFileHandle source, SafeFileHandle target, ulong flags, in XfsFreshness freshness)
+    {
+        using var fd = new Borrowed(source);
+        var request = new XfsCommitRange { Source = fd.Number, Flags = flags, Freshness = freshness };
+        return LibC.Ioctl(target, Constants.CommitRange, &request) == 0 ? 0 : LastPInvokeErrno();
+    }
+
+    /// <summary>man 2 ioctl_xfs_exchange_range: the same without the condition.</summary>
+    internal static Errno ExchangeRange(SafeFileHandle source, SafeFileHandle target, ulong flags)
+    {
+        using var fd = new Borrowed(source);
+        var request = new XfsCommitRange { Source = fd.Number, Flags = flags }; // of which this call reads the first part
+        return LibC.Ioctl(target, Constants.ExchangeRange, &request) == 0 ? 0 : LastPInvokeErrno();
+    }
+
     /// <summary>man 2 copy_file_range, one call; <paramref name="done"/> may be less than <paramref name="count"/>.</summary>
     internal static Errno CopyRange(SafeFileHandle source, SafeFileHandle target, long offset, long count, out long done)
     {
@@ -187,6 +232,10 @@ internal static unsafe class Kernel
 
     /// <summary>man 2 lseek, SEEK_HOLE: where the next hole at or after <paramref name="offset"/> begins; the end of the file counts as one.</summary>
     internal static Errno SeekHole(SafeFileHandle file, long offset, out long found) => Seek(file, offset, Constants.SeekHole, out found);
+
+    /// <summary>man 2 fallocate, FALLOC_FL_PUNCH_HOLE: the range reads as zeros and takes no space.</summary>
+    internal static Errno PunchHole(SafeFileHandle file, long offset, long length) =>
+        LibC.Allocate(file, Constants.PunchHole, offset, length) == 0 ? 0 : LastPInvokeErrno();
 
     /// <summary>man 2 linkat, of an open file through /proc/self/fd: AT_EMPTY_PATH would need a capability before Linux 6.10.</summary>
     internal static Errno LinkAt(SafeFileHandle file, SafeFileHandle folder, string name)
@@ -210,6 +259,34 @@ internal static unsafe class Kernel
     {
         fixed (byte* from = ToNative(oldName), to = ToNative(newName))
             return LibC.RenameAt2(folder, from, folder, to, Constants.RenameNoReplace) == 0 ? 0 : LastPInvokeErrno();
+    }
+
+    /// <summary>man 3 readdir: the names in a folder, also those that are no UTF-8; "." and ".." are left out.</summary>
+    internal static Errno ReadNames(SafeFileHandle folder, out List<string> names)
+    {
+        names = [];
+        var errno = OpenAt(folder, ".", OpenMode.ReadOnly | OpenMode.Directory, out var handle);
+        if (errno != 0) return errno;
+        nint stream = Syscall.fdopendir((int)handle.DangerousGetHandle());
+        if (stream == 0)
+        {
+            errno = Stdlib.GetLastError();
+            handle.Dispose();
+            return errno;
+        }
+        handle.SetHandleAsInvalid(); // the stream's from now on, which closes it
+        try
+        {
+            while (Syscall.readdir(stream) is { } entry)
+            {
+                if (entry.d_name is not ("." or "..")) names.Add(entry.d_name);
+            }
+            return 0;
+        }
+        finally
+        {
+            _ = Syscall.closedir(stream);
+        }
     }
 
     /// <summary>man 2 unlinkat.</summary>
@@ -237,13 +314,10 @@ internal static unsafe class Kernel
     internal static Errno ListAttributes(SafeFileHandle file, out string[] names)
     {
         using var fd = new Borrowed(file);
-        names = [];
-        if (Syscall.flistxattr(fd.Number, UnixEncoding.Instance, out var found) >= 0)
-        {
-            names = found;
-            return 0;
-        }
-        var errno = Stdlib.GetLastError();
+        // (Mono.Posix's own list counts on as many bytes as the kernel asked for; overlayfs asks for more than it fills.)
+        int number = fd.Number;
+        var errno = ReadAttribute((buffer, size) => Syscall.flistxattr(number, buffer, size), out byte[] list);
+        names = UnixEncoding.Instance.GetString(list).Split('\0', StringSplitOptions.RemoveEmptyEntries);
         return errno is Errno.EOPNOTSUPP or Errno.ENOSYS ? 0 : errno;
     }
 
@@ -251,9 +325,8 @@ internal static unsafe class Kernel
     internal static Errno GetAttribute(SafeFileHandle file, string name, out byte[] value)
     {
         using var fd = new Borrowed(file);
-        value = [];
-        if (Syscall.fgetxattr(fd.Number, name, out value) >= 0) return 0;
-        return Stdlib.GetLastError();
+        int number = fd.Number;
+        return ReadAttribute((buffer, size) => Syscall.fgetxattr(number, name, buffer, size), out value);
     }
 
     /// <summary>man 2 fsetxattr.</summary>
@@ -304,8 +377,32 @@ internal static unsafe class Kernel
         _ = Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.LeaseNone);
     }
 
-    /// <summary>man 2 flock, LOCK_EX without waiting. The lock goes with the last descriptor of this open file.</summary>
+    /// <summary>man 2 flock, LOCK_EX without waiting (EAGAIN: somebody holds it). It goes with the last descriptor of this open file.</summary>
     internal static Errno Lock(SafeFileHandle file) => LibC.Flock(file, Constants.LockExclusiveNow) == 0 ? 0 : LastPInvokeErrno();
+
+    /// <summary>man 2 flock, LOCK_UN.</summary>
+    internal static void Unlock(SafeFileHandle file) => _ = LibC.Flock(file, Constants.LockNone);
+
+    /// <summary>Reads a list or value whose size is asked for first, and may have changed by then (ERANGE).</summary>
+    private static Errno ReadAttribute(Func<byte[], ulong, long> call, out byte[] value)
+    {
+        value = [];
+        while (true)
+        {
+            long size = call([], 0);
+            if (size < 0) return Stdlib.GetLastError();
+            if (size == 0) return 0;
+            var buffer = new byte[size];
+            long length = call(buffer, (ulong)size);
+            if (length >= 0)
+            {
+                value = buffer[..(int)length];
+                return 0;
+            }
+            var errno = Stdlib.GetLastError();
+            if (errno != Errno.ERANGE) return errno;
+        }
+    }
 
     private static Errno Seek(SafeFileHandle file, long offset, int whence, out long found)
     {

@@ -32,6 +32,10 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "lseek", SetLastError = true)]
     internal static partial long Seek(SafeFileHandle file, long offset, int whence);
 
+    /// <summary>man 2 fallocate (FALLOC_FL_PUNCH_HOLE). Mono.Posix has only posix_fallocate.</summary>
+    [LibraryImport(Library, EntryPoint = "fallocate", SetLastError = true)]
+    internal static partial int Allocate(SafeFileHandle file, int mode, long offset, long length);
+
     /// <summary>man 2 renameat2 (RENAME_NOREPLACE).</summary>
     [LibraryImport(Library, EntryPoint = "renameat2", SetLastError = true)]
     internal static partial int RenameAt2(SafeFileHandle oldFolder, byte* oldName, SafeFileHandle newFolder, byte* newName, uint flags);
@@ -47,6 +51,10 @@ internal static unsafe partial class LibC
     /// <summary>man 2 flock.</summary>
     [LibraryImport(Library, EntryPoint = "flock", SetLastError = true)]
     internal static partial int Flock(SafeFileHandle file, int operation);
+
+    /// <summary>man 2 fstatfs. The buffer has room for struct statfs, 120 bytes; Mono.Posix has only the call without the type.</summary>
+    [LibraryImport(Library, EntryPoint = "fstatfs", SetLastError = true)]
+    internal static partial int StatFs(SafeFileHandle file, long* buffer);
 
     /// <summary>man 2 syncfs.</summary>
     [LibraryImport(Library, EntryPoint = "syncfs", SetLastError = true)]

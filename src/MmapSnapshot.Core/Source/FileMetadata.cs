@@ -25,6 +25,14 @@ internal sealed class FileMetadata
         _flags = flags;
     }
 
+    /// <summary>Whether it has <c>chattr +C</c>, which must be settled while a file is empty.</summary>
+    internal bool IsNoCopyOnWrite => _flags.HasFlag(InodeFlags.NoCopyOnWrite);
+
+    /// <summary>Whether a write by this process clears its capabilities, or its setuid or setgid bit (man 2 write).</summary>
+    internal bool LosesPrivilegesOnWrite =>
+        _attributes.Any(own => own.Key == Capability)
+        || ((_status.Mode & (FilePermissions.S_ISUID | FilePermissions.S_ISGID)) != 0 && Syscall.geteuid() != 0);
+
     internal static FileMetadata Of(SafeFileHandle file, in FileStatus status, string path)
     {
         Failure.Check(Kernel.ListAttributes(file, out string[] names), $"list the attributes of '{path}'", path, SnapshotError.ReadFailed);
@@ -79,6 +87,19 @@ internal sealed class FileMetadata
         if (FileStatus.Of(file, path).Permissions != _status.Permissions) throw NotPreservable(Errno.EPERM, "set the setgid bit", path);
         foreach (var (name, value) in _attributes.OrderBy(own => own.Key == Capability)) SetAttribute(file, name, value, path);
         ApplyFlags(file, path);
+    }
+
+    /// <summary>Throws if what writing to the file will take from it could not be given back; tried by setting it as it is.</summary>
+    internal void CheckRestorable(SafeFileHandle file, string path)
+    {
+        if (!LosesPrivilegesOnWrite) return;
+        var errno = Kernel.ChangeMode(file, _status.Permissions);
+        if (errno != 0) throw NotPreservable(errno, "give back the setuid or setgid bit, which writing clears,", path);
+        foreach (var (name, value) in _attributes.Where(own => own.Key == Capability))
+        {
+            errno = Kernel.SetAttribute(file, name, value);
+            if (errno != 0) throw NotPreservable(errno, $"give back the attribute {name}, which writing clears,", path);
+        }
     }
 
     /// <summary>Gives back what writing to a file takes from it: setuid and setgid for others than root, capabilities for all.</summary>

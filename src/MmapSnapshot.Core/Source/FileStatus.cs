@@ -11,11 +11,19 @@ namespace MmapSnapshot.Source;
 internal readonly record struct FileStatus(
     ulong Device, ulong Inode, long Length, Timespec Modified, Timespec Changed, FilePermissions Mode, uint User, uint Group, ulong Links)
 {
+    /// <summary>TMPFS_MAGIC (man 2 statfs).</summary>
+    internal const long Tmpfs = 0x01021994;
+
     /// <summary>The longest step of the clock behind timestamps before Linux 6.13: one tick at 100 Hz.</summary>
     private static readonly TimeSpan _tick = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>Since Linux 6.13 a timestamp that was looked at is never given again (multigrain timestamps).</summary>
-    private static readonly bool _everyChangeShows = Environment.OSVersion.Version >= new Version(6, 13);
+    /// <summary>
+    /// Since Linux 6.13 these filesystems never give a timestamp again that was looked at (multigrain timestamps): XFS, btrfs,
+    /// ext4, tmpfs, and overlayfs, which shows those of the others.
+    /// </summary>
+    private static readonly long[] _everyChangeShows =
+        Environment.OSVersion.Version >= new Version(6, 13) ? [0x58465342, 0x9123683e, 0xef53, Tmpfs, 0x794c7630] : [];
+
 
     internal bool IsRegular => (Mode & FilePermissions.S_IFMT) == FilePermissions.S_IFREG;
 
@@ -40,12 +48,11 @@ internal readonly record struct FileStatus(
         var status = Of(file, path);
         // Filesystems that keep whole seconds (ext3's inodes, FAT) show nothing finer.
         bool wholeSeconds = status.Changed.tv_nsec == 0 && status.Modified.tv_nsec == 0;
-        if (_everyChangeShows && !wholeSeconds) return status;
-
         var step = wholeSeconds ? TimeSpan.FromSeconds(2) : _tick;
         var changed = DateTimeOffset.FromUnixTimeSeconds(status.Changed.tv_sec).AddTicks(status.Changed.tv_nsec / 100);
         var age = DateTimeOffset.UtcNow - changed;
         if (age < TimeSpan.Zero || age >= step) return status; // from the future: no waiting helps
+        if (!wholeSeconds && _everyChangeShows.Contains(Kernel.FileSystemType(file))) return status;
         Thread.Sleep(step - age);
         return Of(file, path);
     }

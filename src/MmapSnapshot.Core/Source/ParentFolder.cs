@@ -42,26 +42,13 @@ internal sealed class ParentFolder : IDisposable
     }
 
     /// <summary>Whether it is no longer where it was: renamed, deleted, or below a folder that was.</summary>
-    internal bool HasMoved() => Kernel.PathOf(Handle, out string now) != 0 || now != Path;
+    internal bool HasMoved() => CurrentPath() != Path;
+
+    /// <summary>Where it is now, as far as the kernel tells.</summary>
+    internal string CurrentPath() => Kernel.PathOf(Handle, out string now) == 0 ? now : Path;
 
     /// <summary>The names in it; none where it may not be listed.</summary>
-    internal IEnumerable<string> Names()
-    {
-        if (!_readable) return [];
-        try
-        {
-            // Through the descriptor: the path may lead elsewhere by now.
-            return Directory.EnumerateFileSystemEntries($"/proc/self/fd/{Handle.DangerousGetHandle()}").Select(entry => System.IO.Path.GetFileName(entry)).ToArray();
-        }
-        catch (IOException)
-        {
-            return [];
-        }
-        catch (UnauthorizedAccessException)
-        {
-            return [];
-        }
-    }
+    internal List<string> Names() => _readable && Kernel.ReadNames(Handle, out var names) == 0 ? names : [];
 
     /// <summary>Makes the folder's names durable; <paramref name="inside"/> is a file on the same filesystem.</summary>
     internal Errno Sync(SafeFileHandle inside) => _readable ? Kernel.Sync(Handle) : Kernel.SyncFileSystem(inside);

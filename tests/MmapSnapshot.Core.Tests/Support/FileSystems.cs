@@ -5,8 +5,11 @@ internal static class FileSystems
 {
     public const string Xfs = "xfs", Btrfs = "btrfs", Ext4 = "ext4", Tmpfs = "tmpfs", OverlayExt4 = "overlay-ext4", OverlayXfs = "overlay-xfs";
 
+    /// <summary>XFS with the exchange-range feature.</summary>
+    public const string XfsExchange = "xfs-exchange";
+
     /// <summary>Those on which a snapshot is a clone.</summary>
-    public static readonly string[] WithReflink = [Xfs, Btrfs, OverlayXfs];
+    public static readonly string[] WithReflink = [Xfs, XfsExchange, Btrfs, OverlayXfs];
 
     /// <summary>Those on which it is a copy.</summary>
     public static readonly string[] WithoutReflink = [Ext4, Tmpfs, OverlayExt4];
@@ -16,6 +19,9 @@ internal static class FileSystems
     public static string[] Names => [.. WithReflink, .. WithoutReflink];
 
     public static TheoryData<string> All => new(Names);
+
+    /// <summary>Those on which a commit replaces the file unless told otherwise.</summary>
+    public static TheoryData<string> Replacing => new(((string[])[.. WithReflink, .. WithoutReflink]).Where(name => name != XfsExchange).ToArray());
 
     public static TheoryData<string> Reflinking => new(WithReflink);
 

@@ -1,0 +1,78 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Backing;
+using MmapSnapshot.Native;
+using MmapSnapshot.Source;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Committing;
+
+/// <summary>
+/// Exchanges the contents of the file with those of a clone of the snapshot (man 2 ioctl_xfs_commit_range). It stays the same
+/// inode, with its links and open descriptors; readers, and a crash, see the old bytes or the new ones; and the kernel itself
+/// refuses if the file was changed since it was opened.
+/// </summary>
+internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
+{
+    /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
+    internal string? Overridden { get; private set; }
+
+    /// <summary>Why there was no exchange; null when there was one.</summary>
+    internal string? Unavailable { get; private set; }
+
+    /// <summary>Commits by exchange, or tells why that cannot be (<see cref="Unavailable"/>); the file is then as it was.</summary>
+    /// <param name="target">The file.</param>
+    /// <param name="known">The metadata of the expected file.</param>
+    /// <returns>What the file is then, or null.</returns>
+    internal Baseline? TryExchange(CommitTarget target, FileMetadata known)
+    {
+        if (target.Expected?.Freshness is not { } sampled) return Refuse("the file is not on XFS, or the snapshot is no clone beside it");
+        // The kernel takes them off, and until they were given back the file would lack them.
+        if (known.LosesPrivilegesOnWrite) return Refuse("the file has capabilities, or is setuid or setgid, which an exchange takes off");
+
+        string path = target.Path;
+        var errno = target.Open(OpenMode.ReadWrite, out var file);
+        using (file)
+        {
+            if (errno != 0) return Refuse($"the file cannot be opened for writing ({Failure.Describe(errno)})");
+            var now = FileStatus.Of(file, path);
+            Overridden = target.Conflict(now);
+            if (Overridden is not null && !options.Force) throw target.Refused(Overridden);
+
+            // A clone, not the snapshot's own file: that will hold the old bytes.
+            if (Kernel.OpenTmpFile(target.Folder.Handle, out var clone) is not 0 and var created)
+            {
+                clone.Dispose();
+                return Refuse($"no new file can be made in its folder ({Failure.Describe(created)})");
+            }
+            using (clone)
+            {
+                Failure.Check(Kernel.Clone(content.Handle, clone), $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
+                if (!options.NoFlush) Failure.Check(Kernel.Sync(clone), $"flush the new bytes of '{path}' to the disk", path, SnapshotError.WriteFailed);
+                errno = Exchange(clone, file, sampled);
+                if (errno == Errno.EBUSY)
+                {
+                    const string Conflict = "it was written to in the moment it was saved";
+                    if (!options.Force) throw target.Refused(Conflict);
+                    Overridden = Conflict;
+                    errno = Exchange(clone, file, sampled);
+                }
+            }
+            if (errno is Errno.EOPNOTSUPP or Errno.ENOTTY or Errno.EINVAL or Errno.EPERM or Errno.EXDEV) return Refuse($"the filesystem does not exchange these files ({Failure.Describe(errno)})");
+            Failure.Check(errno, $"exchange the contents of '{path}'", path, SnapshotError.WriteFailed);
+
+            return Baseline.TryOf(file) ?? new Baseline(now, Freshness: null);
+        }
+    }
+
+    private Errno Exchange(SafeFileHandle clone, SafeFileHandle file, in XfsFreshness sampled)
+    {
+        ulong flags = Constants.ExchangeToEnd | (options.NoFlush ? 0 : Constants.ExchangeDurably);
+        return Overridden is null ? Kernel.CommitRange(clone, file, flags, sampled) : Kernel.ExchangeRange(clone, file, flags);
+    }
+
+    private Baseline? Refuse(string why)
+    {
+        Unavailable = why;
+        return null;
+    }
+}

@@ -1,0 +1,30 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+
+namespace MmapSnapshot.Source;
+
+/// <summary>What a file was when a snapshot was taken of it or last committed to it.</summary>
+/// <param name="Status">Its status.</param>
+/// <param name="Freshness">The same for the kernel's eyes, on XFS; null where it cannot tell, or nobody will ask it.</param>
+/// <param name="Hash">Its <see cref="ContentHash"/>, where the status would not tell of every change; else null.</param>
+internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshness, byte[]? Hash = null)
+{
+    /// <summary>
+    /// The baseline of a file that has just been committed; whatever happens to it from here on is a conflict. Null when it
+    /// cannot be examined, which is no failure of the commit.
+    /// </summary>
+    internal static Baseline? TryOf(SafeFileHandle file)
+    {
+        var freshness = Sample(file);
+        return Kernel.Stat(file, out var status) == 0 ? new Baseline(FileStatus.From(status), freshness) : null;
+    }
+
+    /// <summary>The baseline of a file that is about to be cloned.</summary>
+    internal static Baseline SettledOf(SafeFileHandle file, string path)
+    {
+        var status = FileStatus.SettledOf(file, path);
+        return new Baseline(status, Sample(file));
+    }
+
+    private static XfsFreshness? Sample(SafeFileHandle file) => Kernel.StartCommit(file, out var freshness) == 0 ? freshness : null;
+}

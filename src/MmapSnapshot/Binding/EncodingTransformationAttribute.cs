@@ -1,0 +1,54 @@
+using System.Collections;
+using System.Globalization;
+using System.Management.Automation;
+using System.Management.Automation.Language;
+using System.Text;
+
+namespace MmapSnapshot.Binding;
+
+/// <summary>Takes an encoding by the names that PowerShell's own cmdlets use, by its web name, or by its code page.</summary>
+internal sealed class EncodingTransformationAttribute : ArgumentTransformationAttribute
+{
+    /// <summary>PowerShell's names; none writes a byte order mark.</summary>
+    internal static readonly IReadOnlyDictionary<string, Encoding> Named = new Dictionary<string, Encoding>(StringComparer.OrdinalIgnoreCase)
+    {
+        ["utf8"] = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
+        ["ascii"] = Encoding.ASCII,
+        ["latin1"] = Encoding.Latin1,
+        ["unicode"] = Encoding.Unicode,
+        ["bigendianunicode"] = Encoding.BigEndianUnicode,
+        ["utf32"] = Encoding.UTF32,
+        ["bigendianutf32"] = new UTF32Encoding(bigEndian: true, byteOrderMark: false),
+    };
+
+    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
+    {
+        object value = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
+        try
+        {
+            return value switch
+            {
+                string name when Named.TryGetValue(name, out var encoding) => encoding,
+                string name when int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int page) => Encoding.GetEncoding(page),
+                string name => Encoding.GetEncoding(name),
+                int page => Encoding.GetEncoding(page),
+                _ => value,
+            };
+        }
+        catch (Exception exception) when (exception is ArgumentException or NotSupportedException)
+        {
+            throw new ArgumentTransformationMetadataException(
+                $"'{value}' is no encoding. Use {string.Join(", ", Named.Keys)}, a web name such as utf-16, or a code page.", exception);
+        }
+    }
+}
+
+/// <summary>Completes -Encoding.</summary>
+internal sealed class EncodingCompleter : IArgumentCompleter
+{
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
+        from named in EncodingTransformationAttribute.Named
+        where named.Key.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase)
+        select new CompletionResult(named.Key, named.Key, CompletionResultType.ParameterValue, named.Value.EncodingName);
+}

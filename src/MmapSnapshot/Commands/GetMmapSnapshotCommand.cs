@@ -1,0 +1,46 @@
+using System.Management.Automation;
+
+namespace MmapSnapshot;
+
+/// <summary>Gets the snapshots that are open in this session.</summary>
+[Cmdlet(VerbsCommon.Get, "MmapSnapshot", DefaultParameterSetName = "Path")]
+[OutputType(typeof(Snapshot))]
+public sealed class GetMmapSnapshotCommand : SnapshotCmdlet
+{
+    /// <summary>Only those with these ids.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = "Id", ValueFromPipelineByPropertyName = true)]
+    public int[] Id { get; set; } = [];
+
+    /// <summary>Only those of these files; wildcards are matched against the snapshots' full paths.</summary>
+    [Parameter(Position = 0, ParameterSetName = "Path")]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    public string[]? Path { get; set; }
+
+    /// <summary>Finds them.</summary>
+    protected override void ProcessRecord()
+    {
+        var open = Session.Open();
+        if (ParameterSetName == "Id")
+        {
+            foreach (int id in Id)
+                TryDo(id, () => WriteObject(open.FirstOrDefault(snapshot => snapshot.Id == id) ?? throw ErrorFactory.NotOpen($"with the id {id}")));
+            return;
+        }
+        if (Path is null)
+        {
+            WriteObject(open, enumerateCollection: true);
+            return;
+        }
+        foreach (string path in Path) TryDo(path, () => WriteObject(Matching(open, path), enumerateCollection: true));
+    }
+
+    private Snapshot[] Matching(Snapshot[] open, string path)
+    {
+        string full = ResolveLiteral(path);
+        var pattern = new WildcardPattern(full);
+        Snapshot[] found = [.. open.Where(snapshot => pattern.IsMatch(snapshot.Path) || snapshot.Path == full)];
+        bool wild = WildcardPattern.ContainsWildcardCharacters(path);
+        return found.Length > 0 || wild ? found : throw ErrorFactory.NotOpen($"of '{full}'");
+    }
+}

@@ -1,0 +1,55 @@
+using System.Management.Automation;
+
+namespace MmapSnapshot;
+
+/// <summary>Opens files as private point-in-time snapshots.</summary>
+[Cmdlet(VerbsCommon.Open, "MmapSnapshot", DefaultParameterSetName = "Path")]
+[OutputType(typeof(Snapshot))]
+public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
+{
+    /// <summary>The files; wildcards are resolved.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = "Path", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
+    public string[] Path { get; set; } = [];
+
+    /// <summary>The files, taken as they are written.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = "LiteralPath", ValueFromPipelineByPropertyName = true)]
+    [Alias("PSPath", "LP")]
+    [ValidateNotNullOrEmpty]
+    public string[] LiteralPath { get; set; } = [];
+
+    /// <summary>Refuse every change to the snapshot.</summary>
+    [Parameter]
+    public SwitchParameter ReadOnly { get; set; }
+
+    /// <summary>How the bytes are kept private; Auto takes the best there is.</summary>
+    [Parameter]
+    public SnapshotBacking Backing { get; set; }
+
+    /// <summary>The folder for the bytes of a copy.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? ScratchPath { get; set; }
+
+    /// <summary>Opens each file.</summary>
+    protected override void ProcessRecord()
+    {
+        string? scratchPath = null;
+        if (ScratchPath is not null && !TryDo(ScratchPath, () => scratchPath = ResolveLiteral(ScratchPath))) return;
+
+        foreach (string path in ResolvePaths(Path, LiteralPath))
+        {
+            Snapshot? snapshot = null;
+            bool opened = TryDo(path, progress =>
+            {
+                var options = new SnapshotOptions { ReadOnly = ReadOnly, Backing = Backing, ScratchPath = scratchPath, Progress = progress };
+                snapshot = Snapshot.Open(path, options, Stopped);
+            });
+            if (!opened || snapshot is null) continue;
+            Session.Add(snapshot);
+            WriteVerbose($"Opened '{snapshot.Path}': {snapshot.Length} bytes, {snapshot.Backing} in {snapshot.BackingLocation}.");
+            WriteObject(snapshot);
+        }
+    }
+}

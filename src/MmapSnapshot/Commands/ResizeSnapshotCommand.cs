@@ -1,0 +1,38 @@
+using System.Management.Automation;
+using MmapSnapshot.Binding;
+
+namespace MmapSnapshot;
+
+/// <summary>Makes a snapshot longer, with zeros, or shorter. The file changes when the snapshot is saved.</summary>
+[Cmdlet(VerbsCommon.Resize, "Snapshot", SupportsShouldProcess = true)]
+[OutputType(typeof(Snapshot))]
+public sealed class ResizeSnapshotCommand : SnapshotCmdlet
+{
+    /// <summary>The snapshots.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
+    [ValidateNotNull]
+    public Snapshot[] Snapshot { get; set; } = [];
+
+    /// <summary>The new length in bytes.</summary>
+    [Parameter(Mandatory = true, Position = 1)]
+    [OffsetTransformation]
+    public long Length { get; set; }
+
+    /// <summary>Pass the snapshots on.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    /// <summary>Resizes each snapshot.</summary>
+    protected override void ProcessRecord()
+    {
+        foreach (var snapshot in Snapshot)
+        {
+            bool resized = !ShouldProcess(snapshot.Path, $"Resize the snapshot from {snapshot.Length} to {Length} bytes") || TryDo(snapshot, () =>
+            {
+                snapshot.Resize(Length);
+                Session.Keep(snapshot);
+            });
+            if (resized && PassThru) WriteObject(snapshot);
+        }
+    }
+}

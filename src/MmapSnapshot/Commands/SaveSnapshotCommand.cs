@@ -1,0 +1,81 @@
+using System.Management.Automation;
+
+namespace MmapSnapshot;
+
+/// <summary>Commits snapshots to their files, or to another one.</summary>
+[Cmdlet(VerbsData.Save, "Snapshot", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[OutputType(typeof(CommitResult))]
+public sealed class SaveSnapshotCommand : SnapshotCmdlet
+{
+    /// <summary>The snapshots.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
+    [ValidateNotNull]
+    public Snapshot[] Snapshot { get; set; } = [];
+
+    /// <summary>Close each snapshot once it is saved.</summary>
+    [Parameter]
+    public SwitchParameter Close { get; set; }
+
+    /// <summary>Save to this file instead.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Destination { get; set; }
+
+    /// <summary>How the bytes go back: Exchange and Replace are atomic, InPlace is not; Auto is the first of these that can be.</summary>
+    [Parameter]
+    [ValidateSet(nameof(CommitMethod.Auto), nameof(CommitMethod.Exchange), nameof(CommitMethod.Replace), nameof(CommitMethod.InPlace))]
+    public CommitMethod Method { get; set; }
+
+    /// <summary>Save even over somebody else's change, or over an existing destination.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    /// <summary>Replace a file that has other names (hard links), which keep the old bytes.</summary>
+    [Parameter]
+    public SwitchParameter BreakHardLink { get; set; }
+
+    /// <summary>Do not wait for the disk.</summary>
+    [Parameter]
+    public SwitchParameter NoFlush { get; set; }
+
+    /// <summary>Return what each save did.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    /// <summary>Saves each snapshot.</summary>
+    protected override void ProcessRecord()
+    {
+        foreach (var snapshot in Snapshot)
+        {
+            CommitResult? result = null;
+            bool saved = TryDo(snapshot, progress =>
+            {
+                string? destination = Destination is null ? null : ResolveLiteral(Destination);
+                string action = $"Save the snapshot (modified bytes: {snapshot.ModifiedBytes})";
+                if (!ShouldProcess(destination ?? snapshot.Path, destination is null ? action : $"{action} of '{snapshot.Path}'")) return;
+                try
+                {
+                    var options = new CommitOptions
+                    {
+                        Close = Close,
+                        Destination = destination,
+                        Method = Method,
+                        Force = Force,
+                        BreakHardLink = BreakHardLink,
+                        NoFlush = NoFlush,
+                        Progress = progress,
+                    };
+                    result = snapshot.Commit(options, Stopped);
+                }
+                finally
+                {
+                    Session.Keep(snapshot);
+                }
+            });
+            if (!saved || result is null) continue;
+            if (result.Override is not null) WriteWarning($"'{result.Path}' was overwritten because of -Force, although {result.Override}.");
+            WriteVerbose($"Saved '{result.Path}': {result.Length} bytes, method {result.Method}, {result.Elapsed.TotalMilliseconds:0.0} ms.");
+            if (PassThru) WriteObject(result);
+        }
+    }
+}

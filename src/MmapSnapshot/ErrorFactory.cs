@@ -1,0 +1,40 @@
+using System.Management.Automation;
+
+namespace MmapSnapshot;
+
+/// <summary>The one place that makes ErrorRecords: from the engine's id follow the FullyQualifiedErrorId and the category.</summary>
+internal static class ErrorFactory
+{
+    /// <param name="exception">What went wrong.</param>
+    /// <param name="target">The path or snapshot it went wrong with.</param>
+    internal static ErrorRecord From(SnapshotException exception, object? target) =>
+        new(exception, exception.Error.ToString(), CategoryOf(exception.Error), target ?? exception.Path);
+
+    internal static SnapshotException NoSuchFile(string path, string why) => new(SnapshotError.FileNotFound, $"'{path}' {why}.", path);
+
+    internal static SnapshotException NotAFileSystem(string path, string provider) => new(
+        SnapshotError.NotSupported, $"'{path}' belongs to the provider {provider}; only files of the file system can be snapshots.", path);
+
+    internal static SnapshotException InvalidBytes(string why) => new(SnapshotError.InvalidBytes, why);
+
+    internal static SnapshotException NotOpen(string what) => new(SnapshotError.SnapshotClosed, $"No snapshot {what} is open. Get-MmapSnapshot lists those that are.");
+
+    private static ErrorCategory CategoryOf(SnapshotError error) => error switch
+    {
+        SnapshotError.FileNotFound => ErrorCategory.ObjectNotFound,
+        SnapshotError.NotARegularFile => ErrorCategory.InvalidType,
+        SnapshotError.AccessDenied or SnapshotError.OwnerNotPreservable or SnapshotError.AttributesNotPreservable => ErrorCategory.PermissionDenied,
+        SnapshotError.SourceChanging or SnapshotError.ViewOpen => ErrorCategory.ResourceBusy,
+        SnapshotError.TooLarge => ErrorCategory.LimitsExceeded,
+        SnapshotError.SnapshotClosed or SnapshotError.ReadOnlySnapshot or SnapshotError.HardLinked => ErrorCategory.InvalidOperation,
+        SnapshotError.OutOfRange or SnapshotError.InvalidBytes => ErrorCategory.InvalidArgument,
+        SnapshotError.ExpectationFailed => ErrorCategory.InvalidData,
+        SnapshotError.NoSpace => ErrorCategory.ResourceUnavailable,
+        SnapshotError.ReadFailed => ErrorCategory.ReadError,
+        SnapshotError.WriteFailed => ErrorCategory.WriteError,
+        SnapshotError.SnapshotConflict => ErrorCategory.ResourceExists,
+        SnapshotError.DestinationExists => ErrorCategory.ResourceExists,
+        SnapshotError.NotSupported => ErrorCategory.NotImplemented,
+        _ => ErrorCategory.NotSpecified,
+    };
+}

@@ -1,0 +1,138 @@
+using System.Diagnostics;
+using System.Management.Automation;
+using Microsoft.PowerShell.Commands;
+using DriveNotFoundException = System.Management.Automation.DriveNotFoundException;
+
+namespace MmapSnapshot;
+
+/// <summary>What all cmdlets share: errors by item, Ctrl+C, progress, and the way from PowerShell's paths to the file system's.</summary>
+public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
+{
+    private readonly CancellationTokenSource _stopped = new();
+
+    /// <summary>Cancelled on Ctrl+C.</summary>
+    protected CancellationToken Stopped => _stopped.Token;
+
+    /// <summary>Called by PowerShell, on another thread, on Ctrl+C.</summary>
+    protected override void StopProcessing() => _stopped.Cancel();
+
+    /// <summary>Called by PowerShell when the pipeline has ended.</summary>
+    public void Dispose()
+    {
+        _stopped.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Does something with one item. What goes wrong is that item's error, and the next one has its turn.</summary>
+    /// <returns>Whether it worked.</returns>
+    private protected bool TryDo(object? target, Action action)
+    {
+        try
+        {
+            action();
+            return true;
+        }
+        catch (SnapshotException exception)
+        {
+            WriteError(ErrorFactory.From(exception, target));
+            return false;
+        }
+        catch (OperationCanceledException) when (Stopped.IsCancellationRequested)
+        {
+            throw new PipelineStoppedException();
+        }
+    }
+
+    /// <summary>As the other, with a progress bar once it has gone on for a second.</summary>
+    private protected bool TryDo(object? target, Action<IProgress<SnapshotProgress>> action)
+    {
+        var bar = new ProgressBar(this);
+        try
+        {
+            return TryDo(target, () => action(bar));
+        }
+        finally
+        {
+            bar.Complete();
+        }
+    }
+
+    /// <summary>The files that -Path (wildcards) or -LiteralPath name, as full paths; an error for each that names none.</summary>
+    private protected IEnumerable<string> ResolvePaths(string[]? paths, string[]? literalPaths)
+    {
+        foreach (string path in paths ?? [])
+        {
+            IReadOnlyList<string> resolved = [];
+            if (!TryDo(path, () => resolved = ResolveWildcards(path))) continue;
+            foreach (string file in resolved) yield return file;
+        }
+        foreach (string path in literalPaths ?? [])
+        {
+            string resolved = "";
+            if (TryDo(path, () => resolved = ResolveLiteral(path))) yield return resolved;
+        }
+    }
+
+    /// <summary>The full path that a path stands for, taken literally; there need not be a file.</summary>
+    private protected string ResolveLiteral(string path)
+    {
+        try
+        {
+            string resolved = SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out var provider, out _);
+            ThrowUnlessFileSystem(path, provider);
+            return resolved;
+        }
+        catch (Exception exception) when (exception is ItemNotFoundException or DriveNotFoundException or ProviderNotFoundException)
+        {
+            throw ErrorFactory.NoSuchFile(path, $"cannot be found ({exception.Message})");
+        }
+    }
+
+    private string[] ResolveWildcards(string path)
+    {
+        try
+        {
+            var resolved = SessionState.Path.GetResolvedProviderPathFromPSPath(path, out var provider);
+            ThrowUnlessFileSystem(path, provider);
+            return resolved.Count > 0 ? [.. resolved] : throw ErrorFactory.NoSuchFile(path, "matches no file");
+        }
+        catch (Exception exception) when (exception is ItemNotFoundException or DriveNotFoundException or ProviderNotFoundException)
+        {
+            throw ErrorFactory.NoSuchFile(path, "does not exist");
+        }
+    }
+
+    private static void ThrowUnlessFileSystem(string path, ProviderInfo provider)
+    {
+        if (provider.ImplementingType != typeof(FileSystemProvider)) throw ErrorFactory.NotAFileSystem(path, provider.Name);
+    }
+
+    private sealed class ProgressBar(SnapshotCmdlet cmdlet) : IProgress<SnapshotProgress>
+    {
+        private static readonly TimeSpan _patience = TimeSpan.FromSeconds(1), _interval = TimeSpan.FromMilliseconds(200);
+
+        private readonly Stopwatch _clock = Stopwatch.StartNew();
+
+        private TimeSpan _next = _patience;
+
+        private ProgressRecord? _record;
+
+        public void Report(SnapshotProgress value)
+        {
+            if (_clock.Elapsed < _next) return;
+            _next = _clock.Elapsed + _interval;
+            _record ??= new ProgressRecord(Environment.TickCount & int.MaxValue, value.Activity, " ");
+            _record.Activity = value.Activity;
+            _record.StatusDescription = $"{value.BytesDone >> 20} of {value.BytesTotal >> 20} MiB";
+            _record.PercentComplete = value.BytesTotal > 0 ? (int)(100.0 * value.BytesDone / value.BytesTotal) : -1;
+            cmdlet.WriteProgress(_record);
+        }
+
+        internal void Complete()
+        {
+            if (_record is null || cmdlet.Stopping) return;
+            _record.RecordType = ProgressRecordType.Completed;
+            cmdlet.WriteProgress(_record);
+        }
+    }
+}

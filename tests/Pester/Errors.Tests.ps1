@@ -1,0 +1,293 @@
+# Every error id that a cmdlet can give: id, category, target, and a message that names the file and the kernel's errno.
+
+Set-StrictMode -Version 3
+
+BeforeDiscovery {
+    Import-Module -Name "$PSScriptRoot/Support.psm1"
+    $needsRoot = [bool](Get-Obstacle -Root)
+    $needsImage = [bool](Get-Obstacle -Root -Program mkfs.ext4, xfs_io)
+    $needsNobody = [bool](Get-NobodyObstacle)
+}
+
+BeforeAll {
+    Set-StrictMode -Version 3
+    $ErrorActionPreference = 'Stop'
+    Import-Module -Name "$PSScriptRoot/Support.psm1"
+    $seen = [System.Collections.Generic.HashSet[string]]::new()
+
+    # As Assert-SnapshotError, for an error that the kernel is behind: the message and the exception name its errno.
+    function Assert-KernelError([scriptblock] $Script, [string] $Id, [string] $Cmdlet, $Target, [string] $Path, [string] $Errno, [int] $Number) {
+        $record = Assert-SnapshotError $Script -Id $Id -Cmdlet $Cmdlet -Target $Target -Says $Path, "${Errno}: " -PassThru
+        $record.Exception.ErrorNumber | Should -Be $Number
+        Confirm-Exception $record $Id
+    }
+
+    function Assert-Error([scriptblock] $Script, [string] $Id, [string] $Cmdlet, $Target, [string] $Path) {
+        $record = Assert-SnapshotError $Script -Id $Id -Cmdlet $Cmdlet -Target $Target -Says @($Path | Where-Object { $_ }) -PassThru
+        $record.Exception.ErrorNumber | Should -Be 0
+        Confirm-Exception $record $Id
+    }
+
+    function Confirm-Exception($Record, [string] $Id) {
+        $Record.Exception | Should -BeOfType ([MmapSnapshot.SnapshotException])
+        $Record.Exception.Error | Should -Be $Id
+        # A sentence.
+        "$Record" | Should -BeLike '*.'
+        [void]$seen.Add($Id)
+    }
+}
+
+Describe 'The error id' {
+    BeforeEach {
+        $folder = New-Workspace
+        $file = New-TestFile "$folder/a.bin"
+        $original = Get-FileHex $file
+        $snapshot = Open-MmapSnapshot $file
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    It 'FileNotFound: there is no such file' {
+        Assert-KernelError { Open-MmapSnapshot -LiteralPath "$folder/missing" } FileNotFound Open-MmapSnapshot "$folder/missing" "$folder/missing" ENOENT 2
+    }
+
+    It 'FileNotFound: wildcards match nothing' {
+        Assert-Error { Open-MmapSnapshot "$folder/*.none" } FileNotFound Open-MmapSnapshot "$folder/*.none" "$folder/*.none"
+    }
+
+    It 'FileNotFound: the folder of a destination is missing' {
+        Assert-KernelError { Save-Snapshot $snapshot -Destination "$folder/missing/new" } FileNotFound Save-Snapshot $snapshot "$folder/missing" ENOENT 2
+    }
+
+    It 'NotARegularFile: it is a folder' {
+        Assert-Error { Open-MmapSnapshot $folder } NotARegularFile Open-MmapSnapshot $folder $folder
+    }
+
+    It 'AccessDenied: the file is immutable' -Skip:$needsRoot {
+        Set-SnapshotBytes $snapshot 0 'FF'
+        Invoke-Shell 'chattr +i "$1"' $file
+        try {
+            # Opened when it already was: otherwise the flag is a conflict.
+            $immutable = Open-MmapSnapshot $file
+            Set-SnapshotBytes $immutable 0 'FF'
+            Assert-KernelError { Save-Snapshot $immutable -Method Replace } AccessDenied Save-Snapshot $immutable $file EPERM 1
+        } finally {
+            Invoke-Shell 'chattr -i "$1"' $file
+        }
+        Get-FileHex $file | Should -BeExactly $original
+    }
+
+    It 'AccessDenied: the filesystem is mounted read-only' -Skip:$needsRoot {
+        Invoke-Shell 'mkdir "$1/ro"; mount -t tmpfs -o size=1m tmpfs "$1/ro"; echo text > "$1/ro/f"; mount -o remount,ro "$1/ro"' $folder
+        try {
+            $readOnly = Open-MmapSnapshot "$folder/ro/f"
+            Set-SnapshotBytes $readOnly 0 'FF'
+            Assert-KernelError { Save-Snapshot $readOnly } AccessDenied Save-Snapshot $readOnly "$folder/ro/f" EROFS 30
+            Close-MmapSnapshot $readOnly -Force
+        } finally {
+            Invoke-Shell 'umount "$1/ro"' $folder
+        }
+    }
+
+    It 'SourceChanging: the file is written to all the time while it is copied' {
+        $busy = New-TestFile "$folder/busy" -Bytes ([byte[]]::new(32MB))
+        $control = [hashtable]::Synchronized(@{ Stop = $false; Rounds = 0 })
+        $writer = Start-Pipeline -Variables @{ busy = $busy; control = $control } {
+            $stream = [System.IO.FileStream]::new($busy, 'Open', 'Write', 'ReadWrite', 0)
+            while (-not $control.Stop) {
+                $stream.Position = $control.Rounds++ % 32MB
+                $stream.WriteByte($control.Rounds % 251)
+            }
+            $stream.Dispose()
+        }
+        try {
+            while ($control.Rounds -eq 0) { [System.Threading.Thread]::Sleep(1) }
+            Assert-Error { Open-MmapSnapshot $busy -Backing Copy } SourceChanging Open-MmapSnapshot $busy $busy
+        } finally {
+            $control.Stop = $true
+            while ($writer.InvocationStateInfo.State -eq 'Running') { [System.Threading.Thread]::Sleep(1) }
+            $writer.Runspace.Dispose()
+        }
+        @(Get-DescriptorInto $folder).Count | Should -Be 2 -Because 'only those of the other snapshot are left'
+    }
+
+    It 'TooLarge: more bytes than one array holds' {
+        $large = Open-MmapSnapshot (New-SparseFile "$folder/large" -Length 3GB)
+        Assert-Error { Get-SnapshotBytes $large } TooLarge Get-SnapshotBytes $large "$folder/large"
+    }
+
+    It 'TooLarge: more than the address space holds' {
+        $errno = @(Get-ErrorOf { Resize-Snapshot $snapshot 1PB })
+        $errno.Count | Should -Be 1
+        $errno[0].Exception.Error | Should -Be 'TooLarge'
+        # EFBIG from a filesystem that holds less, ENOMEM where the file could be that long.
+        $errno[0].Exception.ErrorNumber | Should -BeIn 27, 12
+        $snapshot.Length | Should -Be 256
+    }
+
+    It 'SnapshotClosed: it was closed' {
+        Close-MmapSnapshot $snapshot
+        Assert-Error { Get-SnapshotBytes $snapshot } SnapshotClosed Get-SnapshotBytes $snapshot $file
+    }
+
+    It 'SnapshotClosed: no open snapshot has that id' {
+        Assert-Error { Get-MmapSnapshot -Id 2147483647 } SnapshotClosed Get-MmapSnapshot 2147483647 ''
+    }
+
+    It 'ReadOnlySnapshot' {
+        $readOnly = Open-MmapSnapshot $file -ReadOnly
+        Assert-Error { Resize-Snapshot $readOnly 1 } ReadOnlySnapshot Resize-Snapshot $readOnly $file
+    }
+
+    It 'OutOfRange' {
+        Assert-Error { Set-SnapshotBytes $snapshot 256 'FF' } OutOfRange Set-SnapshotBytes $snapshot $file
+    }
+
+    It 'InvalidBytes' {
+        Assert-Error { Set-SnapshotBytes $snapshot 0 'xx' } InvalidBytes Set-SnapshotBytes $snapshot ''
+    }
+
+    It 'ExpectationFailed' {
+        Assert-Error { Set-SnapshotBytes $snapshot 0 'FF' -Expect 'FF' } ExpectationFailed Set-SnapshotBytes $snapshot $file
+    }
+
+    It 'NoSpace: the disk is full' -Skip:$needsRoot {
+        Invoke-Shell 'mkdir "$1/small"; mount -t tmpfs -o size=1m tmpfs "$1/small"; truncate -s 4M "$1/small/f"' $folder
+        try {
+            $full = Open-MmapSnapshot "$folder/small/f"
+            Assert-KernelError { Set-SnapshotBytes $full 0 -Bytes ([byte[]](, 1 * 2MB)) } NoSpace Set-SnapshotBytes $full "$folder/small/f" ENOSPC 28
+            $full.IsModified | Should -BeFalse
+            Close-MmapSnapshot $full
+        } finally {
+            Invoke-Shell 'umount "$1/small"' $folder
+        }
+    }
+
+    It 'NoSpace: a fill says which bytes it has changed' -Skip:$needsRoot {
+        Invoke-Shell 'mkdir "$1/small"; mount -t tmpfs -o size=3m tmpfs "$1/small"; truncate -s 8M "$1/small/f"' $folder
+        try {
+            $full = Open-MmapSnapshot "$folder/small/f"
+            $record = Assert-SnapshotError { Set-SnapshotBytes $full 16 -Fill 1 -Count 6MB } -Id NoSpace -Cmdlet Set-SnapshotBytes -Target $full -Says 'ENOSPC' -PassThru
+            "$record" | Should -Match '(\d+) bytes from offset 16 on were changed'
+            $changed = [long]([regex]::Match("$record", '(\d+) bytes from offset 16 on were changed').Groups[1].Value)
+            $changed | Should -Be $full.ModifiedBytes
+            (Get-SnapshotBytes $full (16 + $changed - 1) 1)[0] | Should -Be 1
+            (Get-SnapshotBytes $full (16 + $changed) 1)[0] | Should -Be 0
+            Close-MmapSnapshot $full -Force
+        } finally {
+            Invoke-Shell 'umount "$1/small"' $folder
+        }
+    }
+
+    # Regular files, as /proc goes, whose first page is not mapped.
+    It 'ReadFailed: the kernel cannot read the file' {
+        $path = "/proc/$PID/mem"
+        Assert-KernelError { Open-MmapSnapshot -LiteralPath $path } ReadFailed Open-MmapSnapshot $path $path EIO 5
+    }
+
+    It 'WriteFailed and ReadFailed: the filesystem was shut down' -Skip:$needsImage {
+        Invoke-Shell 'truncate -s 16M "$1/image"; mkfs.ext4 -q "$1/image"; mkdir "$1/disk"; mount -o loop "$1/image" "$1/disk"; echo text > "$1/disk/f"' $folder
+        try {
+            $lost = Open-MmapSnapshot "$folder/disk/f"
+            Set-SnapshotBytes $lost 0 'FF'
+            Invoke-Shell 'xfs_io -x -c "shutdown -f" "$1/disk" 2>&1' $folder
+            Assert-KernelError { Resize-Snapshot $lost 100 } WriteFailed Resize-Snapshot $lost "$folder/disk/f" EIO 5
+            Assert-KernelError { Get-SnapshotBytes $lost } ReadFailed Get-SnapshotBytes $lost "$folder/disk/f" EIO 5
+            $lost.Length | Should -Be 5
+            $problems = @(Get-ErrorOf { Save-Snapshot $lost })
+            $problems.Count | Should -Be 1
+            $problems[0].Exception.Error | Should -BeIn 'WriteFailed', 'ReadFailed'
+            $lost.IsModified | Should -BeTrue
+            Close-MmapSnapshot $lost -Force
+        } finally {
+            Invoke-Shell 'umount "$1/disk"' $folder
+        }
+    }
+
+    It 'SnapshotConflict' {
+        Set-SnapshotBytes $snapshot 0 'FF'
+        [System.IO.File]::AppendAllText($file, 'more')
+        Assert-Error { Save-Snapshot $snapshot } SnapshotConflict Save-Snapshot $snapshot $file
+    }
+
+    It 'SnapshotConflict: another process has the file open for writing' {
+        Set-SnapshotBytes $snapshot 0 'FF'
+        $writer = [System.IO.FileStream]::new($file, 'Open', 'Write', 'ReadWrite')
+        try {
+            Assert-Error { Save-Snapshot $snapshot -Method Replace } SnapshotConflict Save-Snapshot $snapshot $file
+        } finally {
+            $writer.Dispose()
+        }
+        Save-Snapshot $snapshot
+        Get-FileHex $file 0 1 | Should -BeExactly 'FF'
+    }
+
+    It 'HardLinked' {
+        Invoke-Shell 'ln "$1" "$1.link"' $file
+        $linked = Open-MmapSnapshot $file
+        Set-SnapshotBytes $linked 0 'FF'
+        Assert-Error { Save-Snapshot $linked -Method Replace } HardLinked Save-Snapshot $linked $file
+    }
+
+    It '<Id>' -Skip:$needsNobody -ForEach @(
+        @{ Id = 'OwnerNotPreservable'; Script = 'chown 1000:1000 "$1"; chmod 666 "$1"' }
+        @{ Id = 'AttributesNotPreservable'; Script = 'chown 65534:65534 "$1"; setcap cap_net_raw=ep "$1"' }
+    ) {
+        Invoke-Shell $Script $file
+        $answer = Invoke-FreshPowerShell -As Nobody -Arguments $file {
+            $snapshot = Open-MmapSnapshot $args[0]
+            Set-SnapshotBytes $snapshot 0 'FF'
+            try {
+                Save-Snapshot $snapshot -Method Replace -ErrorAction Stop
+            } catch {
+                [pscustomobject]@{
+                    Id       = $_.FullyQualifiedErrorId
+                    Category = "$($_.CategoryInfo.Category)"
+                    Message  = "$_"
+                    Target   = [object]::ReferenceEquals($_.TargetObject, $snapshot)
+                    Errno    = $_.Exception.ErrorNumber
+                }
+            }
+        }
+        $answer.Id | Should -BeExactly "$Id,MmapSnapshot.SaveSnapshotCommand"
+        $answer.Category | Should -BeExactly 'PermissionDenied'
+        $answer.Target | Should -BeTrue
+        $answer.Errno | Should -Be 1
+        $answer.Message | Should -BeLike "*$file*EPERM: *."
+        [void]$seen.Add($Id)
+    }
+
+    It 'DestinationExists' {
+        $other = New-TestFile "$folder/b.bin"
+        Assert-Error { Save-Snapshot $snapshot -Destination $other } DestinationExists Save-Snapshot $snapshot $other
+    }
+
+    It 'ViewOpen' {
+        $view = $snapshot.GetView(0, 1)
+        Assert-Error { Resize-Snapshot $snapshot 1 } ViewOpen Resize-Snapshot $snapshot $file
+        $view.Dispose()
+    }
+
+    It 'NotSupported: another provider' {
+        Assert-Error { Open-MmapSnapshot Env:PATH } NotSupported Open-MmapSnapshot 'Env:PATH' 'Env:PATH'
+    }
+
+    It 'NotSupported: the file is a mount point' -Skip:$needsRoot {
+        $mounted = New-TestFile "$folder/mounted"
+        Invoke-Shell 'mount --bind "$1" "$2"' $file $mounted
+        try {
+            $bound = Open-MmapSnapshot $mounted
+            Set-SnapshotBytes $bound 0 'FF'
+            Assert-KernelError { Save-Snapshot $bound -Method Replace } NotSupported Save-Snapshot $bound $mounted EBUSY 16
+            Close-MmapSnapshot $bound -Force
+        } finally {
+            Invoke-Shell 'umount "$1"' $mounted
+        }
+    }
+
+    It 'is of every kind there is, each of them met above' -Skip:($needsImage -or $needsNobody) {
+        [MmapSnapshot.SnapshotError].GetEnumNames() | Where-Object { -not $seen.Contains($_) } | Should -BeNullOrEmpty
+    }
+}

@@ -1,0 +1,219 @@
+Set-StrictMode -Version 3
+
+BeforeDiscovery {
+    Import-Module -Name "$PSScriptRoot/Support.psm1"
+}
+
+BeforeAll {
+    Set-StrictMode -Version 3
+    $ErrorActionPreference = 'Stop'
+    Import-Module -Name "$PSScriptRoot/Support.psm1"
+}
+
+Describe 'Get-SnapshotBytes' {
+    BeforeEach {
+        $folder = New-Workspace
+        $file = New-TestFile "$folder/a.bin"
+        $snapshot = Open-MmapSnapshot $file
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    Context 'what it returns' {
+        It 'returns one byte array, not its bytes' {
+            $output = @(Get-SnapshotBytes $snapshot)
+            $output.Count | Should -Be 1
+            , $output[0] | Should -BeOfType ([byte[]])
+            $output[0].Length | Should -Be 256
+        }
+
+        It 'returns all bytes without -Offset and -Count' {
+            ConvertTo-HexText (Get-SnapshotBytes -Snapshot $snapshot) | Should -BeExactly (Get-FileHex $file)
+        }
+
+        It 'returns all from -Offset on without -Count' {
+            ConvertTo-HexText (Get-SnapshotBytes $snapshot -Offset 254) | Should -BeExactly 'FE FF'
+        }
+
+        It 'returns the first -Count bytes without -Offset' {
+            ConvertTo-HexText (Get-SnapshotBytes $snapshot -Count 2) | Should -BeExactly '00 01'
+        }
+
+        It 'takes snapshot, offset and count by position' {
+            ConvertTo-HexText (Get-SnapshotBytes $snapshot 16 3) | Should -BeExactly '10 11 12'
+        }
+
+        It 'returns an empty array for <What>' -ForEach @(
+            @{ What = 'a count of 0'; Offset = 16; Count = 0 }
+            @{ What = 'a count of 0 at the end'; Offset = 256; Count = 0 }
+            @{ What = 'the end and no count'; Offset = 256; Count = $null }
+        ) {
+            $range = @{ Offset = $Offset }
+            if ($null -ne $Count) { $range.Count = $Count }
+            $bytes = Get-SnapshotBytes $snapshot @range
+            , $bytes | Should -BeOfType ([byte[]])
+            $bytes.Length | Should -Be 0
+        }
+
+        It 'returns the bytes as they were written last' {
+            Set-SnapshotBytes $snapshot 16 'AA BB'
+            ConvertTo-HexText (Get-SnapshotBytes $snapshot 15 4) | Should -BeExactly '0F AA BB 12'
+        }
+
+        It 'returns what Set-Content -AsByteStream and Format-Hex take as it is' {
+            Get-SnapshotBytes $snapshot | Set-Content -AsByteStream -LiteralPath "$folder/copy.bin"
+            Get-FileHex "$folder/copy.bin" | Should -BeExactly (Get-FileHex $file)
+            @(Get-SnapshotBytes $snapshot 0 32 | Format-Hex).Count | Should -Be 2
+        }
+
+        It 'reads a read-only snapshot' {
+            Get-SnapshotHex (Open-MmapSnapshot $file -ReadOnly) 0 2 | Should -BeExactly '00 01'
+        }
+    }
+
+    Context 'how offsets and counts are written' {
+        It 'takes the offset <Offset> for <Is>' -ForEach @(
+            @{ Offset = 0x10; Is = 16 }
+            @{ Offset = '0x10'; Is = 16 }
+            @{ Offset = '0X1f'; Is = 31 }
+            @{ Offset = ' 0x10 '; Is = 16 }
+            @{ Offset = '16'; Is = 16 }
+            @{ Offset = [long]16; Is = 16 }
+            @{ Offset = [byte]16; Is = 16 }
+            @{ Offset = [uint64]16; Is = 16 }
+        ) {
+            (Get-SnapshotBytes $snapshot -Offset $Offset -Count 1)[0] | Should -Be $Is
+        }
+
+        It 'takes 0x… for the count as well' {
+            (Get-SnapshotBytes $snapshot -Count '0x10').Length | Should -Be 16
+        }
+
+        It 'takes 1KB for 1024' {
+            $large = Open-MmapSnapshot (New-TestFile "$folder/large" -Bytes ([byte[]]::new(1024) + [byte[]](7, 8)))
+            ConvertTo-HexText (Get-SnapshotBytes $large -Offset 1KB) | Should -BeExactly '07 08'
+        }
+
+        It 'refuses the offset <_>, which is no whole number of 64 bits, rather than guessing one' -ForEach 'ten', '0xZZ', '1.5.2', '', 1.5, '9223372036854775808' {
+            $offset = $_
+            Assert-BindingError { Get-SnapshotBytes $snapshot -Offset $offset } -Parameter Offset
+        }
+
+        It 'refuses such an offset by position as clearly' {
+            Assert-BindingError { Get-SnapshotBytes $snapshot ten } -Parameter Offset
+        }
+    }
+
+    Context 'the pipeline' {
+        It 'takes snapshots from the pipeline' {
+            $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin" -Bytes 1, 2, 3)
+            $read = @($snapshot, $other | Get-SnapshotBytes -Count 2 | ForEach-Object { ConvertTo-HexText $_ })
+            $read | Should -Be '00 01', '01 02'
+        }
+
+        It 'takes several snapshots as an argument' {
+            @(Get-SnapshotBytes $snapshot, $snapshot -Count 1).Count | Should -Be 2
+        }
+
+        It 'takes the properties Snapshot and Offset of what is piped to it' {
+            $rows = @(
+                [pscustomobject]@{ Snapshot = $snapshot; Offset = 5 }
+                [pscustomobject]@{ Snapshot = $snapshot; Offset = '0x10' }
+            )
+            @($rows | Get-SnapshotBytes -Count 1 | ForEach-Object { $_[0] }) | Should -Be 5, 16
+        }
+
+        It 'goes on after a snapshot that it cannot read' {
+            $closed = Open-MmapSnapshot $file
+            Close-MmapSnapshot $closed
+            $read = @($closed, $snapshot | Get-SnapshotBytes -Count 1 -ErrorAction SilentlyContinue -ErrorVariable problems)
+            $read.Count | Should -Be 1
+            $problems.FullyQualifiedErrorId | Should -Be 'SnapshotClosed,MmapSnapshot.GetSnapshotBytesCommand'
+        }
+    }
+
+    Context 'what it refuses' {
+        It 'refuses <What>' -ForEach @(
+            @{ What = 'a negative offset'; Offset = -1; Count = 1; Says = 'offset -1 is negative' }
+            @{ What = 'a negative count'; Offset = 0; Count = -1; Says = 'count -1 is negative' }
+            @{ What = 'an offset past the end'; Offset = 257; Count = 0; Says = 'offset 257 is past the end' }
+            @{ What = 'a count that reaches past the end'; Offset = 255; Count = 2; Says = '2 bytes from offset 255' }
+            @{ What = 'the highest offset there is'; Offset = [long]::MaxValue; Count = 1; Says = '9223372036854775807' }
+            @{ What = 'the highest count there is'; Offset = 1; Count = [long]::MaxValue; Says = '9223372036854775807' }
+            @{ What = 'the highest offset and count there are'; Offset = [long]::MaxValue; Count = [long]::MaxValue; Says = '9223372036854775807' }
+            @{ What = 'the lowest offset there is'; Offset = [long]::MinValue; Count = 1; Says = 'negative' }
+            @{ What = 'the lowest count there is'; Offset = 1; Count = [long]::MinValue; Says = 'negative' }
+        ) {
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot $Offset $Count } -Id OutOfRange -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $file, $Says, '256 bytes'
+        }
+
+        It 'refuses an offset past the end without a count' {
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot 257 } -Id OutOfRange -Cmdlet Get-SnapshotBytes -Target $snapshot -Says 'offset 257 is past the end'
+        }
+
+        It 'refuses any byte of an empty snapshot' {
+            $empty = Open-MmapSnapshot (New-TestFile "$folder/empty" -Bytes @())
+            Assert-SnapshotError { Get-SnapshotBytes $empty 0 1 } -Id OutOfRange -Cmdlet Get-SnapshotBytes -Target $empty -Says '0 bytes'
+        }
+
+        It 'refuses a closed snapshot' {
+            Close-MmapSnapshot $snapshot
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot } -Id SnapshotClosed -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $file, 'closed'
+        }
+
+        It 'refuses a piped object that is no snapshot' {
+            Assert-SnapshotError { 'no snapshot' | Get-SnapshotBytes } -Id InputObjectNotBound -Cmdlet Get-SnapshotBytes
+        }
+
+        It 'refuses an argument that is no snapshot' {
+            Assert-SnapshotError { Get-SnapshotBytes -Snapshot 'no snapshot' } -Id CannotConvertArgumentNoMessage -Cmdlet Get-SnapshotBytes
+        }
+
+        It 'refuses null for a snapshot' {
+            Assert-SnapshotError { Get-SnapshotBytes -Snapshot $null } -Id ParameterArgumentValidationError -Cmdlet Get-SnapshotBytes
+        }
+
+        It 'can be caught with -ErrorAction Stop' {
+            { Get-SnapshotBytes $snapshot 257 -ErrorAction Stop } | Should -Throw -ErrorId 'OutOfRange,MmapSnapshot.GetSnapshotBytesCommand'
+        }
+    }
+
+    It 'has help that names its parameters' {
+        Get-Help -Name Get-SnapshotBytes | Out-String | Should -BeLike '*Offset*Count*'
+    }
+}
+
+Describe 'Get-SnapshotBytes of a large file on <Label>' -ForEach (Get-TestFileSystem xfs, ext4) {
+    Context 'beyond 4 GiB' -Skip:(-not $Mounted) {
+        BeforeEach {
+            $folder = New-Workspace -On $Mount
+            $large = New-SparseFile "$folder/large" -Length 5GB
+            Invoke-Shell 'printf "\x11\x22" | dd of="$1" bs=1 seek=4294967295 conv=notrunc status=none' $large
+            $snapshot = Open-MmapSnapshot $large
+        }
+
+        AfterEach {
+            Remove-Workspace $folder
+        }
+
+        It 'takes the literal 0xFFFFFFFF for 4294967295, not for -1' {
+            ConvertTo-HexText (Get-SnapshotBytes $snapshot -Offset 0xFFFFFFFF -Count 2) | Should -BeExactly '11 22'
+            ConvertTo-HexText (Get-SnapshotBytes $snapshot 0xFFFFFFFF 0x2) | Should -BeExactly '11 22'
+        }
+
+        It 'takes an offset of 64 bits, as a literal and as text' {
+            ConvertTo-HexText (Get-SnapshotBytes $snapshot 0x100000000 1) | Should -BeExactly '22'
+            ConvertTo-HexText (Get-SnapshotBytes $snapshot '0x100000000' 1) | Should -BeExactly '22'
+        }
+
+        It 'takes 4GB for an offset' {
+            ConvertTo-HexText (Get-SnapshotBytes $snapshot -Offset 4GB -Count 1) | Should -BeExactly '22'
+        }
+
+        It 'refuses more bytes than one array holds' {
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot } -Id TooLarge -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $large, '5368709120', 'in parts'
+        }
+    }
+}

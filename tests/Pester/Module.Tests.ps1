@@ -1,0 +1,300 @@
+Set-StrictMode -Version 3
+
+BeforeDiscovery {
+    Import-Module -Name "$PSScriptRoot/Support.psm1"
+    $cmdlets = @(
+        @{ Cmdlet = 'Close-MmapSnapshot'; Returns = $null; Changes = $true }
+        @{ Cmdlet = 'Get-MmapSnapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $false }
+        @{ Cmdlet = 'Get-ReflinkSupport'; Returns = 'MmapSnapshot.ReflinkSupport'; Changes = $false }
+        @{ Cmdlet = 'Get-SnapshotBytes'; Returns = 'System.Byte[]'; Changes = $false }
+        @{ Cmdlet = 'Open-MmapSnapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $false }
+        @{ Cmdlet = 'Resize-Snapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
+        @{ Cmdlet = 'Save-Snapshot'; Returns = 'MmapSnapshot.CommitResult'; Changes = $true }
+        @{ Cmdlet = 'Set-SnapshotBytes'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
+    )
+}
+
+BeforeAll {
+    Set-StrictMode -Version 3
+    $ErrorActionPreference = 'Stop'
+    Import-Module -Name "$PSScriptRoot/Support.psm1"
+    $staged = Split-Path -Path $env:MMAPSNAPSHOT_MODULE
+    $names = @(
+        'Close-MmapSnapshot', 'Get-MmapSnapshot', 'Get-ReflinkSupport', 'Get-SnapshotBytes'
+        'Open-MmapSnapshot', 'Resize-Snapshot', 'Save-Snapshot', 'Set-SnapshotBytes'
+    )
+}
+
+Describe 'The staged module' {
+    It 'has exactly these files' {
+        $files = Get-ChildItem -LiteralPath $staged -Recurse -File -Force | ForEach-Object { [System.IO.Path]::GetRelativePath($staged, $_.FullName) }
+        $expected = @(
+            'LICENSE'
+            'MmapSnapshot.Core.dll'
+            'MmapSnapshot.dll'
+            'MmapSnapshot.Format.ps1xml'
+            'MmapSnapshot.psd1'
+            'MmapSnapshot.Types.ps1xml'
+            'Mono.Posix.NETStandard.dll'
+            'en-US/about_MmapSnapshot_Errors.help.txt'
+            'linux-arm64/MonoPosixHelper.so'
+            'linux-x64/MonoPosixHelper.so'
+        )
+        Compare-Object -ReferenceObject $expected -DifferenceObject $files | ForEach-Object { "$($_.SideIndicator) $($_.InputObject)" } | Should -BeNullOrEmpty
+    }
+
+    # Offset 18 of an ELF file: the machine (man 5 elf).
+    It 'has the native library of <Platform> in the folder of that name' -ForEach @(
+        @{ Platform = 'linux-x64'; Machine = '3E 00' }
+        @{ Platform = 'linux-arm64'; Machine = 'B7 00' }
+    ) {
+        Get-FileHex "$staged/$Platform/MonoPosixHelper.so" 0 4 | Should -BeExactly '7F 45 4C 46'
+        Get-FileHex "$staged/$Platform/MonoPosixHelper.so" 18 2 | Should -BeExactly $Machine
+    }
+
+    It 'has a valid manifest' {
+        $manifest = Test-ModuleManifest -Path $env:MMAPSNAPSHOT_MODULE
+        $manifest.Name | Should -BeExactly 'MmapSnapshot'
+        $manifest.RootModule | Should -BeExactly 'MmapSnapshot.dll'
+        $manifest.PowerShellVersion | Should -Be '7.4'
+        $manifest.CompatiblePSEditions | Should -Be 'Core'
+        $manifest.Description | Should -Not -BeNullOrEmpty
+    }
+
+    It 'lies in a folder named after the version in its manifest, as a module path wants it' {
+        $version = (Import-PowerShellDataFile -LiteralPath $env:MMAPSNAPSHOT_MODULE).ModuleVersion
+        Split-Path -Path $staged -Leaf | Should -BeExactly $version
+    }
+
+    It 'names in its manifest exactly the cmdlets' {
+        (Import-PowerShellDataFile -LiteralPath $env:MMAPSNAPSHOT_MODULE).CmdletsToExport | Should -Be $names
+    }
+
+    It 'exports nothing else, and by name, so that it can be found without being loaded' {
+        $data = Import-PowerShellDataFile -LiteralPath $env:MMAPSNAPSHOT_MODULE
+        $data.FunctionsToExport, $data.AliasesToExport, $data.VariablesToExport | ForEach-Object { @($_).Count } | Should -Be 0, 0, 0
+    }
+
+    It 'has in its DLL exactly the cmdlets that it exports' {
+        $module = Get-Module -Name MmapSnapshot
+        $inDll = $module.ImplementingAssembly, [System.Reflection.Assembly]::LoadFrom("$staged/MmapSnapshot.dll") | Where-Object { $_ } | Select-Object -First 1 | ForEach-Object { $_.GetExportedTypes() } |
+            ForEach-Object { $_.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false) } | ForEach-Object { "$($_.VerbName)-$($_.NounName)" }
+        $inDll | Sort-Object | Should -Be $names
+        $module.ExportedCommands.Keys | Sort-Object | Should -Be $names
+    }
+
+    It 'uses approved verbs' {
+        $approved = (Get-Verb).Verb
+        (Get-Command -Module MmapSnapshot).Verb | ForEach-Object { $_ | Should -BeIn $approved }
+    }
+
+    It 'imports without a word, twice' {
+        $shell = Start-Pipeline 'Import-Module -Name $env:MMAPSNAPSHOT_MODULE -Verbose:$false; Import-Module -Name $env:MMAPSNAPSHOT_MODULE -Force; (Get-Module MmapSnapshot).Count'
+        while ($shell.InvocationStateInfo.State -eq 'Running') { Start-Sleep -Milliseconds 5 }
+        $shell.InvocationStateInfo.State | Should -Be 'Completed'
+        $shell.Streams.Error.Count, $shell.Streams.Warning.Count | Should -Be 0, 0
+        $shell.Runspace.Dispose()
+    }
+
+    It 'does not lose an open snapshot when it is imported again' {
+        $answer = @(Invoke-FreshPowerShell {
+            $file = "$HOME/a.bin"
+            [System.IO.File]::WriteAllText($file, 'abc')
+            $snapshot = Open-MmapSnapshot $file
+            Set-SnapshotBytes $snapshot 0 -Text 'X'
+            Import-Module -Name (Get-Module MmapSnapshot).Path
+            $snapshot.IsClosed
+            [System.Text.Encoding]::ASCII.GetString((Get-SnapshotBytes $snapshot))
+            Close-MmapSnapshot $snapshot -Force
+        })
+        $answer | Should -Be $false, 'Xbc'
+    }
+}
+
+Describe '<Cmdlet>' -ForEach $cmdlets {
+    It 'says what it returns' {
+        $types = @((Get-Command -Name $Cmdlet).OutputType | ForEach-Object Name)
+        if ($Returns) { $types | Should -Be $Returns } else { $types.Count | Should -Be 0 }
+    }
+
+    It 'has -WhatIf and -Confirm if, and only if, it changes something' {
+        $parameters = (Get-Command -Name $Cmdlet).Parameters.Keys
+        'WhatIf' -in $parameters | Should -Be $Changes
+        'Confirm' -in $parameters | Should -Be $Changes
+    }
+
+    It 'has -PassThru if it changes something that goes on living' {
+        'PassThru' -in (Get-Command -Name $Cmdlet).Parameters.Keys | Should -Be ($Changes -and $null -ne $Returns)
+    }
+
+    It 'is shown by Get-Help with all its parameters' {
+        $shown = Get-Help -Name $Cmdlet -Full | Out-String
+        $common = [System.Management.Automation.PSCmdlet]::CommonParameters + [System.Management.Automation.PSCmdlet]::OptionalCommonParameters
+        foreach ($parameter in (Get-Command -Name $Cmdlet).Parameters.Keys | Where-Object { $_ -notin $common }) { $shown | Should -BeLike "*-$parameter*" }
+    }
+}
+
+Describe 'Help about the errors' {
+    It 'names every error id' {
+        $text = [System.IO.File]::ReadAllText("$staged/en-US/about_MmapSnapshot_Errors.help.txt")
+        foreach ($id in [MmapSnapshot.SnapshotError].GetEnumNames()) { $text | Should -BeLike "*$id*" }
+    }
+
+    It 'is found by Get-Help' {
+        $shown = Invoke-FreshPowerShell {
+            $env:PSModulePath = (Split-Path (Split-Path (Split-Path (Get-Module MmapSnapshot).Path))) + ':' + $env:PSModulePath
+            Get-Help about_MmapSnapshot_Errors | Out-String
+        }
+        $shown | Should -BeLike '*SnapshotConflict*'
+    }
+}
+
+Describe 'Remove-Module' {
+    BeforeEach {
+        $folder = New-Workspace
+        $file = New-TestFile "$folder/a.bin"
+        $original = Get-FileHex $file
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    It 'closes what is open, and warns of unsaved changes only' {
+        $answer = @(Invoke-FreshPowerShell -Arguments $file -WithPrinted {
+            $changed = Open-MmapSnapshot $args[0]
+            $unchanged = Open-MmapSnapshot $args[0]
+            Set-SnapshotBytes $changed 0 'FF FF'
+            Remove-Module MmapSnapshot
+            $changed.IsClosed
+            $unchanged.IsClosed
+        })
+        $answer[0, 1] | Should -Be $true, $true
+        @($answer | Select-Object -Skip 2).Count | Should -Be 1
+        $answer[2].Printed | Should -BeLike "WARNING: *$file*unsaved*2*"
+        Get-FileHex $file | Should -BeExactly $original
+    }
+
+    It 'warns once for each snapshot' {
+        $answer = @(Invoke-FreshPowerShell -Arguments $file -WithPrinted {
+            foreach ($number in 1..3) { Set-SnapshotBytes (Open-MmapSnapshot $args[0]) 0 'FF' }
+            Remove-Module MmapSnapshot
+        })
+        @($answer | Where-Object { $_.Printed -like 'WARNING:*' }).Count | Should -Be 3
+    }
+
+    It 'leaves alone what another runspace has opened' {
+        $snapshot = Open-MmapSnapshot $file
+        $shell = Start-Pipeline 'Remove-Module MmapSnapshot'
+        while ($shell.InvocationStateInfo.State -eq 'Running') { Start-Sleep -Milliseconds 5 }
+        $shell.InvocationStateInfo.State | Should -Be 'Completed'
+        $shell.Runspace.Dispose()
+        $snapshot.IsClosed | Should -BeFalse
+    }
+
+    It 'can be imported and used again afterwards' {
+        Invoke-FreshPowerShell -Arguments $file {
+            $path = (Get-Module MmapSnapshot).Path
+            Remove-Module MmapSnapshot
+            Import-Module $path
+            (Open-MmapSnapshot $args[0]).Length
+        } | Should -Be 256
+    }
+}
+
+Describe 'Views' {
+    BeforeEach {
+        $folder = New-Workspace
+        $file = New-TestFile "$folder/a.bin"
+        $snapshot = Open-MmapSnapshot $file
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    It 'shows a snapshot as a table' {
+        $text = $snapshot | Out-String -Width 300
+        $text | Should -Match 'Id\s+Length\s+Modified\s+Backing\s+State\s+Path'
+        $text | Should -Match "$($snapshot.Id)\s+256\s+0\s+$($snapshot.Backing)\s+unchanged\s+$([regex]::Escape($file))"
+    }
+
+    It 'shows the state <State>' -ForEach @(
+        @{ State = 'modified'; Make = { Set-SnapshotBytes $snapshot 0 'FF'; $snapshot } }
+        @{ State = 'closed'; Make = { Close-MmapSnapshot $snapshot; $snapshot } }
+        @{ State = 'read-only'; Make = { Open-MmapSnapshot $file -ReadOnly } }
+    ) {
+        . $Make | Out-String -Width 300 | Should -Match "\s$State\s"
+    }
+
+    It 'shows the name of a file whose path does not fit in a window of 80 columns' {
+        ($snapshot | Format-Table | Out-String -Width 80) -replace '\s' | Should -BeLike '*a.bin*'
+    }
+
+    It 'shows a snapshot as a list' {
+        $text = $snapshot | Format-List | Out-String -Width 300
+        foreach ($property in 'Id', 'Path', 'Length', 'IsModified', 'ModifiedBytes', 'IsReadOnly', 'IsClosed', 'Backing', 'BackingLocation', 'OpenedAt') {
+            $text | Should -Match "(?m)^$property\s+:"
+        }
+    }
+
+    It 'shows the result of a save' {
+        Set-SnapshotBytes $snapshot 0 'FF FF'
+        Save-Snapshot $snapshot -PassThru | Out-String -Width 300 |
+            Should -Match "(Replace|Exchange)\s+256\s+2\s+True\s+\d+\S\d\d\s+$([regex]::Escape($file))"
+    }
+
+    It 'shows what a filesystem can do' {
+        Get-ReflinkSupport $file | Format-Table | Out-String -Width 300 | Should -Match 'FileSystem\s+Reflink\s+TmpFile\s+Exchange\s+Lease\s+OpenCost\s+CommitCost\s+Path'
+    }
+
+    It 'gives the snapshot a short text' {
+        "$snapshot" | Should -BeExactly "MmapSnapshot $($snapshot.Id): $file"
+    }
+}
+
+Describe 'A snapshot sent elsewhere' {
+    BeforeEach {
+        $folder = New-Workspace
+        $file = New-TestFile "$folder/a.bin"
+        $snapshot = Open-MmapSnapshot $file
+        Set-SnapshotBytes $snapshot 0 'FF FF'
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    It 'arrives with its plain properties, and nothing of its bytes' {
+        $plain = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($snapshot))
+        $plain.PSObject.TypeNames[0] | Should -BeExactly 'Deserialized.MmapSnapshot.Snapshot'
+        $plain.PSObject.Properties.Name | Sort-Object | Should -Be 'Backing', 'BackingLocation', 'Id', 'IsClosed', 'IsModified', 'IsReadOnly', 'Length', 'ModifiedBytes', 'OpenedAt', 'Path'
+        $plain.Id | Should -Be $snapshot.Id
+        $plain.Path | Should -BeExactly $file
+        $plain.Length | Should -Be 256
+        $plain.Length | Should -BeOfType ([long])
+        $plain.IsModified | Should -BeTrue
+        $plain.ModifiedBytes | Should -Be 2
+        "$($plain.Backing)" | Should -BeExactly "$($snapshot.Backing)"
+        [DateTimeOffset]"$($plain.OpenedAt)" | Should -BeLessOrEqual ([DateTimeOffset]::Now)
+        "$plain" | Should -BeExactly "$snapshot"
+    }
+
+    It 'arrives from a job' {
+        $job = Start-Job -ArgumentList $env:MMAPSNAPSHOT_MODULE, $file {
+            Import-Module -Name $args[0]
+            Open-MmapSnapshot -LiteralPath $args[1] -ReadOnly
+        }
+        $plain = $job | Receive-Job -Wait -AutoRemoveJob
+        $plain.Path | Should -BeExactly $file
+        $plain.Length | Should -Be 256
+        $plain.IsReadOnly | Should -BeTrue
+        $plain | Format-Table | Out-String -Width 300 | Should -BeLike '*read-only*'
+    }
+
+    It 'becomes JSON' {
+        $json = $snapshot | ConvertTo-Json -WarningAction SilentlyContinue | ConvertFrom-Json
+        $json.Path | Should -BeExactly $file
+        $json.ModifiedBytes | Should -Be 2
+    }
+}

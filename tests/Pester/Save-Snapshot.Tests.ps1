@@ -1,0 +1,435 @@
+Set-StrictMode -Version 3
+
+BeforeDiscovery {
+    Import-Module -Name "$PSScriptRoot/Support.psm1"
+}
+
+BeforeAll {
+    Set-StrictMode -Version 3
+    $ErrorActionPreference = 'Stop'
+    Import-Module -Name "$PSScriptRoot/Support.psm1"
+}
+
+Describe 'Save-Snapshot' {
+    BeforeEach {
+        $folder = New-Workspace
+        $file = New-TestFile "$folder/a.bin"
+        $original = Get-FileHex $file
+        $snapshot = Open-MmapSnapshot $file
+        Push-Location -LiteralPath $folder
+    }
+
+    AfterEach {
+        Pop-Location
+        Remove-Workspace $folder
+    }
+
+    Context 'what it does' {
+        It 'puts the bytes into the file' {
+            Set-SnapshotBytes $snapshot 16 'AA BB'
+            Save-Snapshot -Snapshot $snapshot
+            Get-FileHex $file 15 4 | Should -BeExactly '0F AA BB 12'
+            (Get-Item -LiteralPath $file).Length | Should -Be 256
+        }
+
+        It 'leaves the snapshot open and unmodified' {
+            Set-SnapshotBytes $snapshot 16 'AA BB'
+            Save-Snapshot $snapshot
+            $snapshot.IsClosed | Should -BeFalse
+            $snapshot.IsModified | Should -BeFalse
+            $snapshot.ModifiedBytes | Should -Be 0
+            Get-SnapshotHex $snapshot 16 2 | Should -BeExactly 'AA BB'
+        }
+
+        It 'closes the snapshot with -Close' {
+            Set-SnapshotBytes $snapshot 16 'AA BB'
+            Save-Snapshot $snapshot -Close
+            $snapshot.IsClosed | Should -BeTrue
+            Get-FileHex $file 16 2 | Should -BeExactly 'AA BB'
+            @(Get-DescriptorInto $folder) | Should -BeNullOrEmpty
+        }
+
+        It 'closes a snapshot without changes with -Close' {
+            Save-Snapshot $snapshot -Close
+            $snapshot.IsClosed | Should -BeTrue
+            Get-FileHex $file | Should -BeExactly $original
+        }
+
+        It 'gives the file a new length' -ForEach 3, 0, 300 {
+            Resize-Snapshot $snapshot $_
+            Save-Snapshot $snapshot
+            (Get-Item -LiteralPath $file).Length | Should -Be $_
+        }
+
+        It 'returns nothing without -PassThru' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            Save-Snapshot $snapshot | Should -BeNullOrEmpty
+        }
+
+        It 'returns with -PassThru what it did' {
+            Set-SnapshotBytes $snapshot 0 'FF FE'
+            Resize-Snapshot $snapshot 300
+            $result = Save-Snapshot $snapshot -PassThru
+            $result.GetType().FullName | Should -BeExactly 'MmapSnapshot.CommitResult'
+            $result.Path | Should -BeExactly $file
+            $result.Method | Should -BeIn 'Exchange', 'Replace'
+            $result.Length | Should -Be 300
+            $result.ModifiedBytes | Should -Be 46
+            $result.Flushed | Should -BeTrue
+            $result.Elapsed | Should -BeGreaterThan ([timespan]::Zero)
+            $result.Override | Should -BeNullOrEmpty
+        }
+
+        It 'writes nothing when nothing was modified' {
+            $before = Invoke-Shell 'stat -c "%i %y %z" "$1"' $file
+            (Save-Snapshot $snapshot -PassThru).Method | Should -Be 'None'
+            Invoke-Shell 'stat -c "%i %y %z" "$1"' $file | Should -Be $before
+        }
+
+        It 'tells with -Verbose what it did' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            "$(Save-Snapshot $snapshot -Verbose 4>&1)" | Should -BeLike "*Saved '$file': 256 bytes*"
+        }
+
+        It 'leaves no other name in the folder' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            Save-Snapshot $snapshot
+            @(Get-ChildItem -LiteralPath $folder -Force).Name | Should -Be 'a.bin'
+        }
+    }
+
+    Context '-WhatIf' {
+        It 'touches nothing' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            Save-Snapshot $snapshot -WhatIf -PassThru | Should -BeNullOrEmpty
+            Get-FileHex $file | Should -BeExactly $original
+            $snapshot.IsModified | Should -BeTrue
+        }
+
+        It 'does not close with -Close' {
+            Save-Snapshot $snapshot -Close -WhatIf
+            $snapshot.IsClosed | Should -BeFalse
+        }
+
+        It 'makes no -Destination' {
+            Save-Snapshot $snapshot -Destination "$folder/new.bin" -WhatIf
+            Test-Path -LiteralPath "$folder/new.bin" | Should -BeFalse
+        }
+
+        It 'overwrites no -Destination with -Force' {
+            $other = New-TestFile "$folder/b.bin" -Text 'other'
+            Save-Snapshot $snapshot -Destination $other -Force -WhatIf
+            [System.IO.File]::ReadAllText($other) | Should -BeExactly 'other'
+        }
+    }
+
+    Context '-Confirm' {
+        It 'asks first, and saves nothing where nobody can answer' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            # A runspace without a window.
+            $pipeline = Start-Pipeline 'Save-Snapshot $snapshot -Confirm' -Variables @{ snapshot = $snapshot }
+            while ($pipeline.InvocationStateInfo.State -eq 'Running') { [System.Threading.Thread]::Sleep(1) }
+            $pipeline.InvocationStateInfo.State -eq 'Failed' -or $pipeline.HadErrors | Should -BeTrue
+            $pipeline.Runspace.Dispose()
+            Get-FileHex $file | Should -BeExactly $original
+            $snapshot.IsModified | Should -BeTrue
+        }
+    }
+
+    Context '-Method' {
+        It 'gives the name to a new file with Replace' {
+            $before = Invoke-Shell 'stat -c %i "$1"' $file
+            Set-SnapshotBytes $snapshot 0 'FF'
+            (Save-Snapshot $snapshot -Method Replace -PassThru).Method | Should -Be 'Replace'
+            Invoke-Shell 'stat -c %i "$1"' $file | Should -Not -Be $before
+            Get-FileHex $file 0 2 | Should -BeExactly 'FF 01'
+        }
+
+        It 'writes into the same file with InPlace' {
+            $before = Invoke-Shell 'stat -c %i "$1"' $file
+            Set-SnapshotBytes $snapshot 0 'FF'
+            Resize-Snapshot $snapshot 200
+            (Save-Snapshot $snapshot -Method InPlace -PassThru).Method | Should -Be 'InPlace'
+            Invoke-Shell 'stat -c %i "$1"' $file | Should -Be $before
+            Get-FileHex $file 0 2 | Should -BeExactly 'FF 01'
+            (Get-Item -LiteralPath $file).Length | Should -Be 200
+        }
+
+        It 'refuses None, which is a result and no method' {
+            Assert-SnapshotError { Save-Snapshot $snapshot -Method None } -Id ParameterArgumentValidationError -Cmdlet Save-Snapshot
+        }
+
+        It 'refuses a method that does not exist' {
+            Assert-SnapshotError { Save-Snapshot $snapshot -Method Bogus } -Id CannotConvertArgumentNoMessage -Cmdlet Save-Snapshot
+        }
+
+        It 'refuses InPlace together with -Destination' {
+            Assert-SnapshotError { Save-Snapshot $snapshot -Method InPlace -Destination "$folder/new.bin" } -Id NotSupported -Cmdlet Save-Snapshot -Target $snapshot -Says '-Destination'
+            Test-Path -LiteralPath "$folder/new.bin" | Should -BeFalse
+        }
+
+        It 'completes the methods' {
+            (TabExpansion2 -inputScript 'Save-Snapshot $s -Method ').CompletionMatches.CompletionText | Sort-Object | Should -Be 'Auto', 'Exchange', 'InPlace', 'Replace'
+        }
+    }
+
+    Context '-NoFlush' {
+        It 'says that nothing was flushed' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            (Save-Snapshot $snapshot -NoFlush -PassThru).Flushed | Should -BeFalse
+            Get-FileHex $file 0 1 | Should -BeExactly 'FF'
+        }
+    }
+
+    Context '-Destination' {
+        It 'makes another file and leaves the snapshot''s own' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            $result = Save-Snapshot $snapshot -Destination "$folder/new.bin" -PassThru
+            $result.Path | Should -BeExactly "$folder/new.bin"
+            Get-FileHex "$folder/new.bin" 0 2 | Should -BeExactly 'FF 01'
+            Get-FileHex $file | Should -BeExactly $original
+        }
+
+        It 'leaves the snapshot modified: its own file has not got the changes' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            Save-Snapshot $snapshot -Destination "$folder/new.bin"
+            $snapshot.IsModified | Should -BeTrue
+            Save-Snapshot $snapshot
+            Get-FileHex $file 0 2 | Should -BeExactly 'FF 01'
+        }
+
+        It 'resolves a relative path against the location of PowerShell' {
+            Save-Snapshot $snapshot -Destination new.bin
+            Get-FileHex "$folder/new.bin" | Should -BeExactly $original
+        }
+
+        It 'takes brackets in the path for themselves' {
+            Save-Snapshot $snapshot -Destination "$folder/[a].bin"
+            Get-FileHex "$folder/[a].bin" | Should -BeExactly $original
+        }
+
+        It 'makes a copy of a snapshot without changes' {
+            (Save-Snapshot $snapshot -Destination "$folder/new.bin" -PassThru).Method | Should -Not -Be 'None'
+            Get-FileHex "$folder/new.bin" | Should -BeExactly $original
+        }
+
+        It 'saves a read-only snapshot' {
+            Save-Snapshot (Open-MmapSnapshot $file -ReadOnly) -Destination "$folder/new.bin"
+            Get-FileHex "$folder/new.bin" | Should -BeExactly $original
+        }
+
+        It 'closes with -Close' {
+            Save-Snapshot $snapshot -Destination "$folder/new.bin" -Close
+            $snapshot.IsClosed | Should -BeTrue
+        }
+
+        It 'gives the new file the rights of the snapshot''s own' {
+            Invoke-Shell 'chmod 750 "$1"' $file
+            Save-Snapshot (Open-MmapSnapshot $file) -Destination "$folder/new.bin"
+            Invoke-Shell 'stat -c %a "$1"' "$folder/new.bin" | Should -BeExactly '750'
+        }
+
+        It 'refuses a file that exists' {
+            $other = New-TestFile "$folder/b.bin" -Text 'other'
+            Assert-SnapshotError { Save-Snapshot $snapshot -Destination $other } -Id DestinationExists -Cmdlet Save-Snapshot -Target $snapshot -Says $other, '-Force'
+            [System.IO.File]::ReadAllText($other) | Should -BeExactly 'other'
+        }
+
+        It 'overwrites a file that exists with -Force, keeps its rights, and says so' {
+            $other = New-TestFile "$folder/b.bin" -Text 'other'
+            Invoke-Shell 'chmod 604 "$1"' $other
+            $warnings = @(Save-Snapshot $snapshot -Destination $other -Force 3>&1)
+            "$warnings" | Should -BeLike "*$other*"
+            Get-FileHex $other | Should -BeExactly $original
+            Invoke-Shell 'stat -c %a "$1"' $other | Should -BeExactly '604'
+        }
+
+        It 'refuses the snapshot''s own file without -Force' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            Assert-SnapshotError { Save-Snapshot $snapshot -Destination $file } -Id DestinationExists -Cmdlet Save-Snapshot -Target $snapshot -Says $file
+            Get-FileHex $file | Should -BeExactly $original
+        }
+
+        It 'saves to the snapshot''s own file with -Force, as without -Destination' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            Save-Snapshot $snapshot -Destination $file -Force
+            $snapshot.IsModified | Should -BeFalse
+            Get-FileHex $file 0 2 | Should -BeExactly 'FF 01'
+        }
+
+        It 'writes the file that a symbolic link leads to, with -Force' {
+            $other = New-TestFile "$folder/b.bin" -Text 'other'
+            [void](New-Item -ItemType SymbolicLink -Path "$folder/link" -Target $other)
+            Save-Snapshot $snapshot -Destination "$folder/link" -Force -WarningAction SilentlyContinue
+            (Get-Item -LiteralPath "$folder/link").LinkTarget | Should -BeExactly $other
+            Get-FileHex $other | Should -BeExactly $original
+        }
+
+        It 'refuses a link that leads nowhere' {
+            [void](New-Item -ItemType SymbolicLink -Path "$folder/link" -Target "$folder/missing")
+            Assert-SnapshotError { Save-Snapshot $snapshot -Destination "$folder/link" } -Id FileNotFound -Cmdlet Save-Snapshot -Target $snapshot -Says "$folder/link"
+            Test-Path -LiteralPath "$folder/missing" | Should -BeFalse
+        }
+
+        It 'refuses a folder' {
+            Assert-SnapshotError { Save-Snapshot $snapshot -Destination $folder -Force } -Id NotARegularFile -Cmdlet Save-Snapshot -Target $snapshot -Says $folder
+        }
+
+        It 'refuses a path in a folder that does not exist' {
+            Assert-SnapshotError { Save-Snapshot $snapshot -Destination "$folder/missing/new.bin" } -Id FileNotFound -Cmdlet Save-Snapshot -Target $snapshot -Says "$folder/missing", 'ENOENT'
+        }
+
+        It 'refuses a name that is too long' {
+            Assert-SnapshotError { Save-Snapshot $snapshot -Destination ("$folder/" + 'n' * 256) } -Id FileNotFound -Cmdlet Save-Snapshot -Target $snapshot -Says 'ENAMETOOLONG'
+        }
+
+        It 'refuses the path of another provider' {
+            Assert-SnapshotError { Save-Snapshot $snapshot -Destination Env:x } -Id NotSupported -Cmdlet Save-Snapshot -Target $snapshot -Says 'Environment'
+        }
+
+        It 'refuses an empty path' {
+            Assert-SnapshotError { Save-Snapshot $snapshot -Destination '' } -Id ParameterArgumentValidationError -Cmdlet Save-Snapshot
+        }
+    }
+
+    Context 'the pipeline' {
+        It 'takes snapshots from the pipeline' {
+            $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin")
+            $snapshot, $other | Set-SnapshotBytes -Offset 0 -Bytes 'FF' -PassThru | Save-Snapshot
+            $file, "$folder/b.bin" | ForEach-Object { Get-FileHex $_ 0 1 } | Should -Be 'FF', 'FF'
+        }
+
+        It 'takes several snapshots as an argument' {
+            $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin")
+            @(Save-Snapshot $snapshot, $other -PassThru).Count | Should -Be 2
+        }
+
+        It 'goes on after a snapshot that it cannot save' {
+            $readOnly = Open-MmapSnapshot $file -ReadOnly
+            Set-SnapshotBytes $snapshot 0 'FF'
+            $readOnly, $snapshot | Save-Snapshot -ErrorAction SilentlyContinue -ErrorVariable problems
+            $problems.FullyQualifiedErrorId | Should -Be 'ReadOnlySnapshot,MmapSnapshot.SaveSnapshotCommand'
+            Get-FileHex $file 0 1 | Should -BeExactly 'FF'
+        }
+    }
+
+    Context 'what it refuses' {
+        It 'refuses a closed snapshot' {
+            Close-MmapSnapshot $snapshot
+            Assert-SnapshotError { Save-Snapshot $snapshot } -Id SnapshotClosed -Cmdlet Save-Snapshot -Target $snapshot -Says $file
+        }
+
+        It 'refuses a read-only snapshot' {
+            $readOnly = Open-MmapSnapshot $file -ReadOnly
+            Assert-SnapshotError { Save-Snapshot $readOnly -Close } -Id ReadOnlySnapshot -Cmdlet Save-Snapshot -Target $readOnly -Says $file, '-Destination'
+            $readOnly.IsClosed | Should -BeFalse
+        }
+
+        It 'refuses to close while a view of the memory is in use, and writes nothing' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            $view = $snapshot.GetView(0, 16)
+            Assert-SnapshotError { Save-Snapshot $snapshot -Close } -Id ViewOpen -Cmdlet Save-Snapshot -Target $snapshot -Says $file
+            Get-FileHex $file | Should -BeExactly $original
+            $view.Dispose()
+            Save-Snapshot $snapshot -Close
+            Get-FileHex $file 0 1 | Should -BeExactly 'FF'
+        }
+
+        It 'keeps the snapshot open, with its bytes, when the save is refused' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            [System.IO.File]::WriteAllText($file, 'changed by somebody else')
+            Assert-SnapshotError { Save-Snapshot $snapshot -Close } -Id SnapshotConflict -Cmdlet Save-Snapshot -Target $snapshot -Says $file, '-Force'
+            $snapshot.IsClosed | Should -BeFalse
+            $snapshot.IsModified | Should -BeTrue
+            Get-SnapshotHex $snapshot 0 2 | Should -BeExactly 'FF 01'
+            [System.IO.File]::ReadAllText($file) | Should -BeExactly 'changed by somebody else'
+        }
+
+        It 'overwrites somebody else''s change with -Force, and warns of it' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            [System.IO.File]::WriteAllText($file, 'changed by somebody else')
+            $warnings = @(Save-Snapshot $snapshot -Force 3>&1)
+            "$warnings" | Should -BeLike "*$file*-Force*"
+            Get-FileHex $file 0 2 | Should -BeExactly 'FF 01'
+        }
+
+        It 'does not warn with -Force when there was nothing to override' {
+            Set-SnapshotBytes $snapshot 0 'FF'
+            @(Save-Snapshot $snapshot -Force 3>&1).Count | Should -Be 0
+        }
+
+        It 'refuses an object that is no snapshot' {
+            Assert-SnapshotError { Get-Item -LiteralPath $file | Save-Snapshot } -Id InputObjectNotBound -Cmdlet Save-Snapshot
+            Assert-SnapshotError { Save-Snapshot -Snapshot $file } -Id CannotConvertArgumentNoMessage -Cmdlet Save-Snapshot
+        }
+
+        It 'can be caught with -ErrorAction Stop' {
+            Close-MmapSnapshot $snapshot
+            { Save-Snapshot $snapshot -ErrorAction Stop } | Should -Throw -ErrorId 'SnapshotClosed,MmapSnapshot.SaveSnapshotCommand'
+        }
+    }
+
+    It 'has help that names its parameters' {
+        Get-Help -Name Save-Snapshot | Out-String | Should -BeLike '*-Close*-Destination*'
+    }
+}
+
+Describe 'Save-Snapshot on <Label>' -ForEach (Get-TestFileSystem) {
+    Context 'to other places' -Skip:(-not $Mounted) {
+        BeforeEach {
+            $folder = New-Workspace -On $Mount
+            $file = New-TestFile "$folder/a.bin"
+            $snapshot = Open-MmapSnapshot $file
+            Set-SnapshotBytes $snapshot 0 'FF'
+        }
+
+        AfterEach {
+            Remove-Workspace $folder
+        }
+
+        It 'saves to another filesystem' {
+            $elsewhere = New-Workspace
+            try {
+                Save-Snapshot $snapshot -Destination "$elsewhere/new.bin"
+                Get-FileHex "$elsewhere/new.bin" 0 2 | Should -BeExactly 'FF 01'
+                (Get-Item -LiteralPath "$elsewhere/new.bin").Length | Should -Be 256
+            } finally {
+                Remove-Workspace $elsewhere
+            }
+        }
+
+        It 'saves here what was opened on another filesystem' {
+            $elsewhere = New-Workspace
+            try {
+                $foreign = Open-MmapSnapshot (New-TestFile "$elsewhere/b.bin" -Text 'from elsewhere')
+                Save-Snapshot $foreign -Destination "$folder/new.bin" -Close
+                [System.IO.File]::ReadAllText("$folder/new.bin") | Should -BeExactly 'from elsewhere'
+            } finally {
+                Remove-Workspace $elsewhere
+            }
+        }
+
+        It 'gives -Method Exchange, or says that it cannot be had' {
+            $before = Invoke-Shell 'stat -c %i "$1"' $file
+            if ($Name -eq 'xfs-exchange') {
+                (Save-Snapshot $snapshot -Method Exchange -PassThru).Method | Should -Be 'Exchange'
+                Get-FileHex $file 0 2 | Should -BeExactly 'FF 01'
+            } else {
+                Assert-SnapshotError { Save-Snapshot $snapshot -Method Exchange } -Id NotSupported -Cmdlet Save-Snapshot -Target $snapshot -Says $file, 'Replace'
+                Get-FileHex $file 0 2 | Should -BeExactly '00 01'
+            }
+            Invoke-Shell 'stat -c %i "$1"' $file | Should -Be $before
+        }
+
+        It 'saves by each method, one after the other' {
+            $value = 1
+            foreach ($method in 'Auto', 'InPlace', 'Replace', 'InPlace', 'Auto') {
+                Set-SnapshotBytes $snapshot 1 -Bytes $value
+                Save-Snapshot $snapshot -Method $method
+                (Get-SnapshotBytes $snapshot 1 1)[0] | Should -Be $value
+                [System.IO.File]::ReadAllBytes($file)[1] | Should -Be $value
+                $value++
+            }
+        }
+    }
+}

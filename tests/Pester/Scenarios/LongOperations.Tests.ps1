@@ -1,0 +1,142 @@
+# Ctrl+C (PowerShell stops the pipeline from another thread), and the bar that shows how long it would still take.
+
+Set-StrictMode -Version 3
+
+BeforeAll {
+    Set-StrictMode -Version 3
+    $ErrorActionPreference = 'Stop'
+    Import-Module -Name "$PSScriptRoot/../Support.psm1"
+
+    # Waits until something is so, or the pipeline has ended.
+    function Wait-Until([powershell] $Pipeline, [scriptblock] $Condition) {
+        while ($Pipeline.InvocationStateInfo.State -eq 'Running' -and -not (& $Condition)) { [System.Threading.Thread]::Yield() | Out-Null }
+    }
+
+    # Stops a pipeline and returns the milliseconds that it took.
+    function Stop-Pipeline([powershell] $Pipeline) {
+        $clock = [System.Diagnostics.Stopwatch]::StartNew()
+        $Pipeline.Stop()
+        $clock.Elapsed.TotalMilliseconds
+        $Pipeline.Runspace.Dispose()
+    }
+
+    # Real bytes, as a filesystem may skip zeros.
+    function New-NoisyFile([string] $Path, [int] $Megabytes) {
+        Invoke-Shell 'head -c 1M /dev/urandom > "$1.1"; for i in $(seq "$2"); do cat "$1.1"; done > "$1"; rm "$1.1"' $Path $Megabytes
+        $Path
+    }
+}
+
+Describe 'Stopping a pipeline' {
+    BeforeEach {
+        $folder = New-Workspace
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    It 'ends a long fill at once, and the snapshot knows what was filled' {
+        $snapshot = Open-MmapSnapshot (New-SparseFile "$folder/a.bin" -Length 4GB)
+        $pipeline = Start-Pipeline 'Set-SnapshotBytes $snapshot 0 -Fill 0xEE -Count 4GB' -Variables @{ snapshot = $snapshot }
+        Wait-Until $pipeline { $snapshot.ModifiedBytes -gt 0 }
+        Stop-Pipeline $pipeline | Should -BeLessThan 2000
+        $pipeline.InvocationStateInfo.State | Should -Be 'Stopped'
+        $filled = $snapshot.ModifiedBytes
+        $filled | Should -BeGreaterThan 0
+        $filled | Should -BeLessThan 4GB
+        Get-SnapshotHex $snapshot ($filled - 1) 2 | Should -BeExactly 'EE 00'
+        (Get-Item -LiteralPath "$folder/a.bin").Length | Should -Be 4GB
+        # Nobody holds its lock any more.
+        Set-SnapshotBytes $snapshot 0 'FF'
+        Close-MmapSnapshot $snapshot -Force
+    }
+
+    It 'ends a copy at once, and leaves nothing of it' {
+        $file = New-NoisyFile "$folder/a.bin" 256
+        # Somebody has it open for writing, so that the copy is compared as well: the longer it takes.
+        $writer = [System.IO.FileStream]::new($file, 'Open', 'Write', 'ReadWrite')
+        try {
+            # A machine that stalls for as long as the copy takes has another chance.
+            foreach ($attempt in 1..5) {
+                $others = @(Get-DescriptorInto $folder).Count
+                $pipeline = Start-Pipeline 'Open-MmapSnapshot $file -Backing Copy' -Variables @{ file = $file }
+                # The source, its folder, and the copy.
+                Wait-Until $pipeline { @(Get-DescriptorInto $folder).Count -ge $others + 3 }
+                Stop-Pipeline $pipeline | Should -BeLessThan 2000
+                if ($pipeline.InvocationStateInfo.State -eq 'Stopped') { break }
+            }
+            $pipeline.InvocationStateInfo.State | Should -Be 'Stopped'
+            @(Get-DescriptorInto $folder).Count | Should -Be $others
+            Get-MmapSnapshot "$folder/*" | Should -BeNullOrEmpty
+            @(Get-ChildItem -LiteralPath $folder -Force).Name | Should -Be 'a.bin'
+        } finally {
+            $writer.Dispose()
+        }
+    }
+
+    It 'ends a save that copies at once: the file is as it was, and the snapshot has its bytes' {
+        $file = New-NoisyFile "$folder/a.bin" 128
+        # A copy on another filesystem, which no new file beside the old one can share extents with.
+        $snapshot = Open-MmapSnapshot $file -ScratchPath /dev/shm
+        foreach ($attempt in 1..5) {
+            Set-SnapshotBytes $snapshot 0 -Text 'CHANGED'
+            $before = Invoke-Shell 'stat -c "%i %y %z" "$1"; sha256sum "$1"' $file
+            $others = @(Get-DescriptorInto $folder).Count
+            $pipeline = Start-Pipeline 'Save-Snapshot $snapshot -Method Replace' -Variables @{ snapshot = $snapshot }
+            Wait-Until $pipeline { @(Get-DescriptorInto $folder).Count -gt $others }
+            Stop-Pipeline $pipeline | Should -BeLessThan 2000
+            if ($pipeline.InvocationStateInfo.State -eq 'Stopped') { break }
+        }
+        $pipeline.InvocationStateInfo.State | Should -Be 'Stopped'
+        Invoke-Shell 'stat -c "%i %y %z" "$1"; sha256sum "$1"' $file | Should -BeExactly $before
+        $snapshot.IsModified | Should -BeTrue
+        @(Get-DescriptorInto $folder).Count | Should -Be $others
+        @(Get-ChildItem -LiteralPath $folder -Force).Name | Should -Be 'a.bin'
+        Save-Snapshot $snapshot -NoFlush -Close
+        Get-FileHex $file 0 7 | Should -BeExactly (ConvertTo-HexText ([System.Text.Encoding]::ASCII.GetBytes('CHANGED')))
+    }
+
+    It 'leaves nothing of a snapshot that was on its way through the pipeline' {
+        $file = New-TestFile "$folder/a.bin"
+        $control = [hashtable]::Synchronized(@{ Reached = $false })
+        $pipeline = Start-Pipeline '$file | Open-MmapSnapshot | ForEach-Object { $control.Reached = $true; Start-Sleep -Seconds 30; $_ }' -Variables @{ file = $file; control = $control }
+        Wait-Until $pipeline { $control.Reached }
+        Stop-Pipeline $pipeline | Should -BeLessThan 2000
+        $pipeline.InvocationStateInfo.State | Should -Be 'Stopped'
+        $pipeline.Dispose()
+        $pipeline = $null
+        Invoke-GarbageCollection
+        Get-MmapSnapshot "$folder/*" | Should -BeNullOrEmpty
+        @(Get-DescriptorInto $folder) | Should -BeNullOrEmpty
+    }
+}
+
+Describe 'A long operation' {
+    BeforeEach {
+        $folder = New-Workspace
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    It 'shows its progress once it has gone on for a second' {
+        # A process of its own, which is held for over a second in the midst of a fill: no need to write for so long.
+        $record = Invoke-FreshPowerShell -Arguments (New-SparseFile "$folder/a.bin" -Length 8GB) {
+            $snapshot = Open-MmapSnapshot $args[0]
+            $pipeline = [powershell]::Create().AddCommand('Import-Module').AddParameter('Name', (Get-Module MmapSnapshot).Path).AddStatement().
+                AddCommand('Set-SnapshotBytes').AddParameter('Snapshot', $snapshot).AddParameter('Offset', 0).AddParameter('Fill', 1).AddParameter('Count', 8GB)
+            [void]$pipeline.BeginInvoke()
+            while ($snapshot.ModifiedBytes -eq 0) { [System.Threading.Thread]::Sleep(1) }
+            bash -c 'kill -STOP $1; sleep 1.2; kill -CONT $1' bash $PID
+            while ($pipeline.Streams.Progress.Count -eq 0 -and $pipeline.InvocationStateInfo.State -eq 'Running') { [System.Threading.Thread]::Sleep(1) }
+            $pipeline.Stop()
+            $pipeline.Streams.Progress | Select-Object -First 1 -Property Activity, StatusDescription, PercentComplete, RecordType
+            Close-MmapSnapshot $snapshot -Force
+        }
+        $record.Activity | Should -BeExactly "Filling '$folder/a.bin'"
+        $record.StatusDescription | Should -Match '^\d+ of 8192 MiB$'
+        $record.PercentComplete | Should -BeIn (0..99)
+    }
+}

@@ -1,0 +1,524 @@
+Set-StrictMode -Version 3
+
+BeforeDiscovery {
+    Import-Module -Name "$PSScriptRoot/Support.psm1"
+}
+
+BeforeAll {
+    Set-StrictMode -Version 3
+    $ErrorActionPreference = 'Stop'
+    Import-Module -Name "$PSScriptRoot/Support.psm1"
+}
+
+Describe 'Set-SnapshotBytes' {
+    BeforeEach {
+        $folder = New-Workspace
+        $file = New-TestFile "$folder/a.bin"
+        $original = Get-FileHex $file
+        $snapshot = Open-MmapSnapshot $file
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    Context 'what it does' {
+        It 'writes into the snapshot, not into the file' {
+            Set-SnapshotBytes -Snapshot $snapshot -Offset 16 -Bytes 'AA BB'
+            Get-SnapshotHex $snapshot 15 4 | Should -BeExactly '0F AA BB 12'
+            Get-FileHex $file | Should -BeExactly $original
+        }
+
+        It 'takes snapshot, offset and bytes by position' {
+            Set-SnapshotBytes $snapshot 16 'AA'
+            Get-SnapshotHex $snapshot 16 1 | Should -BeExactly 'AA'
+        }
+
+        It 'marks the snapshot as modified and counts its modified bytes once' {
+            Set-SnapshotBytes $snapshot 16 'AA BB'
+            Set-SnapshotBytes $snapshot 17 'CC DD'
+            $snapshot.IsModified | Should -BeTrue
+            $snapshot.ModifiedBytes | Should -Be 3
+        }
+
+        It 'writes up to the last byte' {
+            Set-SnapshotBytes $snapshot 255 'AA'
+            Get-SnapshotHex $snapshot 254 2 | Should -BeExactly 'FE AA'
+            $snapshot.Length | Should -Be 256
+        }
+
+        It 'writes nothing at the end when there are no bytes to write' {
+            Set-SnapshotBytes $snapshot 256 -Bytes @()
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'returns nothing without -PassThru' {
+            Set-SnapshotBytes $snapshot 0 'AA' | Should -BeNullOrEmpty
+        }
+
+        It 'returns the snapshot with -PassThru' {
+            [object]::ReferenceEquals((Set-SnapshotBytes $snapshot 0 'AA' -PassThru), $snapshot) | Should -BeTrue
+        }
+
+        It 'touches nothing with -WhatIf' {
+            Set-SnapshotBytes $snapshot 0 'AA' -WhatIf
+            $snapshot.IsModified | Should -BeFalse
+            Get-SnapshotHex $snapshot | Should -BeExactly $original
+        }
+
+        It 'passes the snapshot on with -WhatIf -PassThru, so that the rest of the pipeline can say what it would do' {
+            [object]::ReferenceEquals((Set-SnapshotBytes $snapshot 0 'AA' -WhatIf -PassThru), $snapshot) | Should -BeTrue
+        }
+
+        It 'says with -Verbose where it writes' {
+            "$(Set-SnapshotBytes $snapshot 0x40 'AA BB' -Verbose 4>&1)" | Should -BeLike "*2 bytes*0x40*$file*"
+        }
+    }
+
+    Context 'offsets' {
+        It 'takes the offset <Offset> for <Is>' -ForEach @(
+            @{ Offset = 0x40; Is = 64 }
+            @{ Offset = '0x40'; Is = 64 }
+            @{ Offset = '64'; Is = 64 }
+            @{ Offset = [uint64]64; Is = 64 }
+        ) {
+            Set-SnapshotBytes $snapshot -Offset $Offset -Bytes 'FF'
+            Get-SnapshotHex $snapshot ($Is - 1) 3 | Should -BeExactly '3F FF 41'
+        }
+
+        It 'takes 1KB for 1024' {
+            Resize-Snapshot $snapshot 2KB
+            Set-SnapshotBytes $snapshot 1KB 'FF'
+            Get-SnapshotHex $snapshot 1023 3 | Should -BeExactly '00 FF 00'
+        }
+
+        It 'refuses the offset <_>, which is no whole number of 64 bits, rather than guessing one' -ForEach 'ten', '0xZZ', '', 1.5, '9223372036854775808' {
+            $offset = $_
+            Assert-BindingError { Set-SnapshotBytes $snapshot -Offset $offset -Bytes 'FF' } -Parameter Offset
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'refuses such an offset by position as clearly' {
+            Assert-BindingError { Set-SnapshotBytes $snapshot ten 'FF' } -Parameter Offset
+        }
+
+        It 'refuses a row of a patch without an offset, rather than writing at 0' {
+            @(Get-ErrorOf { "Offset,Bytes`n,FF" | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $snapshot }).Count | Should -Be 1
+            $snapshot.IsModified | Should -BeFalse
+        }
+    }
+
+    Context '-Bytes' {
+        It 'takes hex text written as <Text>' -ForEach @(
+            @{ Text = '90 4f' }
+            @{ Text = '904F' }
+            @{ Text = '0x90 0x4F' }
+            @{ Text = '0x904F' }
+            @{ Text = '0X90,0x4F' }
+            @{ Text = '90,4F' }
+            @{ Text = '90, 4f' }
+            @{ Text = '90;4F' }
+            @{ Text = '90-4F' }
+            @{ Text = '90:4F' }
+            @{ Text = '90_4F' }
+            @{ Text = "90`n4F" }
+            @{ Text = "90`t4F`r`n" }
+            @{ Text = '  90  4F  ' }
+        ) {
+            Set-SnapshotBytes $snapshot 2 $Text
+            Get-SnapshotHex $snapshot 1 4 | Should -BeExactly '01 90 4F 04'
+        }
+
+        It 'takes <What>' -ForEach @(
+            @{ What = 'a byte array'; Value = [byte[]](0x90, 0x4F) }
+            @{ What = 'an array of numbers'; Value = 0x90, 79 }
+            @{ What = 'an array of hex texts'; Value = '90', '4F' }
+            @{ What = 'an array of 64-bit numbers'; Value = [long[]](0x90, 0x4F) }
+            @{ What = 'numbers and hex text mixed'; Value = 0x90, '4F' }
+            @{ What = 'bytes and hex text mixed'; Value = [byte]0x90, '0x4F' }
+            @{ What = 'a list'; Value = [System.Collections.Generic.List[byte]][byte[]](0x90, 0x4F) }
+            @{ What = 'a list of objects'; Value = [System.Collections.ArrayList]@(0x90, '4F') }
+        ) {
+            Set-SnapshotBytes $snapshot 2 -Bytes $Value
+            Get-SnapshotHex $snapshot 1 4 | Should -BeExactly '01 90 4F 04'
+        }
+
+        It 'takes a single number' {
+            Set-SnapshotBytes $snapshot 2 -Bytes 0x90
+            Get-SnapshotHex $snapshot 1 3 | Should -BeExactly '01 90 03'
+        }
+
+        It 'takes what Get-SnapshotBytes returns' {
+            Set-SnapshotBytes $snapshot 0 -Bytes (Get-SnapshotBytes $snapshot 0x80 2)
+            Get-SnapshotHex $snapshot 0 3 | Should -BeExactly '80 81 02'
+        }
+
+        It 'takes the output of a pipeline' {
+            Set-SnapshotBytes $snapshot 0 -Bytes (3..5 | ForEach-Object { $_ * 16 })
+            Get-SnapshotHex $snapshot 0 4 | Should -BeExactly '30 40 50 03'
+        }
+
+        It 'writes a megabyte' {
+            Resize-Snapshot $snapshot 2MB
+            $noise = [byte[]]::new(1MB)
+            [System.Random]::new(7).NextBytes($noise)
+            Set-SnapshotBytes $snapshot 1000 -Bytes $noise
+            [System.Linq.Enumerable]::SequenceEqual([byte[]](Get-SnapshotBytes $snapshot 1000 1MB), $noise) | Should -BeTrue
+        }
+
+        It 'refuses <What>, and changes nothing' -ForEach @(
+            @{ What = 'one hex digit'; Value = '9'; Says = "'9'" }
+            @{ What = 'an odd number of hex digits'; Value = '90 4'; Says = "'4'" }
+            @{ What = 'an odd number of digits in a row'; Value = '904'; Says = "'904'" }
+            @{ What = 'text that is not hex'; Value = 'zz'; Says = "'z'" }
+            @{ What = 'a lone 0x'; Value = '0x'; Says = "'0x'" }
+            @{ What = 'a hex digit of another script'; Value = '9０'; Says = 'hex' }
+            @{ What = 'a number over 255'; Value = 256; Says = "'256'" }
+            @{ What = 'a negative number'; Value = -1; Says = "'-1'" }
+            @{ What = 'a fraction'; Value = 1.5; Says = "'1.5'" }
+            @{ What = 'a number over 255 among others'; Value = 1, 256, 2; Says = "'256'" }
+            @{ What = 'text that is not hex among numbers'; Value = 1, 'x1'; Says = "'x1'" }
+            @{ What = 'a boolean'; Value = $true; Says = 'True' }
+            @{ What = 'a character'; Value = [char]'A'; Says = "'A'" }
+            @{ What = 'a date'; Value = [datetime]'2020-01-02'; Says = 'byte' }
+            @{ What = 'a hashtable'; Value = @{ a = 1 }; Says = 'byte' }
+            @{ What = 'an array of arrays'; Value = @(, [byte[]](1, 2)); Says = 'byte' }
+            @{ What = 'a number of 20 digits'; Value = [bigint]'99999999999999999999'; Says = '99999999999999999999' }
+            @{ What = 'not a number'; Value = [double]::NaN; Says = 'byte' }
+        ) {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Bytes $Value } -Id InvalidBytes -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $Says
+            $snapshot.IsModified | Should -BeFalse
+            Get-SnapshotHex $snapshot | Should -BeExactly $original
+        }
+
+        # Unquoted, PowerShell reads them as the numbers 0 (a decimal) and 10 (a double) before a cmdlet sees them.
+        It 'refuses the unquoted hex digits <_>, which PowerShell takes for another number' -ForEach '0d', '2d', '1e1' {
+            $command = [scriptblock]::Create("param(`$snapshot) Set-SnapshotBytes `$snapshot 0 -Bytes $_")
+            Assert-SnapshotError { & $command $snapshot } -Id InvalidBytes -Cmdlet Set-SnapshotBytes
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'quotes of a long text only what is wrong' {
+            $record = Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Bytes ('90 ' * 500 + 'zz') } -Id InvalidBytes -Cmdlet Set-SnapshotBytes -Says 'z' -PassThru
+            "$record".Length | Should -BeLessThan 300
+        }
+
+        It 'refuses null, alone or among numbers' {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Bytes 1, $null } -Id ParameterArgumentValidationError -Cmdlet Set-SnapshotBytes
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Bytes $null } -Id ParameterArgumentValidationError -Cmdlet Set-SnapshotBytes
+        }
+    }
+
+    Context '-Text' {
+        It 'writes UTF-8 without -Encoding, and no byte order mark' {
+            Set-SnapshotBytes $snapshot 1 -Text 'aé€'
+            Get-SnapshotHex $snapshot 0 8 | Should -BeExactly '00 61 C3 A9 E2 82 AC 07'
+        }
+
+        It 'writes <Text> in <Encoding> as <Hex>' -ForEach @(
+            @{ Encoding = 'utf8'; Text = 'é'; Hex = 'C3 A9' }
+            @{ Encoding = 'UTF8'; Text = 'é'; Hex = 'C3 A9' }
+            @{ Encoding = 'ascii'; Text = 'Az'; Hex = '41 7A' }
+            @{ Encoding = 'latin1'; Text = 'é'; Hex = 'E9' }
+            @{ Encoding = 'unicode'; Text = 'A€'; Hex = '41 00 AC 20' }
+            @{ Encoding = 'bigendianunicode'; Text = 'A€'; Hex = '00 41 20 AC' }
+            @{ Encoding = 'utf32'; Text = 'A'; Hex = '41 00 00 00' }
+            @{ Encoding = 'bigendianutf32'; Text = 'A'; Hex = '00 00 00 41' }
+            @{ Encoding = 'utf-16'; Text = 'A'; Hex = '41 00' }
+            @{ Encoding = 'windows-1252'; Text = '€'; Hex = '80' }
+            @{ Encoding = 1252; Text = '€'; Hex = '80' }
+            @{ Encoding = '1252'; Text = '€'; Hex = '80' }
+            @{ Encoding = 28591; Text = 'é'; Hex = 'E9' }
+        ) {
+            Set-SnapshotBytes $snapshot 0 -Text $Text -Encoding $Encoding
+            Get-SnapshotHex $snapshot 0 ($Hex.Split(' ').Count) | Should -BeExactly $Hex
+            $snapshot.ModifiedBytes | Should -Be $Hex.Split(' ').Count
+        }
+
+        It 'takes an encoding object, and writes no byte order mark' {
+            Set-SnapshotBytes $snapshot 0 -Text 'A' -Encoding ([System.Text.UnicodeEncoding]::new($true, $true))
+            Get-SnapshotHex $snapshot 0 3 | Should -BeExactly '00 41 02'
+        }
+
+        It 'takes the name utf8NoBOM that PowerShell has for its default encoding' {
+            Set-SnapshotBytes $snapshot 0 -Text 'A' -Encoding utf8NoBOM
+            Get-SnapshotHex $snapshot 0 2 | Should -BeExactly '41 01'
+        }
+
+        It 'writes nothing for an empty text' {
+            Set-SnapshotBytes $snapshot 0 -Text ''
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'refuses a character that <Encoding> does not have, and changes nothing' -ForEach @(
+            @{ Encoding = 'ascii'; Text = 'abé'; Position = '2' }
+            @{ Encoding = 'latin1'; Text = 'a€'; Position = '1' }
+            @{ Encoding = 'windows-1252'; Text = '日'; Position = '0' }
+            @{ Encoding = 'utf8'; Text = "x$([char]0xD800)y"; Position = '1' }
+            @{ Encoding = 'unicode'; Text = "x$([char]0xDC00)"; Position = '1' }
+        ) {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Text $Text -Encoding $Encoding } -Id InvalidBytes -Cmdlet Set-SnapshotBytes -Target $snapshot -Says "position $Position"
+            Get-SnapshotHex $snapshot | Should -BeExactly $original
+        }
+
+        It 'refuses a character that an encoding object would replace by a question mark' {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Text 'é' -Encoding ([System.Text.Encoding]::ASCII) } -Id InvalidBytes -Cmdlet Set-SnapshotBytes
+        }
+
+        It 'refuses an encoding that does not exist, and names some that do' -ForEach 'bogus', 99999, '' {
+            $encoding = $_
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Text 'a' -Encoding $encoding } -Id ParameterArgumentTransformationError -Cmdlet Set-SnapshotBytes -Says 'utf8', 'latin1'
+        }
+
+        It 'completes the encodings' {
+            $names = (TabExpansion2 -inputScript 'Set-SnapshotBytes $s 0 -Text x -Encoding ').CompletionMatches.CompletionText
+            $names | Should -Be 'utf8', 'ascii', 'latin1', 'unicode', 'bigendianunicode', 'utf32', 'bigendianutf32'
+        }
+
+        It 'completes an encoding that was begun' {
+            (TabExpansion2 -inputScript 'Set-SnapshotBytes $s 0 -Text x -Encoding LA').CompletionMatches.CompletionText | Should -Be 'latin1'
+        }
+    }
+
+    Context '-Fill' {
+        It 'writes a byte given as <Value> over the whole range' -ForEach @(
+            @{ Value = 0x90 }
+            @{ Value = 144 }
+            @{ Value = '90' }
+            @{ Value = '0x90' }
+            @{ Value = [byte]0x90 }
+        ) {
+            Set-SnapshotBytes $snapshot 2 -Fill $Value -Count 3
+            Get-SnapshotHex $snapshot 1 5 | Should -BeExactly '01 90 90 90 05'
+            $snapshot.ModifiedBytes | Should -Be 3
+        }
+
+        It 'fills more than it writes at a time' {
+            Resize-Snapshot $snapshot (3MB + 2)
+            Set-SnapshotBytes $snapshot 1 -Fill 'EE' -Count 3MB
+            $bytes = Get-SnapshotBytes $snapshot
+            $bytes[0], $bytes[1], $bytes[1MB], $bytes[1MB + 1], $bytes[3MB], $bytes[3MB + 1] | Should -Be 0, 0xEE, 0xEE, 0xEE, 0xEE, 0
+            [array]::IndexOf($bytes, [byte]0, 1, 3MB) | Should -Be -1
+        }
+
+        It 'fills nothing with a count of 0' {
+            Set-SnapshotBytes $snapshot 2 -Fill 0x90 -Count 0
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'takes 0x… for the count' {
+            Set-SnapshotBytes $snapshot 0 -Fill 0 -Count '0x10'
+            $snapshot.ModifiedBytes | Should -Be 16
+        }
+
+        It 'refuses <_> for a byte' -ForEach 256, -1, '90 90', '', 'x' {
+            $fill = $_
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Fill $fill -Count 4 } -Id InvalidBytes -Cmdlet Set-SnapshotBytes -Target $snapshot
+            $snapshot.IsModified | Should -BeFalse
+        }
+    }
+
+    Context '-Expect' {
+        It 'writes when the expected bytes stand there, given as <What>' -ForEach @(
+            @{ What = 'hex text'; Value = '10 11' }
+            @{ What = 'a byte array'; Value = [byte[]](16, 17) }
+            @{ What = 'numbers'; Value = 16, 17 }
+            @{ What = 'fewer bytes than are written'; Value = '10' }
+            @{ What = 'more bytes than are written'; Value = '10 11 12 13' }
+        ) {
+            Set-SnapshotBytes $snapshot 16 'AA BB' -Expect $Value
+            Get-SnapshotHex $snapshot 16 2 | Should -BeExactly 'AA BB'
+        }
+
+        It 'refuses when other bytes stand there, says which, and changes nothing' {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 16 'AA BB' -Expect '10 99' } -Id ExpectationFailed -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $file, 'offset 17', '11', '99'
+            $snapshot.IsModified | Should -BeFalse
+            Get-SnapshotHex $snapshot | Should -BeExactly $original
+        }
+
+        It 'goes with -Text' {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Text 'A' -Expect 'FF' } -Id ExpectationFailed -Cmdlet Set-SnapshotBytes -Target $snapshot
+            Set-SnapshotBytes $snapshot 0 -Text 'A' -Expect '00'
+            Get-SnapshotHex $snapshot 0 1 | Should -BeExactly '41'
+        }
+
+        It 'goes with -Fill' {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Fill 1 -Count 4 -Expect 'FF' } -Id ExpectationFailed -Cmdlet Set-SnapshotBytes -Target $snapshot
+            $snapshot.IsModified | Should -BeFalse
+            Set-SnapshotBytes $snapshot 0 -Fill 1 -Count 4 -Expect '00 01 02 03'
+            Get-SnapshotHex $snapshot 0 5 | Should -BeExactly '01 01 01 01 04'
+        }
+
+        It 'refuses to expect bytes past the end' {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 255 'AA' -Expect 'FF 00' } -Id OutOfRange -Cmdlet Set-SnapshotBytes -Target $snapshot
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'refuses an expectation that is no bytes' {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 'AA' -Expect 'zz' } -Id InvalidBytes -Cmdlet Set-SnapshotBytes -Target $snapshot
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'sees what was written before' {
+            Set-SnapshotBytes $snapshot 0 'AA'
+            Set-SnapshotBytes $snapshot 0 'BB' -Expect 'AA'
+            Get-SnapshotHex $snapshot 0 1 | Should -BeExactly 'BB'
+        }
+    }
+
+    Context 'the pipeline' {
+        It 'takes snapshots from the pipeline' {
+            $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin")
+            $snapshot, $other | Set-SnapshotBytes -Offset 0 -Bytes 'FF'
+            $snapshot, $other | ForEach-Object { Get-SnapshotHex $_ 0 1 } | Should -Be 'FF', 'FF'
+        }
+
+        It 'takes several snapshots as an argument' {
+            $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin")
+            @(Set-SnapshotBytes $snapshot, $other 0 'FF' -PassThru).Count | Should -Be 2
+            $other.ModifiedBytes | Should -Be 1
+        }
+
+        It 'takes the properties Snapshot, Offset, Bytes and Expect of what is piped to it' {
+            @(
+                [pscustomobject]@{ Snapshot = $snapshot; Offset = 0; Bytes = 'AA'; Expect = '00' }
+                [pscustomobject]@{ Snapshot = $snapshot; Offset = '0x10'; Bytes = [byte[]](1, 2); Expect = 16, 17 }
+            ) | Set-SnapshotBytes
+            Get-SnapshotHex $snapshot 0 1 | Should -BeExactly 'AA'
+            Get-SnapshotHex $snapshot 16 2 | Should -BeExactly '01 02'
+        }
+
+        It 'applies a patch written as CSV' {
+            "Offset,Bytes,Expect`n0x10,AA BB,10 11`n32,CC,20" | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $snapshot
+            Get-SnapshotHex $snapshot 16 2 | Should -BeExactly 'AA BB'
+            Get-SnapshotHex $snapshot 32 1 | Should -BeExactly 'CC'
+        }
+
+        # PowerShell gives an empty last field of the last line as null, any other as an empty string.
+        It 'applies rows of a patch that expect nothing, the last one too' {
+            "Offset,Bytes,Expect`n0x10,AA,10`n32,CC,`n33,DD,21`n34,EE," | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $snapshot
+            Get-SnapshotHex $snapshot 16 1 | Should -BeExactly 'AA'
+            Get-SnapshotHex $snapshot 32 3 | Should -BeExactly 'CC DD EE'
+        }
+
+        It 'does not carry the expectation of one row over to the next' {
+            @([pscustomobject]@{ Offset = 0; Bytes = 'AA'; Expect = '00' }, [pscustomobject]@{ Offset = 1; Bytes = 'BB' }) | Set-SnapshotBytes -Snapshot $snapshot
+            Get-SnapshotHex $snapshot 0 2 | Should -BeExactly 'AA BB'
+        }
+
+        It 'goes on after a row that it cannot apply' {
+            $rows = "Offset,Bytes`n0,AA`n999,BB`n1,zz`n2,CC" | ConvertFrom-Csv
+            $rows | Set-SnapshotBytes -Snapshot $snapshot -ErrorAction SilentlyContinue -ErrorVariable problems
+            $problems.FullyQualifiedErrorId | Should -Be 'OutOfRange,MmapSnapshot.SetSnapshotBytesCommand', 'InvalidBytes,MmapSnapshot.SetSnapshotBytesCommand'
+            Get-SnapshotHex $snapshot 0 3 | Should -BeExactly 'AA 01 CC'
+        }
+
+        It 'passes on only the snapshots that it wrote to' {
+            $short = Open-MmapSnapshot (New-TestFile "$folder/short" -Bytes 1)
+            $passed = @($short, $snapshot | Set-SnapshotBytes -Offset 8 -Bytes 'AA' -PassThru -ErrorAction SilentlyContinue)
+            $passed.Count | Should -Be 1
+            [object]::ReferenceEquals($passed[0], $snapshot) | Should -BeTrue
+        }
+    }
+
+    Context 'what it refuses' {
+        It 'refuses <What>, and changes nothing' -ForEach @(
+            @{ What = 'a negative offset'; Offset = -1; Says = 'offset -1 is negative' }
+            @{ What = 'an offset past the end'; Offset = 257; Says = 'offset 257 is past the end' }
+            @{ What = 'bytes that reach past the end'; Offset = 255; Says = '2 bytes from offset 255 reach past the end' }
+            @{ What = 'bytes at the end'; Offset = 256; Says = '2 bytes from offset 256' }
+            @{ What = 'the highest offset there is'; Offset = [long]::MaxValue; Says = '9223372036854775807' }
+            @{ What = 'an offset just below the highest'; Offset = [long]::MaxValue - 1; Says = '9223372036854775806' }
+            @{ What = 'the lowest offset there is'; Offset = [long]::MinValue; Says = 'negative' }
+        ) {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot $Offset 'AA BB' } -Id OutOfRange -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $file, $Says
+            $snapshot.IsModified | Should -BeFalse
+            Get-SnapshotHex $snapshot | Should -BeExactly $original
+        }
+
+        It 'refuses to fill with <What>, and changes nothing' -ForEach @(
+            @{ What = 'a negative count'; Offset = 0; Count = -1 }
+            @{ What = 'a count past the end'; Offset = 250; Count = 7 }
+            @{ What = 'the highest count there is'; Offset = 1; Count = [long]::MaxValue }
+            @{ What = 'the highest offset and count there are'; Offset = [long]::MaxValue; Count = [long]::MaxValue }
+        ) {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot $Offset -Fill 1 -Count $Count } -Id OutOfRange -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $file
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'refuses a read-only snapshot' {
+            $readOnly = Open-MmapSnapshot $file -ReadOnly
+            Assert-SnapshotError { Set-SnapshotBytes $readOnly 0 'AA' } -Id ReadOnlySnapshot -Cmdlet Set-SnapshotBytes -Target $readOnly -Says $file
+            Assert-SnapshotError { Set-SnapshotBytes $readOnly 0 -Fill 1 -Count 1 } -Id ReadOnlySnapshot -Cmdlet Set-SnapshotBytes -Target $readOnly
+            Get-SnapshotHex $readOnly | Should -BeExactly $original
+        }
+
+        It 'refuses a closed snapshot' {
+            Close-MmapSnapshot $snapshot
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 'AA' } -Id SnapshotClosed -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $file
+        }
+
+        It 'refuses a piped object that is no snapshot' {
+            Assert-SnapshotError { Get-Item -LiteralPath $file | Set-SnapshotBytes -Offset 0 -Bytes 'AA' } -Id InputObjectNotBound -Cmdlet Set-SnapshotBytes
+        }
+
+        It 'refuses an argument that is no snapshot' {
+            Assert-SnapshotError { Set-SnapshotBytes -Snapshot $file -Offset 0 -Bytes 'AA' } -Id CannotConvertArgumentNoMessage -Cmdlet Set-SnapshotBytes
+        }
+
+        It 'refuses a snapshot that arrived from another process' {
+            $plain = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($snapshot))
+            Assert-SnapshotError { $plain | Set-SnapshotBytes -Offset 0 -Bytes 'AA' } -Id InputObjectNotBound -Cmdlet Set-SnapshotBytes
+        }
+
+        It 'refuses <What> together' -ForEach @(
+            @{ What = '-Bytes and -Text'; Arguments = @{ Bytes = 'AA'; Text = 'a' } }
+            @{ What = '-Bytes and -Encoding'; Arguments = @{ Bytes = 'AA'; Encoding = 'utf8' } }
+            @{ What = '-Bytes and -Fill'; Arguments = @{ Bytes = 'AA'; Fill = 1; Count = 1 } }
+            @{ What = '-Text and -Fill'; Arguments = @{ Text = 'a'; Fill = 1; Count = 1 } }
+            @{ What = '-Text and -Count'; Arguments = @{ Text = 'a'; Count = 1 } }
+        ) {
+            { Set-SnapshotBytes $snapshot 0 @Arguments } | Should -Throw -ErrorId 'AmbiguousParameterSet,MmapSnapshot.SetSnapshotBytesCommand'
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'can be caught with -ErrorAction Stop' {
+            { Set-SnapshotBytes $snapshot 257 'AA' -ErrorAction Stop } | Should -Throw -ErrorId 'OutOfRange,MmapSnapshot.SetSnapshotBytesCommand'
+        }
+    }
+
+    It 'has help that names its parameters' {
+        Get-Help -Name Set-SnapshotBytes | Out-String | Should -BeLike '*-Text*-Fill*'
+    }
+}
+
+Describe 'Set-SnapshotBytes in a large file on <Label>' -ForEach (Get-TestFileSystem xfs, ext4) {
+    Context 'beyond 4 GiB' -Skip:(-not $Mounted) {
+        BeforeEach {
+            $folder = New-Workspace -On $Mount
+            $large = New-SparseFile "$folder/large" -Length 5GB
+            $snapshot = Open-MmapSnapshot $large
+        }
+
+        AfterEach {
+            Remove-Workspace $folder
+        }
+
+        It 'takes the literal 0xFFFFFFFF for 4294967295, not for -1' {
+            Set-SnapshotBytes $snapshot -Offset 0xFFFFFFFF -Bytes '90 90'
+            Get-SnapshotHex $snapshot 4294967294 4 | Should -BeExactly '00 90 90 00'
+        }
+
+        It 'saves what was written there, and leaves the holes' {
+            Set-SnapshotBytes $snapshot 0xFFFFFFFF -Text 'MARK'
+            Save-Snapshot $snapshot -Close
+            Invoke-Shell 'dd if="$1" bs=1 skip=4294967295 count=4 status=none' $large | Should -BeExactly 'MARK'
+            (Get-Item -LiteralPath $large).Length | Should -Be 5GB
+            [long](Invoke-Shell 'stat -c %b "$1"' $large) * 512 | Should -BeLessThan 1MB
+        }
+
+        It 'refuses an offset past the end of 5 GiB' {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0x140000000 'AA' } -Id OutOfRange -Cmdlet Set-SnapshotBytes -Target $snapshot -Says '5368709120'
+        }
+    }
+}

@@ -1,0 +1,37 @@
+// The fault matrix: tries to lose a byte.
+//
+//     MmapSnapshot.Faults [--short] [--only CLASS]   the classes of faults, on every filesystem below $MMAPSNAPSHOT_RIG
+//     MmapSnapshot.Faults victim FOLDER              the process that the faults happen to (started by the former)
+//
+// The classes are calls, kills, writers, threads and shutdowns.
+// It ends with a table of what was tried and lost, and with totals of its lines, a line that lost nothing being one passed.
+
+using MmapSnapshot.Faults;
+
+if (args is ["victim", var folder]) return Victim.Run(folder);
+
+bool isShort = args.Contains("--short");
+string? rig = Environment.GetEnvironmentVariable("MMAPSNAPSHOT_RIG");
+string[] mounts = rig is not null && Directory.Exists(rig) ? [.. Rig.Mounts(rig)] : [];
+if (rig is null || mounts.Length == 0 || !Rig.HasStrace())
+{
+    Console.WriteLine("THE FAULT MATRIX WAS NOT TRIED: it takes root, mounted filesystems and strace.");
+    Console.WriteLine("Fault matrix: 0 passed, 0 failed, 1 skipped");
+    return 0;
+}
+
+var report = new Report();
+int only = Array.IndexOf(args, "--only");
+bool IsWanted(string name) => only < 0 || args.ElementAtOrDefault(only + 1) == name;
+foreach (string mount in mounts)
+{
+    if (IsWanted("calls")) SyscallFailures.Try(mount, report, isShort ? SyscallFailures.ShortList : SyscallFailures.FullList);
+    if (IsWanted("kills")) Kills.Try(mount, report);
+    if (IsWanted("writers")) RacingWriters.Try(mount, report, snapshots: isShort ? 10 : 200);
+    if (IsWanted("threads")) ThreadRaces.Try(mount, report, isShort ? TimeSpan.FromSeconds(1) : TimeSpan.FromSeconds(30));
+}
+if (IsWanted("shutdowns")) Shutdowns.Try(rig, report, rounds: isShort ? 4 : 50);
+
+Console.WriteLine();
+report.Print(Console.Out);
+return report.Losses == 0 ? 0 : 1;

@@ -1,0 +1,177 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace MmapSnapshot.Faults;
+
+/// <summary>
+/// The filesystem is shut down, or its disk is frozen in a copy, at a random moment of a save of a file in 20,000 pieces. When
+/// it is mounted again the file is the old one or the new one, and new if the save had returned.
+/// </summary>
+internal static partial class Shutdowns
+{
+    private const int Pieces = 20_000, PieceLength = 4096, Spacing = 8192;
+
+    private const long Length = (long)Pieces * Spacing;
+
+    /// <summary>XFS_IOC_GOINGDOWN and EXT4_IOC_SHUTDOWN are the same number; flags as follows.</summary>
+    private const uint GoingDown = 0x8004587d;
+
+    /// <summary>XFS_FSOP_GOING_FLAGS_LOGFLUSH and _NOLOGFLUSH: with what is in the log in memory, or without, as in a power cut.</summary>
+    private static readonly uint[] _flags = [1, 2, 2];
+
+    internal static void Try(string rig, Report report, int rounds)
+    {
+        // Filesystems of their own: those of the rig lie on one another.
+        string own = rig + "-shutdown";
+        string[] names = ["xfs", "xfs-exchange", "ext4"];
+        Rig.Shell("\"$@\"", [Rig.Script, "up", own, .. names]);
+        try
+        {
+            foreach (string name in names.Where(name => Directory.Exists(Path.Join(own, name)))) TryShutdown(own, name, report, rounds);
+            if (Directory.Exists(Path.Join(own, "xfs"))) TryFrozenDisk(own, report, rounds);
+        }
+        finally
+        {
+            Rig.Shell("\"$@\"", Rig.Script, "down", own);
+        }
+    }
+
+    private static void TryShutdown(string own, string name, Report report, int rounds)
+    {
+        var line = report.Begin("shutdown", name);
+        string mount = Path.Join(own, name), path = Path.Join(mount, "file");
+        var random = new Random(1);
+        double saveTime = 0;
+        for (int round = -1; round < rounds; round++)
+        {
+            Prepare(mount, path);
+            bool saved;
+            using (var victim = new VictimProcess(mount))
+            {
+                victim.Send($"save {path}");
+                var answer = victim.ReceiveAsync();
+                if (round < 0)
+                {
+                    // The first round only tells how long it takes.
+                    saveTime = double.Parse(answer.Result!.Split(' ')[1], CultureInfo.InvariantCulture);
+                    continue;
+                }
+                saved = WaitSome(random, saveTime, round, answer);
+                Shutdown(mount, _flags[round % _flags.Length]);
+            }
+            Rig.Shell("\"$@\"", Rig.Script, "remount", own, name);
+            line.Case(injected: true, Judge(path, saved, $"round {round}"));
+        }
+    }
+
+    /// <summary>btrfs on an image that lies on XFS: a clone of the image is the disk at one instant, as a power cut leaves it.</summary>
+    private static void TryFrozenDisk(string own, Report report, int rounds)
+    {
+        var line = report.Begin("frozen disk", "btrfs");
+        string image = Path.Join(own, "xfs/btrfs.img"), frozen = Path.Join(own, "xfs/frozen.img"), mount = Path.Join(own, "btrfs"), path = Path.Join(mount, "file");
+        var random = new Random(2);
+        double saveTime = 0;
+        for (int round = -1; round < rounds; round++)
+        {
+            Rig.Shell("mkdir -p \"$2\"; rm -f \"$1\"; truncate -s 400M \"$1\"; mkfs.btrfs -q \"$1\"; mount -o loop \"$1\" \"$2\"", image, mount);
+            bool saved;
+            try
+            {
+                Prepare(mount, path);
+                using var victim = new VictimProcess(mount);
+                victim.Send($"save {path}");
+                var answer = victim.ReceiveAsync();
+                if (round < 0)
+                {
+                    saveTime = double.Parse(answer.Result!.Split(' ')[1], CultureInfo.InvariantCulture);
+                    continue;
+                }
+                saved = WaitSome(random, saveTime, round, answer);
+                Rig.Shell("cp --reflink=always \"$1\" \"$2\"", image, frozen);
+                _ = answer.Result; // the save goes on with the disk that was not frozen
+            }
+            finally
+            {
+                Rig.Shell("umount \"$1\"", mount);
+            }
+            Rig.Shell("mount -o loop \"$1\" \"$2\"", frozen, mount);
+            try
+            {
+                line.Case(injected: true, Judge(path, saved, $"round {round}"));
+            }
+            finally
+            {
+                Rig.Shell("umount \"$1\"; rm -f \"$2\"", mount, frozen);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Waits for a random part of the time that opening, patching and saving take, or, each fourth time, until the save has
+    /// returned; and tells whether it has.
+    /// </summary>
+    private static bool WaitSome(Random random, double saveTime, int round, Task<string?> answer)
+    {
+        if (round % 4 == 3) answer.Wait();
+        else Thread.Sleep((int)(random.NextDouble() * saveTime));
+        return answer.IsCompletedSuccessfully && answer.Result!.StartsWith("saved", StringComparison.Ordinal);
+    }
+
+    private static void Prepare(string mount, string path)
+    {
+        foreach (string left in Directory.EnumerateFiles(mount)) File.Delete(left);
+        using var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite);
+        var piece = new byte[PieceLength];
+        for (int i = 0; i < Pieces; i++)
+        {
+            Array.Fill(piece, (byte)(1 + (i % 250)));
+            RandomAccess.Write(file, piece, (long)i * Spacing);
+        }
+        RandomAccess.SetLength(file, Length);
+        Rig.Shell("sync -f \"$1\"", path);
+    }
+
+    private static string? Judge(string path, bool saved, string round)
+    {
+        using var file = File.OpenHandle(path);
+        if (RandomAccess.GetLength(file) != Length) return $"{round}: the file has another length";
+        int old = 0, patched = 0;
+        var piece = new byte[PieceLength];
+        for (int i = 0; i < Pieces; i++)
+        {
+            RandomAccess.Read(file, piece, (long)i * Spacing);
+            var rest = piece.AsSpan();
+            if ((long)i * Spacing % Victim.Stride == 0)
+            {
+                if (rest.StartsWith(Specimen.FirstPatch))
+                {
+                    patched++;
+                    rest = rest[Specimen.FirstPatch.Length..];
+                }
+                else
+                {
+                    old++;
+                }
+            }
+            if (rest.IndexOfAnyExcept((byte)(1 + (i % 250))) >= 0) return $"{round}: piece {i} is damaged";
+        }
+        if (old > 0 && patched > 0) return $"{round}: the file is a mix, {old} places old and {patched} new";
+        return saved && patched == 0 ? $"{round}: the save had returned, and the file is old" : null;
+    }
+
+    private static unsafe void Shutdown(string mount, uint flags)
+    {
+        using var folder = OpenFolder(mount);
+        if (Ioctl(folder, GoingDown, &flags) != 0) throw new InvalidOperationException($"shutdown of {mount}: errno {Marshal.GetLastPInvokeError()}");
+    }
+
+    private static SafeFileHandle OpenFolder(string path)
+    {
+        int descriptor = Mono.Unix.Native.Syscall.open(path, Mono.Unix.Native.OpenFlags.O_RDONLY | Mono.Unix.Native.OpenFlags.O_DIRECTORY);
+        return new SafeFileHandle(descriptor, ownsHandle: true);
+    }
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    private static unsafe partial int Ioctl(SafeFileHandle file, nuint request, uint* argument);
+}

@@ -1,0 +1,54 @@
+using System.Globalization;
+
+namespace MmapSnapshot.Faults;
+
+/// <summary>Every system call of open, set and save fails once, with every errno.</summary>
+internal static class SyscallFailures
+{
+    internal static readonly string[] FullList = ["EIO", "ENOSPC", "EINTR", "EMFILE", "ENOMEM", "EACCES", "EROFS", "EDQUOT"];
+
+    internal static readonly string[] ShortList = ["EIO", "ENOSPC", "EINTR"];
+
+    internal static void Try(string mount, Report report, string[] errnos)
+    {
+        var line = report.Begin("a system call fails", Rig.NameOf(mount));
+        var specimen = new Specimen(mount, "failures");
+        var victim = new VictimProcess(mount);
+        try
+        {
+            foreach (var call in Recording.Take(victim, specimen))
+            {
+                foreach (string errno in errnos)
+                {
+                    specimen.Renew();
+                    var (answer, trace) = victim.SendTraced(
+                        $"case {specimen.Path}", "-e", $"trace={call.Name}", "-e", $"inject={call.Name}:error={errno}:when={call.Number}");
+                    bool injected = trace.Any(entry => entry.Contains("(INJECTED)", StringComparison.Ordinal));
+                    string? loss = Judge(specimen, answer);
+                    line.Case(injected, loss is null ? null : $"{call} {errno}: {loss}");
+                    if (answer is not null) continue;
+                    victim.Dispose();
+                    victim = new VictimProcess(mount);
+                }
+            }
+        }
+        finally
+        {
+            victim.Dispose();
+            Directory.Delete(specimen.Folder, recursive: true);
+        }
+    }
+
+    private static string? Judge(Specimen specimen, string? answer)
+    {
+        if (answer is null) return "the process died";
+        if (answer.Split('|') is not [var saved, var descriptors, var mappings, var outcome, var usable]) return $"the victim said '{answer}'";
+        if (outcome.StartsWith("UNDOCUMENTED", StringComparison.Ordinal)) return outcome;
+        if (specimen.Judge(reached: -1) is { } damage) return $"{damage} ({outcome})";
+        if (outcome == "ok" && specimen.Judge(reached: int.Parse(saved, CultureInfo.InvariantCulture)) is { } wrong) return wrong;
+        if (usable != "yes") return $"after {outcome} the snapshot is of no use: {usable}";
+        if (descriptors != "0") return $"{descriptors} descriptors were left after {outcome}";
+        if (mappings != "0") return $"{mappings} mappings were left after {outcome}";
+        return specimen.Strangers() is { Length: > 0 } left ? $"{left[0]} was left after {outcome}" : null;
+    }
+}
