@@ -245,6 +245,57 @@ public sealed class ConflictTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_write_at_any_moment_of_the_opening_is_in_the_snapshot_or_a_conflict(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", Old);
+        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        using var start = new Barrier(2);
+        var random = new Random(5);
+        const int Rounds = 200;
+        var moments = Enumerable.Range(0, Rounds).Select(_ => random.Next(3000)).ToArray();
+        var writer = new Thread(() =>
+        {
+            foreach (int moment in moments)
+            {
+                start.SignalAndWait();
+                Thread.SpinWait(moment);
+                RandomAccess.Write(file, BitConverter.GetBytes(moment), 0);
+                start.SignalAndWait();
+            }
+        })
+        {
+            IsBackground = true,
+        };
+        writer.Start();
+        int lost = 0;
+        for (int round = 0; round < Rounds; round++)
+        {
+            start.SignalAndWait();
+            Snapshot? snapshot = null;
+            var refused = Record.Exception(() => snapshot = Snapshot.Open(path));
+            start.SignalAndWait();
+            if (snapshot is null)
+            {
+                Assert.Equal(SnapshotError.SourceChanging, Assert.IsType<SnapshotException>(refused).Error);
+                continue;
+            }
+            using (snapshot)
+            {
+                var there = new byte[Old.Length];
+                RandomAccess.Read(file, there, 0);
+                if (Bytes.In(snapshot).AsSpan().SequenceEqual(there)) continue;
+                // In place: another process that has the file open is a conflict for a replacement anyway.
+                snapshot.Write(4, "x"u8);
+                if (Record.Exception(() => snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace, NoFlush = true })) is null) lost++;
+            }
+        }
+        writer.Join();
+        Assert.Equal(0, lost);
+    }
+
     /// <summary>ramfs is one of the filesystems whose clock stands still for milliseconds even on kernels that could do better.</summary>
     [Fact]
     public void A_change_within_one_tick_of_a_coarse_clock_is_a_conflict()

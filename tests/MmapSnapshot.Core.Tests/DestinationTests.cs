@@ -85,6 +85,20 @@ public sealed class DestinationTests
 
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_file_that_appears_while_the_copy_is_made_stays(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var source = Workspace.On(fileSystem is FileSystems.Xfs or FileSystems.OverlayXfs ? FileSystems.Btrfs : FileSystems.Xfs);
+        using var snapshot = Snapshot.Open(source.Write("file", "text"));
+        string other = workspace.PathOf("other");
+        var options = new CommitOptions { Destination = other, Progress = new Listener(_ => File.WriteAllText(other, "theirs")) };
+        Expect.Error(SnapshotError.DestinationExists, () => snapshot.Commit(options));
+        Assert.Equal("theirs", File.ReadAllText(other));
+        Assert.Equal(["other"], workspace.Names());
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
     public void With_Force_a_file_that_exists_gets_the_bytes_and_keeps_its_metadata(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);

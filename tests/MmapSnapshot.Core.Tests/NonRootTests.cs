@@ -111,6 +111,7 @@ public sealed class NonRootTests
                 Shell.Run("for folder in /tmp \"$1\"; do mount --rbind \"$folder\" \"$folder\"; mount -o remount,bind,ro \"$folder\"; done", workspace.Folder);
                 using var snapshot = Snapshot.Open(path);
                 Assert.Equal("memory", snapshot.BackingLocation);
+                Assert.False(Descriptors.IsInherited(Assert.Single(Descriptors.In("/memfd:mmap-snapshot"))));
                 Assert.Equal(bytes, Bytes.In(snapshot));
                 snapshot.Write(0, "x"u8);
                 snapshot.Resize(200_000);
