@@ -24,7 +24,7 @@ internal sealed class OffsetTransformationAttribute : ArgumentTransformationAttr
         return text.Length > 0
             && LanguagePrimitives.TryConvertTo(inputData, CultureInfo.InvariantCulture, out decimal number)
             && number == decimal.Truncate(number)
-            && number is > long.MinValue and <= long.MaxValue
+            && number is >= long.MinValue and <= long.MaxValue
             ? (long)number
             : ValidOffsetAttribute.Nonsense;
     }
@@ -33,7 +33,8 @@ internal sealed class OffsetTransformationAttribute : ArgumentTransformationAttr
 /// <summary>Refuses what <see cref="OffsetTransformationAttribute"/> could not make sense of; PowerShell's message names the parameter.</summary>
 internal sealed class ValidOffsetAttribute : ValidateArgumentsAttribute
 {
-    internal const long Nonsense = long.MinValue;
+    /// <summary>A number that stands for none. (Meant as one it would be refused too, as all negative ones are.)</summary>
+    internal const long Nonsense = -0x4E6F6E73656E7365;
 
     protected override void Validate(object arguments, EngineIntrinsics engineIntrinsics)
     {
