@@ -2,17 +2,13 @@
 
 Set-StrictMode -Version 3
 
-BeforeDiscovery {
-    Import-Module -Name "$PSScriptRoot/Support.psm1"
-    $needsRoot = [bool](Get-Obstacle -Root)
-    $needsImage = [bool](Get-Obstacle -Root -Program mkfs.ext4, xfs_io)
-    $needsNobody = [bool](Get-NobodyObstacle)
-}
-
 BeforeAll {
     Set-StrictMode -Version 3
     $ErrorActionPreference = 'Stop'
     Import-Module -Name "$PSScriptRoot/Support.psm1"
+    $needsRoot = Get-Obstacle -Root
+    $needsImage = Get-Obstacle -Root -Program mkfs.ext4, xfs_io
+    $needsNobody = (Get-NobodyObstacle) ?? (Get-Obstacle -Program setcap)
     $seen = [System.Collections.Generic.HashSet[string]]::new()
 
     # As Assert-SnapshotError, for an error that the kernel is behind: the message and the exception name its errno.
@@ -65,7 +61,8 @@ Describe 'The error id' {
         Assert-Error { Open-MmapSnapshot $folder } NotARegularFile Open-MmapSnapshot $folder $folder
     }
 
-    It 'AccessDenied: the file is immutable' -Skip:$needsRoot {
+    It 'AccessDenied: the file is immutable' {
+        Skip-When $needsRoot
         Set-SnapshotBytes $snapshot 0 'FF'
         Invoke-Shell 'chattr +i "$1"' $file
         try {
@@ -79,7 +76,8 @@ Describe 'The error id' {
         Get-FileHex $file | Should -BeExactly $original
     }
 
-    It 'AccessDenied: the filesystem is mounted read-only' -Skip:$needsRoot {
+    It 'AccessDenied: the filesystem is mounted read-only' {
+        Skip-When $needsRoot
         Invoke-Shell 'mkdir "$1/ro"; mount -t tmpfs -o size=1m tmpfs "$1/ro"; echo text > "$1/ro/f"; mount -o remount,ro "$1/ro"' $folder
         try {
             $readOnly = Open-MmapSnapshot "$folder/ro/f"
@@ -153,7 +151,8 @@ Describe 'The error id' {
         Assert-Error { Set-SnapshotBytes $snapshot 0 'FF' -Expect 'FF' } ExpectationFailed Set-SnapshotBytes $snapshot $file
     }
 
-    It 'NoSpace: the disk is full' -Skip:$needsRoot {
+    It 'NoSpace: the disk is full' {
+        Skip-When $needsRoot
         Invoke-Shell 'mkdir "$1/small"; mount -t tmpfs -o size=1m tmpfs "$1/small"; truncate -s 4M "$1/small/f"' $folder
         try {
             $full = Open-MmapSnapshot "$folder/small/f"
@@ -165,7 +164,8 @@ Describe 'The error id' {
         }
     }
 
-    It 'NoSpace: a fill takes back what it has done' -Skip:$needsRoot {
+    It 'NoSpace: a fill takes back what it has done' {
+        Skip-When $needsRoot
         Invoke-Shell 'mkdir "$1/small"; mount -t tmpfs -o size=3m tmpfs "$1/small"; truncate -s 8M "$1/small/f"' $folder
         try {
             $full = Open-MmapSnapshot "$folder/small/f"
@@ -185,7 +185,8 @@ Describe 'The error id' {
         Assert-KernelError { Open-MmapSnapshot -LiteralPath $path } ReadFailed Open-MmapSnapshot $path $path EIO 5
     }
 
-    It 'WriteFailed and ReadFailed: the filesystem was shut down' -Skip:$needsImage {
+    It 'WriteFailed and ReadFailed: the filesystem was shut down' {
+        Skip-When $needsImage
         Invoke-Shell 'truncate -s 16M "$1/image"; mkfs.ext4 -q "$1/image"; mkdir "$1/disk"; mount -o loop "$1/image" "$1/disk"; echo text > "$1/disk/f"' $folder
         try {
             $lost = Open-MmapSnapshot "$folder/disk/f"
@@ -229,10 +230,11 @@ Describe 'The error id' {
         Assert-Error { Save-Snapshot $linked -Method Replace } HardLinked Save-Snapshot $linked $file
     }
 
-    It '<Id>' -Skip:$needsNobody -ForEach @(
+    It '<Id>' -ForEach @(
         @{ Id = 'OwnerNotPreservable'; Script = 'chown 1000:1000 "$1"; chmod 666 "$1"' }
         @{ Id = 'AttributesNotPreservable'; Script = 'chown 65534:65534 "$1"; setcap cap_net_raw=ep "$1"' }
     ) {
+        Skip-When $needsNobody
         Invoke-Shell $Script $file
         $answer = Invoke-FreshPowerShell -As Nobody -Arguments $file {
             $snapshot = Open-MmapSnapshot $args[0]
@@ -272,7 +274,8 @@ Describe 'The error id' {
         Assert-Error { Open-MmapSnapshot Env:PATH } NotSupported Open-MmapSnapshot 'Env:PATH' 'Env:PATH'
     }
 
-    It 'NotSupported: the file is a mount point' -Skip:$needsRoot {
+    It 'NotSupported: the file is a mount point' {
+        Skip-When $needsRoot
         $mounted = New-TestFile "$folder/mounted"
         Invoke-Shell 'mount --bind "$1" "$2"' $file $mounted
         try {
@@ -285,7 +288,10 @@ Describe 'The error id' {
         }
     }
 
-    It 'is of every kind there is, each of them met above' -Skip:($needsImage -or $needsNobody) {
+    # Looks back on all the tests above: it fails when it is run without them.
+    It 'is of every kind there is, each of them met above' {
+        Skip-When $needsImage
+        Skip-When $needsNobody
         [MmapSnapshot.SnapshotError].GetEnumNames() | Where-Object { -not $seen.Contains($_) } | Should -BeNullOrEmpty
     }
 }

@@ -143,8 +143,8 @@ Describe 'Get-SnapshotBytes' {
             @{ What = 'the highest offset there is'; Offset = [long]::MaxValue; Count = 1; Says = '9223372036854775807' }
             @{ What = 'the highest count there is'; Offset = 1; Count = [long]::MaxValue; Says = '9223372036854775807' }
             @{ What = 'the highest offset and count there are'; Offset = [long]::MaxValue; Count = [long]::MaxValue; Says = '9223372036854775807' }
-            @{ What = 'the lowest offset there is'; Offset = [long]::MinValue; Count = 1; Says = 'negative' }
-            @{ What = 'the lowest count there is'; Offset = 1; Count = [long]::MinValue; Says = 'negative' }
+            @{ What = 'the lowest offset there is'; Offset = [long]::MinValue + 1; Count = 1; Says = 'negative' }
+            @{ What = 'the lowest count there is'; Offset = 1; Count = [long]::MinValue + 1; Says = 'negative' }
         ) {
             Assert-SnapshotError { Get-SnapshotBytes $snapshot $Offset $Count } -Id OutOfRange -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $file, $Says, '256 bytes'
         }

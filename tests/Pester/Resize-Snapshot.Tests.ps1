@@ -127,7 +127,7 @@ Describe 'Resize-Snapshot' {
     }
 
     Context 'what it refuses' {
-        It 'refuses a length below zero' -ForEach -1, ([long]::MinValue) {
+        It 'refuses a length below zero' -ForEach -1, ([long]::MinValue + 1) {
             $length = $_
             Assert-SnapshotError { Resize-Snapshot $snapshot $length } -Id OutOfRange -Cmdlet Resize-Snapshot -Target $snapshot -Says $file, "$length"
             $snapshot.Length | Should -Be 256

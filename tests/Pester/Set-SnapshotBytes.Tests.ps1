@@ -429,7 +429,7 @@ Describe 'Set-SnapshotBytes' {
             @{ What = 'bytes at the end'; Offset = 256; Says = '2 bytes from offset 256' }
             @{ What = 'the highest offset there is'; Offset = [long]::MaxValue; Says = '9223372036854775807' }
             @{ What = 'an offset just below the highest'; Offset = [long]::MaxValue - 1; Says = '9223372036854775806' }
-            @{ What = 'the lowest offset there is'; Offset = [long]::MinValue; Says = 'negative' }
+            @{ What = 'the lowest offset there is'; Offset = [long]::MinValue + 1; Says = 'negative' }
         ) {
             Assert-SnapshotError { Set-SnapshotBytes $snapshot $Offset 'AA BB' } -Id OutOfRange -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $file, $Says
             $snapshot.IsModified | Should -BeFalse

@@ -100,6 +100,17 @@ function Get-NobodyObstacle {
 
 <#
 .SYNOPSIS
+    Skips the test it is called from, and says why, if there is an obstacle.
+#>
+function Skip-When {
+    [CmdletBinding()]
+    param([Parameter(Position = 0)] [AllowEmptyString()] [AllowNull()] [string] $Obstacle)
+
+    if ($Obstacle) { Set-ItResult -Skipped -Because $Obstacle }
+}
+
+<#
+.SYNOPSIS
     Makes an empty folder, on a filesystem or in the temporary folder, that other users may write to; returns its path.
 #>
 function New-Workspace {

@@ -95,7 +95,8 @@ Describe 'A user without privileges<_>' -ForEach $because {
             Get-FileHex $file | Should -BeExactly $original
         }
 
-        It 'is told that capabilities cannot be kept' -Skip:([bool](Get-Obstacle -Program setcap)) {
+        It 'is told that capabilities cannot be kept' {
+            Skip-When (Get-Obstacle -Program setcap)
             Invoke-Shell 'chown 65534:65534 "$1"; setcap cap_net_raw=ep "$1"' $file
             $answer = @(Invoke-FreshPowerShell -As Nobody -Arguments $file {
                 Open-MmapSnapshot $args[0] | Set-SnapshotBytes -Offset 0 -Bytes 'FF' -PassThru | Save-Snapshot
