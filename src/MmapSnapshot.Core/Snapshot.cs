@@ -477,22 +477,22 @@ public sealed class Snapshot : IDisposable
         using var rollback = count <= FillWindow
             ? null
             : Rollback.Take(_file, new ByteRange(offset, count), _length, PrivateFile.CreateAnywhere(_folder, scratchPath: null), Path, progress);
-        long done = 0;
-        try
+        var modifiedBefore = _modified.ToArray();
+        for (long done = 0; done < count;)
         {
-            while (done < count)
+            progress.Advance(done);
+            var errno = WriteOrRestore(offset + done, pattern.AsSpan(0, (int)Math.Min(pattern.Length, count - done)), out int changed);
+            MarkModified(offset + done, changed);
+            done += changed;
+            if (errno == 0) continue;
+            if (rollback is not null && rollback.TryRestore(new ByteRange(offset, done)))
             {
-                progress.Advance(done);
-                var errno = WriteOrRestore(offset + done, pattern.AsSpan(0, (int)Math.Min(pattern.Length, count - done)), out int changed);
-                done += changed;
-                if (errno == 0) continue;
-                if (rollback is not null && rollback.TryRestore(new ByteRange(offset, done))) done = 0;
-                throw NotWritten(errno, new ByteRange(offset, count), done);
+                done = 0;
+                _modified.Clear();
+                foreach (var range in modifiedBefore) MarkModified(range.Offset, range.Length);
+                UpdateModified();
             }
-        }
-        finally
-        {
-            MarkModified(offset, done);
+            throw NotWritten(errno, new ByteRange(offset, count), done);
         }
     }
 

@@ -88,6 +88,9 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
         }
     }
 
+    /// <summary>PowerShell's current folder, or the last one if it is elsewhere now.</summary>
+    private protected string CurrentFileSystemLocation => SessionState.Path.CurrentFileSystemLocation.ProviderPath;
+
     private string[] ResolveWildcards(string path)
     {
         try
@@ -95,6 +98,11 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
             var resolved = SessionState.Path.GetResolvedProviderPathFromPSPath(path, out var provider);
             ThrowUnlessFileSystem(path, provider);
             return resolved.Count > 0 ? [.. resolved] : throw ErrorFactory.NoSuchFile(path, "matches no file");
+        }
+        catch (ItemNotFoundException) when (!WildcardPattern.ContainsWildcardCharacters(path))
+        {
+            // It may be there, in a folder that may not be entered: opening it tells.
+            return [ResolveLiteral(path)];
         }
         catch (Exception exception) when (exception is ItemNotFoundException or DriveNotFoundException or ProviderNotFoundException)
         {

@@ -272,7 +272,7 @@ Describe 'Set-SnapshotBytes' {
 
         It 'completes the encodings' {
             $names = (TabExpansion2 -inputScript 'Set-SnapshotBytes $s 0 -Text x -Encoding ').CompletionMatches.CompletionText
-            $names | Should -Be 'utf8', 'ascii', 'latin1', 'unicode', 'bigendianunicode', 'utf32', 'bigendianutf32'
+            $names | Should -Be 'utf8', 'utf8NoBOM', 'ascii', 'latin1', 'unicode', 'bigendianunicode', 'utf32', 'bigendianutf32'
         }
 
         It 'completes an encoding that was begun' {

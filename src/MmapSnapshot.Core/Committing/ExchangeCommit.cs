@@ -30,13 +30,13 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
         if (known.LosesPrivilegesOnWrite) return Refuse("the file has capabilities, or is setuid or setgid, which an exchange takes off");
 
         string path = target.Path;
+        CheckConflict(target, target.Find()); // before it is opened: by now it may be something else than a file
         var errno = target.Open(OpenMode.ReadWrite, out var file);
         using (file)
         {
             if (errno != 0) return Refuse($"the file cannot be opened for writing ({Failure.Describe(errno)})");
             var now = FileStatus.Of(file, path);
-            Overridden = target.Conflict(now);
-            if (Overridden is not null && !options.Force) throw target.Refused(Overridden);
+            CheckConflict(target, now);
 
             // A clone, not the snapshot's own file: that will hold the old bytes.
             if (Kernel.OpenTmpFile(target.Folder.Handle, out var clone) is not 0 and var created)
@@ -62,6 +62,12 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
 
             return Baseline.TryOf(file) ?? new Baseline(now, Freshness: null);
         }
+    }
+
+    private void CheckConflict(CommitTarget target, FileStatus? now)
+    {
+        Overridden = target.Conflict(now);
+        if (Overridden is not null && !options.Force) throw target.Refused(Overridden);
     }
 
     private Errno Exchange(SafeFileHandle clone, SafeFileHandle file, in XfsFreshness sampled)

@@ -22,8 +22,14 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
     {
         string path = target.Path;
         using var alone = SaverLock.Take(target, cancellation);
-        if (target.Find() is not { } found) throw target.Refused("it was deleted since the snapshot was opened");
-        if (!found.IsRegular && !options.Force) throw target.Refused("it was replaced by another kind of file since the snapshot was opened");
+        if (target.Find() is not { } found)
+        {
+            throw new SnapshotException(
+                SnapshotError.SnapshotConflict,
+                $"'{path}' was not saved: it was deleted since the snapshot was opened, so there is no file to write into. Save with -Method Replace or "
+                + "with -Destination to create one.",
+                path);
+        }
         Overridden = target.Conflict(found);
         if (Overridden is not null && !options.Force) throw target.Refused(Overridden);
         var errno = target.Open(OpenMode.ReadWrite, out var file);

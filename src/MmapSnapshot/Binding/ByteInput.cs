@@ -14,6 +14,7 @@ internal static class ByteInput
     /// <exception cref="SnapshotException">InvalidBytes, with what is wrong and where.</exception>
     internal static byte[] Parse(object? value)
     {
+        RefuseUnquotedHex(value);
         switch (Unwrap(value))
         {
             case byte[] bytes:
@@ -24,6 +25,7 @@ internal static class ByteInput
                 var all = new List<byte>();
                 foreach (object? item in items)
                 {
+                    RefuseUnquotedHex(item);
                     if (Unwrap(item) is string part) all.AddRange(ParseHex(part));
                     else all.Add(ToByte(Unwrap(item)));
                 }
@@ -48,8 +50,25 @@ internal static class ByteInput
         }
         catch (EncoderFallbackException exception)
         {
-            throw ErrorFactory.InvalidBytes($"The character at position {exception.Index} of '{text}' cannot be written in {encoding.WebName}.");
+            throw ErrorFactory.InvalidBytes($"The character at position {exception.Index} of '{Excerpt(text, exception.Index)}' cannot be written in {encoding.WebName}.");
         }
+    }
+
+    /// <summary>PowerShell reads the literals 2d and 1e1 as numbers (2 and 10), and keeps their text in its wrapper.</summary>
+    private static void RefuseUnquotedHex(object? value)
+    {
+        if (value is not PSObject { BaseObject: decimal or double } literal) return;
+        string text = literal.ToString();
+        if (text.Length > 0 && text.All(char.IsAsciiHexDigit) && !text.All(char.IsAsciiDigit))
+            throw ErrorFactory.InvalidBytes($"PowerShell takes {text} for the number {literal.BaseObject}. Put hex text in quotes: '{text}'.");
+    }
+
+    /// <summary>As much of a text as shows what is wrong with it.</summary>
+    private static string Excerpt(string text, int at = 0)
+    {
+        const int Around = 20;
+        int start = Math.Max(0, at - Around), end = Math.Min(text.Length, at + Around);
+        return (start > 0 ? "..." : "") + text[start..end] + (end < text.Length ? "..." : "");
     }
 
     private static object? Unwrap(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
@@ -57,13 +76,13 @@ internal static class ByteInput
     private static byte[] ParseHex(string text)
     {
         var bytes = new List<byte>(text.Length / 2);
-        foreach (var group in Groups(text))
+        foreach (var (group, at) in Groups(text))
         {
             string digits = group.StartsWith("0x", StringComparison.OrdinalIgnoreCase) ? group[2..] : group;
             int wrong = digits.AsSpan().IndexOfAnyExcept(_hexDigits);
-            if (wrong >= 0) throw ErrorFactory.InvalidBytes($"'{text}' is not hex text: '{digits[wrong]}' is no hex digit. Use -Text to write text.");
+            if (wrong >= 0) throw ErrorFactory.InvalidBytes($"'{Excerpt(text, at + wrong)}' is not hex text: '{digits[wrong]}' is no hex digit. Use -Text to write text.");
             if (digits.Length == 0 || digits.Length % 2 != 0)
-                throw ErrorFactory.InvalidBytes($"'{text}' is not hex text: '{group}' has {digits.Length} digits, and a byte has two.");
+                throw ErrorFactory.InvalidBytes($"'{Excerpt(text, at)}' is not hex text: '{Excerpt(group)}' has {digits.Length} digits, and a byte has two.");
             bytes.AddRange(Convert.FromHexString(digits));
         }
         return [.. bytes];
@@ -71,13 +90,13 @@ internal static class ByteInput
 
     private static readonly SearchValues<char> _hexDigits = SearchValues.Create("0123456789abcdefABCDEF");
 
-    private static IEnumerable<string> Groups(string text)
+    private static IEnumerable<(string Group, int At)> Groups(string text)
     {
         int start = 0;
         for (int i = 0; i <= text.Length; i++)
         {
             if (i < text.Length && !_separators.Contains(text[i])) continue;
-            if (i > start) yield return text[start..i];
+            if (i > start) yield return (text[start..i], start);
             start = i + 1;
         }
     }

@@ -13,6 +13,7 @@ internal sealed class EncodingTransformationAttribute : ArgumentTransformationAt
     internal static readonly IReadOnlyDictionary<string, Encoding> Named = new Dictionary<string, Encoding>(StringComparer.OrdinalIgnoreCase)
     {
         ["utf8"] = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
+        ["utf8NoBOM"] = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false),
         ["ascii"] = Encoding.ASCII,
         ["latin1"] = Encoding.Latin1,
         ["unicode"] = Encoding.Unicode,

@@ -4,19 +4,40 @@ using System.Management.Automation;
 namespace MmapSnapshot.Binding;
 
 /// <summary>
-/// Takes 0x… for what it says. PowerShell reads the literal 0xFFFFFFFF as the 32-bit number -1; an offset has 64 bits.
+/// Makes an offset, count or length of what people write: 4096, 0x1000, 4KB. A literal 0xFFFFFFFF is taken for what it says,
+/// although PowerShell reads it as the 32-bit number -1. What is no whole number of 64 bits becomes
+/// <see cref="ValidOffsetAttribute.Nonsense"/>, for that attribute to refuse: PowerShell answers a failed conversion of a
+/// positional argument by trying other parameters, and then names none.
 /// </summary>
 internal sealed class OffsetTransformationAttribute : ArgumentTransformationAttribute
 {
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
         // PowerShell keeps the text of a bare literal in its wrapper.
-        string? text = inputData?.ToString()?.Trim();
-        return text is not null
-            && text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
+        string text = inputData?.ToString()?.Trim() ?? "";
+        if (text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
             && long.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out long offset)
-            && offset >= 0
-            ? offset
-            : inputData!;
+            && offset >= 0)
+        {
+            return offset;
+        }
+        return text.Length > 0
+            && LanguagePrimitives.TryConvertTo(inputData, CultureInfo.InvariantCulture, out decimal number)
+            && number == decimal.Truncate(number)
+            && number is >= long.MinValue and <= long.MaxValue
+            ? (long)number
+            : ValidOffsetAttribute.Nonsense;
+    }
+}
+
+/// <summary>Refuses what <see cref="OffsetTransformationAttribute"/> could not make sense of; PowerShell's message names the parameter.</summary>
+internal sealed class ValidOffsetAttribute : ValidateArgumentsAttribute
+{
+    /// <summary>A number that stands for none. (Meant as one it would be refused too, as all negative ones are.)</summary>
+    internal const long Nonsense = -0x4E6F6E73656E7365;
+
+    protected override void Validate(object arguments, EngineIntrinsics engineIntrinsics)
+    {
+        if (arguments is Nonsense) throw new ValidationMetadataException("It is no whole number of 64 bits. Write it as in 4096, 0x1000 or 4KB.");
     }
 }

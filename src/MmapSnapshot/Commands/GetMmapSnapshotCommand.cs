@@ -38,8 +38,12 @@ public sealed class GetMmapSnapshotCommand : SnapshotCmdlet
     private Snapshot[] Matching(Snapshot[] open, string path)
     {
         string full = ResolveLiteral(path);
-        var pattern = new WildcardPattern(full);
-        Snapshot[] found = [.. open.Where(snapshot => pattern.IsMatch(snapshot.Path) || snapshot.Path == full)];
+        // Wildcards are what was written, not what the current folder is called.
+        string folder = CurrentFileSystemLocation.TrimEnd('/') + "/";
+        bool isBelow = !path.StartsWith('/') && full.StartsWith(folder, StringComparison.Ordinal);
+        var pattern = new WildcardPattern(isBelow ? WildcardPattern.Escape(folder) + full[folder.Length..] : full);
+        string? target = File.Exists(full) ? new FileInfo(full).ResolveLinkTarget(returnFinalTarget: true)?.FullName : null;
+        Snapshot[] found = [.. open.Where(snapshot => pattern.IsMatch(snapshot.Path) || snapshot.Path == full || snapshot.Path == target)];
         bool wild = WildcardPattern.ContainsWildcardCharacters(path);
         return found.Length > 0 || wild ? found : throw ErrorFactory.NotOpen($"of '{full}'");
     }

@@ -16,11 +16,13 @@ public sealed class GetSnapshotBytesCommand : SnapshotCmdlet
     /// <summary>Where to begin, in bytes from the start.</summary>
     [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
     [OffsetTransformation]
+    [ValidOffset]
     public long Offset { get; set; }
 
     /// <summary>How many bytes; without it, all to the end.</summary>
     [Parameter(Position = 2)]
     [OffsetTransformation]
+    [ValidOffset]
     public long? Count { get; set; }
 
     /// <summary>Reads from each snapshot.</summary>

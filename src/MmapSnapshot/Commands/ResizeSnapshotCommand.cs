@@ -16,6 +16,7 @@ public sealed class ResizeSnapshotCommand : SnapshotCmdlet
     /// <summary>The new length in bytes.</summary>
     [Parameter(Mandatory = true, Position = 1)]
     [OffsetTransformation]
+    [ValidOffset]
     public long Length { get; set; }
 
     /// <summary>Pass the snapshots on.</summary>

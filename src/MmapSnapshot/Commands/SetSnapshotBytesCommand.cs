@@ -17,6 +17,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     /// <summary>Where to begin, in bytes from the start.</summary>
     [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
     [OffsetTransformation]
+    [ValidOffset]
     public long Offset { get; set; }
 
     /// <summary>The bytes: a byte[], numbers from 0 to 255, or hex text such as '48 8B 0F'.</summary>
@@ -44,11 +45,14 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     /// <summary>How many bytes to fill.</summary>
     [Parameter(Mandatory = true, ParameterSetName = "Fill")]
     [OffsetTransformation]
+    [ValidOffset]
     public long Count { get; set; }
 
-    /// <summary>The bytes that must stand at the offset now; if others do, nothing is changed. Given as -Bytes is.</summary>
+    /// <summary>The bytes that must stand at the offset now; if others do, nothing is changed. Given as -Bytes is; empty expects nothing.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true)]
-    [ValidateNotNull]
+    [AllowNull]
+    [AllowEmptyString]
+    [AllowEmptyCollection]
     public object? Expect { get; set; }
 
     /// <summary>Pass the snapshots on.</summary>
