@@ -270,6 +270,7 @@ public sealed partial class AncestorDefectsTests
 
     [Theory]
     [InlineData("xfs")]
+    [InlineData("xfs-exchange")]
     [InlineData("ext4")]
     public void Row16_after_a_commit_a_power_cut_loses_nothing(string type)
     {
@@ -313,6 +314,7 @@ public sealed partial class AncestorDefectsTests
 
     [Theory]
     [InlineData("xfs")]
+    [InlineData("xfs-exchange")]
     [InlineData("ext4")]
     public void Row16_without_a_flush_a_power_cut_leaves_the_old_file(string type)
     {

@@ -69,6 +69,10 @@ public sealed class ConflictTests
 
     public static MatrixTheoryData<string, string, CommitMethod> Deeds => new(FileSystems.Names, _deeds.Keys, _methods);
 
+    public static MatrixTheoryData<string, CommitMethod> ExchangedDeeds => new(_deeds.Keys, [CommitMethod.Auto, CommitMethod.Exchange]);
+
+    public static MatrixTheoryData<string, CommitMethod> AllMethods => new(FileSystems.Names, [CommitMethod.Auto, .. _methods]);
+
     public static MatrixTheoryData<string, CommitMethod> Methods => new(FileSystems.Names, _methods);
 
     [Theory]
@@ -117,6 +121,30 @@ public sealed class ConflictTests
         snapshot.Write(0, "NEW"u8);
         Assert.Null(snapshot.Commit().Override);
         Assert.Equal("NEW text", File.ReadAllText(path));
+    }
+
+    [Theory]
+    [MemberData(nameof(ExchangedDeeds))]
+    public void An_exchange_is_refused_once_the_file_was(string deed, CommitMethod method) =>
+        A_commit_is_refused_once_the_file_was(FileSystems.XfsExchange, deed, method);
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void What_others_gave_the_file_since_it_keeps_when_it_is_overwritten_with_Force(string fileSystem)
+    {
+        Tools.Require("setcap", "setfattr");
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", Old);
+        using var snapshot = Snapshot.Open(path);
+        Shell.Run("chown 1000:1001 \"$1\"; chmod 4751 \"$1\"; setfattr -n user.mark -v some \"$1\"; setcap cap_net_raw+ep \"$1\"", path);
+        string before = Metadata.Of(path);
+        snapshot.Write(0, "new"u8);
+        Assert.NotNull(snapshot.Commit(new CommitOptions { Force = true }).Override);
+        Assert.Equal(New, File.ReadAllText(path));
+        Assert.Equal(before, Metadata.Of(path));
+        snapshot.Write(0, "NEW"u8);
+        snapshot.Commit();
+        Assert.Equal(before, Metadata.Of(path));
     }
 
     [Theory]
@@ -326,6 +354,107 @@ public sealed class ConflictTests
         Assert.Equal(0, missed);
     }
 
+    [Fact]
+    public void A_change_within_one_tick_of_a_coarse_clock_after_ones_own_save_is_a_conflict()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        string folder = workspace.MakeFolder("ramfs");
+        using var mount = Mounts.Of("ramfs", folder);
+        string path = workspace.Write("ramfs/file", Old);
+        int missed = 0;
+        for (byte round = 0; round < 30; round++)
+        {
+            using var snapshot = Snapshot.Open(path);
+            snapshot.Write(0, [round]);
+            snapshot.Commit(new CommitOptions { NoFlush = true });
+            using (var file = File.OpenHandle(path, FileMode.Open, FileAccess.Write)) RandomAccess.Write(file, [round], 1);
+            snapshot.Write(2, [round]);
+            var refused = Record.Exception(() => snapshot.Commit(new CommitOptions { NoFlush = true }));
+            if (refused is null) missed++;
+            else Assert.Equal(SnapshotError.SnapshotConflict, Assert.IsType<SnapshotException>(refused).Error);
+        }
+        Assert.Equal(0, missed);
+    }
+
+    [Fact]
+    public void A_write_at_any_moment_of_an_exchange_is_a_conflict_then_or_at_the_next_one()
+    {
+        using var workspace = Workspace.On(FileSystems.XfsExchange);
+        string path = workspace.Write("file", Old);
+        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        using var start = new Barrier(2);
+        var random = new Random(5);
+        int[] moments = [.. Enumerable.Range(0, 300).Select(_ => random.Next(12_000))];
+        var writer = new Thread(() =>
+        {
+            foreach (int moment in moments)
+            {
+                start.SignalAndWait();
+                Thread.SpinWait(moment);
+                RandomAccess.Write(file, "theirs"u8, 2);
+                start.SignalAndWait();
+            }
+        })
+        {
+            IsBackground = true,
+        };
+        writer.Start();
+        int lost = 0;
+        foreach (int _ in moments)
+        {
+            RandomAccess.Write(file, "old text"u8, 0);
+            using var snapshot = Snapshot.Open(path);
+            snapshot.Write(0, "1"u8);
+            start.SignalAndWait();
+            TryCommit(snapshot);
+            start.SignalAndWait();
+            snapshot.Write(0, "2"u8);
+            TryCommit(snapshot);
+            var there = new byte[8];
+            RandomAccess.Read(file, there, 0);
+            if (!there.AsSpan(2).SequenceEqual("theirs"u8)) lost++;
+        }
+        writer.Join();
+        Assert.Equal(0, lost);
+
+        static void TryCommit(Snapshot snapshot)
+        {
+            try
+            {
+                Assert.NotEqual(CommitMethod.Replace, snapshot.Commit(new CommitOptions { NoFlush = true }).Method);
+            }
+            catch (SnapshotException conflict)
+            {
+                Assert.Equal(SnapshotError.SnapshotConflict, conflict.Error);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void Of_many_savers_in_a_folder_that_may_not_be_listed_exactly_one_wins(string fileSystem, CommitMethod method)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        FileFacts.Chmod(workspace.MakeFolder("box"), "733");
+        string path = workspace.Write("box/file", "--");
+        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
+        using var start = new Barrier(4);
+        for (int round = 0; round < 15; round++)
+        {
+            int won = 0;
+            Thread[] savers = [.. Enumerable.Range(0, 4).Select(saver => new Thread(() => OtherUser.Run(() =>
+            {
+                using var snapshot = Snapshot.Open(path);
+                snapshot.Write(0, [(byte)saver, (byte)round]);
+                start.SignalAndWait();
+                if (Record.Exception(() => snapshot.Commit(new CommitOptions { NoFlush = true, Method = method })) is null) Interlocked.Increment(ref won);
+            })))];
+            foreach (var saver in savers) saver.Start();
+            foreach (var saver in savers) saver.Join();
+            Assert.Equal(1, won);
+        }
+    }
+
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
     public void Of_two_snapshots_the_second_to_be_saved_is_refused(string fileSystem)
@@ -485,7 +614,7 @@ public sealed class ConflictTests
     }
 
     [Theory]
-    [MemberData(nameof(Methods))]
+    [MemberData(nameof(AllMethods))]
     public void A_symbolic_link_in_the_place_of_the_file_is_in_conflict(string fileSystem, CommitMethod method)
     {
         using var workspace = Workspace.On(fileSystem);

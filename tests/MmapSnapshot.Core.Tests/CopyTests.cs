@@ -146,6 +146,19 @@ public sealed class CopyTests
 
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Holes_cost_nothing_even_while_somebody_has_the_file_open_for_writing(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.WriteSparse("file", 16L << 30, 5L << 30, Bytes.Of('a', 4096));
+        using var writer = File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+        var started = DateTime.UtcNow;
+        using var snapshot = Snapshot.Open(path);
+        Assert.InRange(DateTime.UtcNow - started, TimeSpan.Zero, TimeSpan.FromSeconds(2));
+        Assert.Equal((byte)'a', snapshot.Read(5L << 30, 1L)[0]);
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
     public void A_cancelled_copy_leaves_nothing(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);

@@ -12,16 +12,31 @@ internal sealed unsafe partial class Disk : IDisposable
     /// <summary>Not even the log gets written: what was not on the disk is lost.</summary>
     private const uint WithoutLog = 2;
 
+    /// <summary>mkfs.xfs has an option for exchange-range since xfsprogs 6.10; before that the feature bit is set by hand.</summary>
+    private const string Make =
+        """
+        case $2 in
+            xfs-exchange)
+                mkfs.xfs -q -i exchange=1 "$1" 2>/dev/null || {
+                    mkfs.xfs -q -f -m reflink=1 "$1"
+                    features=$(xfs_db -r -c 'sb 0' -c 'print features_incompat' "$1" | sed 's/.*= //')
+                    xfs_db -x -c 'sb 0' -c "write -d features_incompat $(printf '0x%x' $((features | 0x40)))" "$1" >/dev/null
+                }
+                ;;
+            *) mkfs."$2" -q "$1" ;;
+        esac
+        """;
+
     private readonly string _image;
 
     private Mounts _mount;
 
     public Disk(Workspace workspace, string type)
     {
-        Tools.Require($"mkfs.{type}");
+        Tools.Require($"mkfs.{type.Split('-')[0]}");
         _image = workspace.WriteSparse("image", 320 << 20);
         Folder = workspace.MakeFolder("disk");
-        Shell.Run("mkfs.\"$2\" -q \"$1\"", _image, type);
+        Shell.Run(Make, _image, type);
         _mount = Mounts.Image(_image, Folder);
     }
 

@@ -1,0 +1,47 @@
+using Microsoft.Win32.SafeHandles;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Tests.Support;
+
+/// <summary>
+/// A lease (man 2 fcntl, F_SETLEASE) as file servers take them: when somebody else opens the file, its holder is told, and
+/// gives way a little later. Until then the other waits, unless it asked not to (O_NONBLOCK).
+/// </summary>
+internal sealed class ForeignLease : IDisposable
+{
+    private const int Read = 0, Write = 1, None = 2, IgnoredSignal = 23;
+
+    private readonly SafeFileHandle _file;
+
+    private readonly Thread _holder;
+
+    private volatile bool _disposed;
+
+    private ForeignLease(string path, int type, FileAccess access)
+    {
+        _file = File.OpenHandle(path, FileMode.Open, access, FileShare.ReadWrite);
+        int descriptor = (int)_file.DangerousGetHandle();
+        Assert.Equal(0, Syscall.fcntl(descriptor, FcntlCommand.F_SETSIG, IgnoredSignal));
+        Assert.True(Syscall.fcntl(descriptor, FcntlCommand.F_SETLEASE, type) == 0, $"no lease: {Stdlib.GetLastError()}");
+        _holder = new Thread(() =>
+        {
+            while (!_disposed && Syscall.fcntl(descriptor, FcntlCommand.F_GETLEASE) == type) Thread.Sleep(1);
+            Thread.Sleep(50);
+            _ = Syscall.fcntl(descriptor, FcntlCommand.F_SETLEASE, None);
+        });
+        _holder.Start();
+    }
+
+    /// <summary>Keeps others from writing.</summary>
+    public static ForeignLease ToRead(string path) => new(path, Read, FileAccess.Read);
+
+    /// <summary>Keeps others from reading too.</summary>
+    public static ForeignLease ToWrite(string path) => new(path, Write, FileAccess.ReadWrite);
+
+    public void Dispose()
+    {
+        _disposed = true;
+        _holder.Join();
+        _file.Dispose();
+    }
+}
