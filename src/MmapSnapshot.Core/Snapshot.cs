@@ -36,7 +36,7 @@ public sealed class Snapshot : IDisposable
     private readonly ModifiedRanges _modified = new();
 
     /// <summary>Null for a read-only snapshot, which is never committed to its own file.</summary>
-    private readonly FileMetadata? _metadata;
+    private FileMetadata? _metadata;
 
     /// <summary>The rights a copy under another name begins with.</summary>
     private readonly FilePermissions _permissions;
@@ -343,7 +343,7 @@ public sealed class Snapshot : IDisposable
         if (options.Method == CommitMethod.InPlace)
         {
             var commit = new InPlaceCommit(_file, _length, _modified.ToArray(), options, cancellation);
-            MoveBaseline(commit.Write(target, _metadata));
+            MoveBaseline(commit.Write(target, _metadata), commit.Metadata);
             return (target.CurrentPath, CommitMethod.InPlace, commit.Overridden);
         }
 
@@ -352,7 +352,7 @@ public sealed class Snapshot : IDisposable
             var exchange = new ExchangeCommit(_file, options);
             if (exchange.TryExchange(target, _metadata) is { } exchanged)
             {
-                MoveBaseline(exchanged);
+                MoveBaseline(exchanged, exchange.Metadata);
                 return (target.CurrentPath, CommitMethod.Exchange, exchange.Overridden);
             }
             if (options.Method == CommitMethod.Exchange)
@@ -363,7 +363,7 @@ public sealed class Snapshot : IDisposable
         }
 
         var replace = new ReplaceCommit(_file, _length, options, cancellation);
-        MoveBaseline(replace.Replace(target, _metadata));
+        MoveBaseline(replace.Replace(target, _metadata), replace.Metadata);
         CheckFolderSync(replace, Path);
         return (target.CurrentPath, CommitMethod.Replace, replace.Overridden);
     }
@@ -410,12 +410,13 @@ public sealed class Snapshot : IDisposable
             commit.FolderSync, $"flush the folder of '{path}' to the disk", path, SnapshotError.WriteFailed, "The new file is in place, but may not survive a power cut.");
     }
 
-    private void MoveBaseline(in Baseline committed)
+    private void MoveBaseline(in Baseline committed, FileMetadata? metadata)
     {
         using (EnterExclusive())
         {
             // An exchange takes a clone of the private bytes: a copy, perhaps on another filesystem, will not ask for one.
             _baseline = Backing == SnapshotBacking.Reflink ? committed : committed with { Freshness = null };
+            _metadata = metadata ?? _metadata;
             _baselineLength = _length;
             _modified.Clear();
             UpdateModified();

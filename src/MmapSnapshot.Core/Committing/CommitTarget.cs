@@ -31,7 +31,7 @@ internal sealed record CommitTarget(ParentFolder Folder, string Name, Baseline? 
         using var place = file;
         var status = FileStatus.Of(place, Path);
         if (!status.IsRegular) throw SourceFile.NotRegular(Path, status.Mode);
-        return Kernel.Reopen(place, access | OpenMode.NonBlocking | OpenMode.NoControllingTerminal, out file);
+        return Kernel.Reopen(place, access | OpenMode.NoControllingTerminal, out file);
     }
 
     /// <summary>What has happened to the file since, in words that go on from "'path' was not saved:"; null when nothing has.</summary>

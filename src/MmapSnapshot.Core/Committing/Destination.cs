@@ -37,8 +37,10 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileMetadat
 
         string parent = Path.GetDirectoryName(full)!;
         errno = ParentFolder.Open(parent, out var folder);
-        if (errno == 0 && folder.Find(name) is null) return new Destination(folder, name, Existing: null);
+        var there = errno == 0 ? folder.Find(name) : null;
+        if (errno == 0 && there is null) return new Destination(folder, name, Existing: null);
         folder.Dispose();
+        if (there is { IsLink: false }) return Resolve(path); // somebody has just made it
         if (errno != 0) throw Failure.From(errno, $"open the folder '{parent}'", path, SnapshotError.WriteFailed);
         throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' is a symbolic link that leads nowhere.", path);
     }

@@ -16,6 +16,9 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
 
+    /// <summary>What the file has besides its bytes, if that is not what it had when it was opened.</summary>
+    internal FileMetadata? Metadata { get; private set; }
+
     /// <summary>Why there was no exchange; null when there was one.</summary>
     internal string? Unavailable { get; private set; }
 
@@ -37,6 +40,8 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
             if (errno != 0) return Refuse($"the file cannot be opened for writing ({Failure.Describe(errno)})");
             var now = FileStatus.Of(file, path);
             CheckConflict(target, now);
+            if (Overridden is not null) Metadata = FileMetadata.Of(file, now, path);
+            if (Metadata?.LosesPrivilegesOnWrite is true) return Refuse("the file has capabilities, or is setuid or setgid, which an exchange takes off");
 
             // A clone, not the snapshot's own file: that will hold the old bytes.
             if (Kernel.OpenTmpFile(target.Folder.Handle, out var clone) is not 0 and var created)

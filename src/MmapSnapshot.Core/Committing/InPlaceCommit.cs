@@ -15,6 +15,9 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
 
+    /// <summary>What the file has besides its bytes, if that is not what it had when it was opened.</summary>
+    internal FileMetadata? Metadata { get; private set; }
+
     /// <summary>Writes into the target, and returns what it is then.</summary>
     /// <param name="target">The file to write into.</param>
     /// <param name="known">The metadata of the expected file: what writing takes from it is given back.</param>
@@ -51,6 +54,7 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
             if (Overridden is null && (now.Length != found.Length || !now.Modified.Equals(found.Modified)))
                 throw target.Refused("it was written to in the moment it was saved");
             var metadata = Overridden is null ? known : FileMetadata.Of(file, now, path);
+            Metadata = metadata;
             metadata.CheckRestorable(file, path);
 
             if (!TryClone(file, now, path)) CopyInto(file, now.Length, path, all: Overridden is not null);

@@ -15,6 +15,9 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
 
+    /// <summary>What the file has besides its bytes, if that is not what it had when it was opened.</summary>
+    internal FileMetadata? Metadata { get; private set; }
+
     /// <summary>Why the new name may not survive a power cut although it is in place; 0 when it will.</summary>
     internal Errno FolderSync { get; private set; }
 
@@ -29,9 +32,10 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         if (now is { Links: > 1 } linked && !options.BreakHardLink) throw HardLinked(target, linked.Links);
         var metadata = now is null || target.Expected?.Status.DifferenceTo(now.Value) is null ? known : Reread(target);
 
+        Metadata = metadata;
         bool noLeftovers = Leftovers.Remove(target.Folder);
         using var staged = Stage(target, metadata);
-        var before = FileStatus.Of(staged.Handle, target.Path);
+        var before = FileStatus.SettledOf(staged.Handle, target.Path); // so that the next write moves its timestamps
 
         // Last look and rename under a read lease where one can be had: no writer can slip in between. (man 2 rename is not
         // held up by a lease.) The lock is for other savers.

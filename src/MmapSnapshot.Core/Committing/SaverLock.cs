@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using MmapSnapshot.Native;
-using MmapSnapshot.Source;
+using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 
 namespace MmapSnapshot.Committing;
@@ -14,19 +14,28 @@ internal readonly ref struct SaverLock
     /// <summary>Other savers hold it for microseconds, or as long as an in-place commit takes.</summary>
     private static readonly TimeSpan _patience = TimeSpan.FromSeconds(10);
 
-    private readonly ParentFolder? _held;
+    private readonly SafeFileHandle? _held;
 
-    private SaverLock(ParentFolder held) => _held = held;
+    private readonly bool _ownsHeld;
+
+    private SaverLock(SafeFileHandle held, bool owns)
+    {
+        _held = held;
+        _ownsHeld = owns;
+    }
 
     /// <summary>Waits for the lock. Where there are no locks (some network filesystems) it goes without.</summary>
     /// <exception cref="SnapshotException">SnapshotConflict: somebody holds it and does not let go.</exception>
     internal static SaverLock Take(CommitTarget target, CancellationToken cancellation)
     {
         long started = Stopwatch.GetTimestamp();
+        var held = target.Folder.Handle;
+        // A folder that may not be listed has no descriptor that takes a lock: the file it is about will do.
+        if (Kernel.Lock(held) is Errno.EBADF && Kernel.OpenAt(held, target.Name, OpenMode.ReadOnly | OpenMode.NoFollow | OpenMode.NonBlocking, out var file) == 0) held = file;
         while (true)
         {
-            var errno = Kernel.Lock(target.Folder.Handle);
-            if (errno == 0) return new SaverLock(target.Folder);
+            var errno = Kernel.Lock(held);
+            if (errno == 0) return new SaverLock(held, owns: held != target.Folder.Handle);
             if (errno != Errno.EAGAIN) return default;
             if (Stopwatch.GetElapsedTime(started) > _patience) throw target.Refused("another program has held a lock on its folder for 10 seconds");
             cancellation.WaitHandle.WaitOne(1);
@@ -36,6 +45,8 @@ internal readonly ref struct SaverLock
 
     public void Dispose()
     {
-        if (_held is not null) Kernel.Unlock(_held.Handle);
+        if (_held is null) return;
+        Kernel.Unlock(_held);
+        if (_ownsHeld) _held.Dispose();
     }
 }

@@ -45,6 +45,9 @@ internal static class Constants
     /// <summary>man 2 flock: LOCK_EX | LOCK_NB, and LOCK_UN.</summary>
     internal const int LockExclusiveNow = 2 | 4, LockNone = 8;
 
+    /// <summary>man 2 clock_gettime: CLOCK_REALTIME_COARSE.</summary>
+    internal const int ClockRealtimeCoarse = 5;
+
     /// <summary>man 2 fcntl: lease types F_RDLCK and F_UNLCK.</summary>
     internal const int LeaseRead = 0, LeaseNone = 2;
 

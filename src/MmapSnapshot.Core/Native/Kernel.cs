@@ -296,6 +296,14 @@ internal static unsafe class Kernel
         return Syscall.unlinkat(fd.Number, name, 0) == 0 ? 0 : Stdlib.GetLastError();
     }
 
+    /// <summary>man 2 clock_gettime, CLOCK_REALTIME_COARSE: the clock that coarse timestamps are read from.</summary>
+    internal static (long Seconds, long Nanoseconds) CoarseTime()
+    {
+        var time = stackalloc long[2];
+        _ = LibC.ClockGetTime(Constants.ClockRealtimeCoarse, time);
+        return (time[0], time[1]);
+    }
+
     /// <summary>man 2 fchown.</summary>
     internal static Errno ChangeOwner(SafeFileHandle file, uint user, uint group)
     {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Backing;
 using MmapSnapshot.Native;
 
 namespace MmapSnapshot.Source;
@@ -17,12 +18,18 @@ internal static class ContentHash
         byte[] buffer = ArrayPool<byte>.Shared.Rent(1 << 20);
         try
         {
-            for (long offset = 0; ; offset += buffer.Length)
+            long length = FileStatus.Of(file, path).Length;
+            foreach (var data in DataCopy.DataRanges(file, new ByteRange(0, length), path))
             {
-                Failure.Check(Kernel.Read(file, buffer, offset, out int done), $"read '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
-                hash.AppendData(buffer, 0, done);
-                if (done < buffer.Length) return hash.GetHashAndReset();
+                hash.AppendData(BitConverter.GetBytes(data.Offset));
+                for (long offset = data.Offset; offset < data.End; offset += buffer.Length)
+                {
+                    int count = (int)Math.Min(buffer.Length, data.End - offset);
+                    Failure.Check(Kernel.Read(file, buffer.AsSpan(0, count), offset, out int done), $"read '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
+                    hash.AppendData(buffer, 0, done);
+                }
             }
+            return hash.GetHashAndReset();
         }
         finally
         {

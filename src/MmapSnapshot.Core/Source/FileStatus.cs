@@ -27,6 +27,8 @@ internal readonly record struct FileStatus(
 
     internal bool IsRegular => (Mode & FilePermissions.S_IFMT) == FilePermissions.S_IFREG;
 
+    internal bool IsLink => (Mode & FilePermissions.S_IFMT) == FilePermissions.S_IFLNK;
+
     /// <summary>The rights, setuid, setgid and sticky bits.</summary>
     internal FilePermissions Permissions => Mode & FilePermissions.ALLPERMS;
 
@@ -53,7 +55,9 @@ internal readonly record struct FileStatus(
         var age = DateTimeOffset.UtcNow - changed;
         if (age < TimeSpan.Zero || age >= step) return status; // from the future: no waiting helps
         if (!wholeSeconds && _everyChangeShows.Contains(Kernel.FileSystemType(file))) return status;
-        Thread.Sleep(step - age);
+        if (wholeSeconds) Thread.Sleep(step - age);
+        // The clock itself tells when it has gone on: on a busy machine its steps can be longer than a tick.
+        else while (Kernel.CoarseTime().CompareTo((status.Changed.tv_sec, status.Changed.tv_nsec)) <= 0) Thread.Sleep(1);
         return Of(file, path);
     }
 

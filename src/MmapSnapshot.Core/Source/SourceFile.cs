@@ -85,9 +85,17 @@ internal sealed class SourceFile : IDisposable
             throw Failure.From(folderErrno, $"open the folder of '{asked}'", asked, SnapshotError.ReadFailed);
         }
         string name = real[(slash + 1)..];
-        var errno = Kernel.OpenAt(
-            folder.Handle, name, OpenMode.ReadOnly | OpenMode.NoFollow | OpenMode.NonBlocking | OpenMode.NoControllingTerminal, out var handle);
-        if (errno == 0 && FileStatus.Of(handle, asked).IsSameFileAs(expected)) return new SourceFile(folder, name, handle);
+        var errno = Kernel.OpenAt(folder.Handle, name, OpenMode.PathOnly | OpenMode.NoFollow, out var handle);
+        if (errno == 0)
+        {
+            using var place = handle;
+            if (FileStatus.Of(place, asked).IsSameFileAs(expected))
+            {
+                // It is a regular file, so this waits for nothing but the holder of a lease, whom it makes give way.
+                errno = Kernel.Reopen(place, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out handle);
+                if (errno == 0) return new SourceFile(folder, name, handle);
+            }
+        }
 
         handle.Dispose();
         folder.Dispose();
