@@ -370,10 +370,10 @@ public sealed class Snapshot : IDisposable
 
     private (string Path, CommitMethod Method, string? Overridden) CommitElsewhere(string destination, CommitOptions options, CancellationToken cancellation)
     {
-        if (options.Method == CommitMethod.InPlace)
+        if (options.Method is CommitMethod.InPlace or CommitMethod.Exchange)
         {
             throw new SnapshotException(
-                SnapshotError.NotSupported, "A destination is always written as a new file: -Method InPlace goes without -Destination.", destination);
+                SnapshotError.NotSupported, $"A destination is always written as a new file: -Method {options.Method} goes without -Destination.", destination);
         }
         using var found = Destination.Resolve(destination);
         var target = new CommitTarget(found.Folder, found.Name, Expected: null);

@@ -192,7 +192,7 @@ Describe 'Set-SnapshotBytes' {
         }
 
         # Unquoted, PowerShell reads them as the numbers 0 (a decimal) and 10 (a double) before a cmdlet sees them.
-        It 'refuses the unquoted hex digits <_>, which PowerShell takes for another number' -ForEach '0d', '2d', '1e1' {
+        It 'refuses the unquoted hex digits <_>, which PowerShell takes for another number' -ForEach '0d', '2d', '1e1', '0d,0a', '0x41,1e1' {
             $command = [scriptblock]::Create("param(`$snapshot) Set-SnapshotBytes `$snapshot 0 -Bytes $_")
             Assert-SnapshotError { & $command $snapshot } -Id InvalidBytes -Cmdlet Set-SnapshotBytes
             $snapshot.IsModified | Should -BeFalse

@@ -103,6 +103,9 @@ internal static class ByteInput
 
     private static byte ToByte(object? value)
     {
+        // In a list PowerShell does not keep the text of 2d or 1e1: a number that may have been meant as hex is no byte.
+        if (value is decimal or double or float)
+            throw ErrorFactory.InvalidBytes($"The {value.GetType().Name} '{value}' is not taken for a byte: put hex text in quotes, or cast the number to [byte].");
         if (value is not (char or bool or null)
             && LanguagePrimitives.TryConvertTo(value, out decimal number)
             && number == decimal.Truncate(number)
