@@ -16,7 +16,7 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
 
-    /// <summary>What the file has besides its bytes, if that is not what it had when it was opened.</summary>
+    /// <summary>What the committed file has besides its bytes; null: what it had when it was opened.</summary>
     internal FileMetadata? Metadata { get; private set; }
 
     /// <summary>Why there was no exchange; null when there was one.</summary>

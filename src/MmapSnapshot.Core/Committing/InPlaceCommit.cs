@@ -15,7 +15,7 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
 
-    /// <summary>What the file has besides its bytes, if that is not what it had when it was opened.</summary>
+    /// <summary>What the committed file has besides its bytes; null: what it had when it was opened.</summary>
     internal FileMetadata? Metadata { get; private set; }
 
     /// <summary>Writes into the target, and returns what it is then.</summary>

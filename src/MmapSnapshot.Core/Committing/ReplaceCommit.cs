@@ -15,7 +15,7 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
 
-    /// <summary>What the file has besides its bytes, if that is not what it had when it was opened.</summary>
+    /// <summary>What the committed file has besides its bytes; null: what it had when it was opened.</summary>
     internal FileMetadata? Metadata { get; private set; }
 
     /// <summary>Why the new name may not survive a power cut although it is in place; 0 when it will.</summary>

@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using MmapSnapshot.Native;
 using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
 using Mono.Unix.Native;
 
 namespace MmapSnapshot.Committing;
@@ -16,37 +16,50 @@ internal readonly ref struct SaverLock
 
     private readonly SafeFileHandle? _held;
 
-    private readonly bool _ownsHeld;
+    /// <summary>The descriptor that was opened only to be locked, or null.</summary>
+    private readonly SafeFileHandle? _own;
 
-    private SaverLock(SafeFileHandle held, bool owns)
+    private SaverLock(SafeFileHandle held, SafeFileHandle? own)
     {
         _held = held;
-        _ownsHeld = owns;
+        _own = own;
     }
 
     /// <summary>Waits for the lock. Where there are no locks (some network filesystems) it goes without.</summary>
     /// <exception cref="SnapshotException">SnapshotConflict: somebody holds it and does not let go.</exception>
     internal static SaverLock Take(CommitTarget target, CancellationToken cancellation)
     {
-        long started = Stopwatch.GetTimestamp();
-        var held = target.Folder.Handle;
-        // A folder that may not be listed has no descriptor that takes a lock: the file it is about will do.
-        if (Kernel.Lock(held) is Errno.EBADF && Kernel.OpenAt(held, target.Name, OpenMode.ReadOnly | OpenMode.NoFollow | OpenMode.NonBlocking, out var file) == 0) held = file;
-        while (true)
+        var folder = target.Folder.Handle;
+        var errno = Kernel.Lock(folder);
+        if (errno == 0) return new SaverLock(folder, own: null);
+        // A folder that may not be listed has no descriptor that takes a lock: the file itself will do.
+        SafeFileHandle? own = null;
+        if (errno == Errno.EBADF) _ = target.Open(OpenMode.ReadOnly, out own);
+        try
         {
-            var errno = Kernel.Lock(held);
-            if (errno == 0) return new SaverLock(held, owns: held != target.Folder.Handle);
-            if (errno != Errno.EAGAIN) return default;
-            if (Stopwatch.GetElapsedTime(started) > _patience) throw target.Refused("another program has held a lock on its folder for 10 seconds");
-            cancellation.WaitHandle.WaitOne(1);
-            cancellation.ThrowIfCancellationRequested();
+            long started = Stopwatch.GetTimestamp();
+            while (true)
+            {
+                errno = Kernel.Lock(own is { IsInvalid: false } ? own : folder);
+                if (errno == 0) return new SaverLock(own is { IsInvalid: false } ? own : folder, own);
+                if (errno != Errno.EAGAIN) break;
+                if (Stopwatch.GetElapsedTime(started) > _patience) throw target.Refused("another program has held a lock on its folder for 10 seconds");
+                cancellation.WaitHandle.WaitOne(1);
+                cancellation.ThrowIfCancellationRequested();
+            }
         }
+        catch
+        {
+            own?.Dispose();
+            throw;
+        }
+        own?.Dispose();
+        return default;
     }
 
     public void Dispose()
     {
-        if (_held is null) return;
-        Kernel.Unlock(_held);
-        if (_ownsHeld) _held.Dispose();
+        if (_held is not null) Kernel.Unlock(_held);
+        _own?.Dispose();
     }
 }
