@@ -65,7 +65,9 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
             if (errno is Errno.EOPNOTSUPP or Errno.ENOTTY or Errno.EINVAL or Errno.EPERM or Errno.EXDEV) return Refuse($"the filesystem does not exchange these files ({Failure.Describe(errno)})");
             Failure.Check(errno, $"exchange the contents of '{path}'", path, SnapshotError.WriteFailed);
 
-            return Baseline.TryOf(file) ?? new Baseline(now, Freshness: null);
+            // Somebody who has the file open may have written to it since. What was written before the sample is in no extent of
+            // ours; what is written after it the kernel tells at the next commit.
+            return Baseline.TryOf(file) is { } after && ExtentMap.AreSame(file, content.Handle) ? after : new Baseline(now, Freshness: null);
         }
     }
 

@@ -187,6 +187,37 @@ internal static unsafe class Kernel
     }
 
     /// <summary>
+    /// ioctl FS_IOC_FIEMAP, with what is yet to be written to the disk written there first: extents that begin at or behind
+    /// <paramref name="start"/>, as many as fit into <paramref name="extents"/>.
+    /// </summary>
+    internal static Errno MapExtents(SafeFileHandle file, ulong start, Span<Source.Extent> extents, out int count, out bool last)
+    {
+        // struct fiemap: u64 start, length; u32 flags, mapped_extents, extent_count, reserved; then struct fiemap_extent[]:
+        // u64 logical, physical, length, reserved[2]; u32 flags, reserved[3].
+        const int Head = 32, Each = 56;
+        (count, last) = (0, true);
+        byte[] request = new byte[Head + (extents.Length * Each)];
+        fixed (byte* buffer = request)
+        {
+            ulong* head = (ulong*)buffer;
+            head[0] = start;
+            head[1] = ulong.MaxValue - start;
+            ((uint*)buffer)[4] = Constants.FieMapSync;
+            ((uint*)buffer)[6] = (uint)extents.Length;
+            if (LibC.Ioctl(file, Constants.FieMap, buffer) != 0) return LastPInvokeErrno();
+            count = (int)((uint*)buffer)[5];
+            for (int i = 0; i < count; i++)
+            {
+                byte* each = buffer + Head + (i * Each);
+                var fields = (ulong*)each;
+                extents[i] = new Source.Extent(fields[0], fields[1], fields[2]);
+                last = (((uint*)each)[10] & Constants.FieMapExtentLast) != 0;
+            }
+        }
+        return 0;
+    }
+
+    /// <summary>
     /// man 2 ioctl_xfs_start_commit: samples what <see cref="CommitRange"/> compares. It works on any XFS, and on a descriptor
     /// open for reading.
     /// </summary>
