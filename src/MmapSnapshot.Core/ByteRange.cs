@@ -8,16 +8,32 @@ public readonly record struct ByteRange(long Offset, long Length)
     /// <summary>The offset just behind the last byte.</summary>
     public long End => Offset + Length;
 
+    internal static ByteRange Between(long offset, long end) => new(offset, end - offset);
+
+    /// <summary>What of it lies before <paramref name="end"/>; empty, at <paramref name="end"/>, if nothing does.</summary>
+    internal ByteRange Before(long end) => Between(Math.Min(Offset, end), Math.Min(End, end));
+
     /// <summary>The engine's one range check: neither number negative, and the whole run within <paramref name="length"/> bytes.</summary>
     internal static void Check(long offset, long count, long length, string path)
     {
-        if (offset < 0) throw OutOfRange($"offset {offset} is negative");
-        if (count < 0) throw OutOfRange($"count {count} is negative");
-        if (offset > length) throw OutOfRange($"offset {offset} is past the end");
-        // No sum is formed, so none can overflow.
-        if (count > length - offset) throw OutOfRange($"{count} bytes from offset {offset} reach past the end");
-
-        SnapshotException OutOfRange(string what) =>
-            new(SnapshotError.OutOfRange, $"'{path}': {what}; the snapshot has {length} bytes (offsets 0 to {length}).", path);
+        if (Outside(offset, count, length, path) is { } outside) throw outside;
     }
+
+    /// <summary>As <see cref="Check"/>, but returned, not thrown; null when all is well.</summary>
+    internal static SnapshotException? Outside(long offset, long count, long length, string path)
+    {
+        string? what = offset < 0 ? $"offset {offset} is negative"
+            : count < 0 ? $"count {count} is negative"
+            : offset > length ? $"offset {offset} is past the end"
+            // No sum is formed, so none can overflow.
+            : count > length - offset ? $"{count} bytes from offset {offset} reach past the end"
+            : null;
+        return what is null
+            ? null
+            : new SnapshotException(SnapshotError.OutOfRange, $"'{path}': {what}; the snapshot has {length} bytes (offsets 0 to {length}).", path);
+    }
+
+    /// <summary>Returns a length that may be one.</summary>
+    internal static long CheckLength(long length, string path) =>
+        length >= 0 ? length : throw new SnapshotException(SnapshotError.OutOfRange, $"'{path}' cannot have {length} bytes: a length is not negative.", path);
 }

@@ -1,8 +1,8 @@
-using System.Buffers;
 using System.Diagnostics;
+using Microsoft.Win32.SafeHandles;
 using MmapSnapshot.Backing;
 using MmapSnapshot.Committing;
-using MmapSnapshot.Mapping;
+using MmapSnapshot.Editing;
 using MmapSnapshot.Native;
 using MmapSnapshot.Source;
 using Mono.Unix.Native;
@@ -15,8 +15,8 @@ namespace MmapSnapshot;
 /// </summary>
 public sealed class Snapshot : IDisposable
 {
-    /// <summary>How much a fill writes at a time.</summary>
-    private const int FillWindow = 1 << 20;
+    /// <summary>0666, of which the umask takes its part (man 2 umask).</summary>
+    private const FilePermissions NewFileMode = FilePermissions.DEFFILEMODE;
 
     private static int _lastId;
 
@@ -25,47 +25,49 @@ public sealed class Snapshot : IDisposable
     /// </summary>
     private readonly ReaderWriterLockSlim _lock = new();
 
-    private readonly PrivateFile _file;
-
-    private readonly MappedRegion _region;
+    private readonly Content _content;
 
     private readonly ParentFolder _folder;
 
     private readonly string _name;
 
-    private readonly ModifiedRanges _modified = new();
-
-    /// <summary>Null for a read-only snapshot, which is never committed to its own file.</summary>
+    /// <summary>Null for a read-only snapshot, which is never committed to its own file, and for a file that is not there yet.</summary>
     private FileMetadata? _metadata;
 
     /// <summary>The rights a copy under another name begins with.</summary>
     private readonly FilePermissions _permissions;
 
-    /// <summary>The file as it was when the snapshot was taken or last committed.</summary>
-    private Baseline _baseline;
+    /// <summary>The file as it was when the snapshot was taken or last committed; null: it is not there yet.</summary>
+    private Baseline? _baseline;
 
-    private long _length;
-
-    private long _baselineLength;
+    /// <summary>Whether a commit in place has failed half-way: the file is a mix of its bytes and the snapshot's.</summary>
+    private bool _fileIsMixed;
 
     private int _views;
 
     private Snapshot(SourceFile source, PrivateBytes bytes, SnapshotOptions options)
+        : this(source.Folder, source.Name, bytes.File)
     {
-        _file = bytes.File;
-        _folder = source.Folder;
-        _name = source.Name;
         _baseline = bytes.Baseline;
         _permissions = bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS;
-        Path = source.Path;
         Backing = bytes.Backing;
         IsReadOnly = options.ReadOnly;
         if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Baseline.Status, Path);
-        // The clone's own length: the file's may have changed since it was looked at.
-        _length = _baselineLength = FileStatus.Of(_file.Handle, Path).Length;
-        _region = MappedRegion.Map(_file.Handle, _length, Path);
+    }
+
+    private Snapshot(ParentFolder folder, string name, PrivateFile file)
+    {
+        _folder = folder;
+        _name = name;
+        _permissions = NewFileMode;
+        Path = folder.Combine(name);
+        Backing = SnapshotBacking.Copy;
+        _content = new Content(file, folder, Path);
         Id = Interlocked.Increment(ref _lastId);
     }
+
+    /// <summary>Raised, on the thread that made the change, when <see cref="IsModified"/> has changed or the snapshot was closed.</summary>
+    public event EventHandler? StateChanged;
 
     /// <summary>A number that no other snapshot of this process has.</summary>
     public int Id { get; }
@@ -74,19 +76,22 @@ public sealed class Snapshot : IDisposable
     public string Path { get; }
 
     /// <summary>How many bytes the snapshot has; that of a closed one is its last.</summary>
-    public long Length => Volatile.Read(ref _length);
+    public long Length => _content.Length;
 
     /// <summary>Whether changes are refused.</summary>
     public bool IsReadOnly { get; }
 
-    /// <summary>Whether anything was written or resized since the snapshot was opened or last committed.</summary>
+    /// <summary>
+    /// Whether anything was written or resized since the snapshot was opened or last committed, and not taken back. The snapshot
+    /// of a file that is not there yet is modified until it is committed.
+    /// </summary>
     public bool IsModified { get; private set; }
 
     /// <summary>How the bytes are kept private.</summary>
     public SnapshotBacking Backing { get; }
 
     /// <summary>The folder whose filesystem holds the private bytes, or "memory".</summary>
-    public string BackingLocation => _file.Location;
+    public string BackingLocation => _content.File.Location;
 
     /// <summary>How many bytes were written since the snapshot was opened or last committed; rewriting a byte counts once.</summary>
     public long ModifiedBytes { get; private set; }
@@ -126,6 +131,38 @@ public sealed class Snapshot : IDisposable
         }
     }
 
+    /// <summary>
+    /// A snapshot of a file that does not exist yet: zeros, to be written to. The file appears at <see cref="Commit"/>, whole.
+    /// </summary>
+    /// <param name="path">The file to be; its folder exists. A relative path starts from the process's current folder.</param>
+    /// <param name="length">How many bytes it begins with; they take no space until they are written to.</param>
+    /// <exception cref="SnapshotException">
+    /// DestinationExists, FileNotFound (the folder), NotARegularFile, AccessDenied, OutOfRange, TooLarge, NoSpace, WriteFailed.
+    /// </exception>
+    public static Snapshot Create(string path, long length = 0)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        var destination = Destination.Resolve(path);
+        PrivateFile? file = null;
+        try
+        {
+            if (destination.Existing is not null)
+                throw new SnapshotException(SnapshotError.DestinationExists, $"'{path}' exists already. Open it with Open-MmapSnapshot.", path);
+            file = PrivateFile.CreateAnywhere(destination.Folder, scratchPath: null);
+            var snapshot = new Snapshot(destination.Folder, destination.Name, file);
+            snapshot._content.Resize(ByteRange.CheckLength(length, path), default);
+            snapshot._content.Changes.Reset(length);
+            snapshot.UpdateModified();
+            return snapshot;
+        }
+        catch
+        {
+            file?.Dispose();
+            destination.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Reads exactly as many bytes as <paramref name="destination"/> has, with pread: a bad sector is an error, not a signal.</summary>
     /// <param name="offset">Where to begin, in bytes from the start.</param>
     /// <param name="destination">Where the bytes go.</param>
@@ -134,8 +171,8 @@ public sealed class Snapshot : IDisposable
     {
         using (EnterRead())
         {
-            ByteRange.Check(offset, destination.Length, _length, Path);
-            ReadExactly(offset, destination);
+            ByteRange.Check(offset, destination.Length, Length, Path);
+            _content.Read(offset, destination);
         }
     }
 
@@ -147,14 +184,14 @@ public sealed class Snapshot : IDisposable
     {
         using (EnterRead())
         {
-            ByteRange.Check(offset, count, _length, Path);
+            ByteRange.Check(offset, count, Length, Path);
             if (count > Array.MaxLength)
             {
                 throw new SnapshotException(
                     SnapshotError.TooLarge, $"{count} bytes of '{Path}' do not fit into one byte array ({Array.MaxLength}). Read them in parts.", Path);
             }
             var bytes = GC.AllocateUninitializedArray<byte>((int)count);
-            ReadExactly(offset, bytes);
+            _content.Read(offset, bytes);
             return bytes;
         }
     }
@@ -171,9 +208,17 @@ public sealed class Snapshot : IDisposable
     {
         using (EnterWrite())
         {
-            ByteRange.Check(offset, bytes.Length, _length, Path);
-            CheckExpected(offset, expected);
-            WriteChecked(offset, bytes);
+            ByteRange.Check(offset, bytes.Length, Length, Path);
+            ByteRange.Check(offset, expected.Length, Length, Path);
+            if (_content.Unexpected(offset, expected) is { } unexpected) throw unexpected;
+            try
+            {
+                _content.Write(offset, bytes);
+            }
+            finally
+            {
+                UpdateModified();
+            }
         }
     }
 
@@ -185,28 +230,150 @@ public sealed class Snapshot : IDisposable
     /// <param name="progress">Told of the progress, on this thread. May be null.</param>
     /// <param name="cancellation">Ends it; what was filled by then stays filled, and counts as modified.</param>
     /// <exception cref="SnapshotException">As <see cref="Write"/>.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public void Fill(
         long offset,
         long count,
         byte value,
-        ReadOnlySpan<byte> expected = default,
+        ReadOnlyMemory<byte> expected = default,
+        IProgress<SnapshotProgress>? progress = null,
+        CancellationToken cancellation = default) =>
+        Apply([SnapshotEdit.Fill(offset, count, value, expected)], progress: progress, cancellation: cancellation);
+
+    /// <summary>
+    /// Makes several writes as one change: all of them or, if one cannot be made, none. All expectations are checked before the
+    /// first write.
+    /// </summary>
+    /// <param name="edits">The writes, made in this order.</param>
+    /// <param name="length">The length in bytes that the snapshot is to have afterwards; null leaves it.</param>
+    /// <param name="expectedLength">If not null, the length it must have now.</param>
+    /// <param name="progress">Told of the progress, on this thread. May be null.</param>
+    /// <param name="cancellation">Ends it; a single fill leaves what it has filled, all else is taken back.</param>
+    /// <exception cref="SnapshotException">As <see cref="Write"/> and <see cref="Resize"/>.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public void Apply(
+        IReadOnlyList<SnapshotEdit> edits,
+        long? length = null,
+        long? expectedLength = null,
         IProgress<SnapshotProgress>? progress = null,
         CancellationToken cancellation = default)
     {
+        ArgumentNullException.ThrowIfNull(edits);
         using (EnterWrite())
         {
-            ByteRange.Check(offset, count, _length, Path);
-            CheckExpected(offset, expected);
-            FillChecked(offset, count, value, progress, cancellation);
+            if (Unexpected(edits, length, expectedLength).FirstOrDefault() is { } unexpected) throw unexpected;
+            ApplyChecked(edits, length ?? Length, $"Writing to '{Path}'", progress, cancellation);
         }
+    }
+
+    /// <summary>What would keep <see cref="Apply"/> from making these writes: one exception for each that cannot be made; changes nothing.</summary>
+    /// <param name="edits">The writes.</param>
+    /// <param name="length">The length in bytes that the snapshot is to have afterwards; null leaves it.</param>
+    /// <param name="expectedLength">If not null, the length it must have now.</param>
+    /// <exception cref="SnapshotException">ReadOnlySnapshot, SnapshotClosed, ReadFailed.</exception>
+    public IReadOnlyList<SnapshotException> Verify(IReadOnlyList<SnapshotEdit> edits, long? length = null, long? expectedLength = null)
+    {
+        ArgumentNullException.ThrowIfNull(edits);
+        if (IsReadOnly) throw ReadOnly();
+        using (EnterRead()) return [.. Unexpected(edits, length, expectedLength)];
     }
 
     /// <summary>Makes the snapshot longer (with zeros, which take no space) or shorter.</summary>
     /// <param name="length">The new length in bytes.</param>
+    /// <param name="progress">Told of the progress of putting aside what is cut off, on this thread. May be null.</param>
+    /// <param name="cancellation">Ends that; nothing was changed.</param>
     /// <exception cref="SnapshotException">OutOfRange, TooLarge, NoSpace, ReadOnlySnapshot, SnapshotClosed, ViewOpen: nothing was changed.</exception>
-    public void Resize(long length)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public void Resize(long length, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
     {
-        using (EnterWrite()) ResizeTo(length);
+        using (EnterWrite()) ApplyChecked([], ByteRange.CheckLength(length, Path), $"Resizing '{Path}'", progress, cancellation);
+    }
+
+    /// <summary>
+    /// Takes the last change back: a write, fill, resize, <see cref="Apply"/> or <see cref="Undo"/>. Called again, the one before
+    /// it: the last thousand, as long as what they have overwritten twice is below 64 MiB.
+    /// </summary>
+    /// <param name="progress">Told of the progress, on this thread. May be null.</param>
+    /// <param name="cancellation">Ends it; what was taken back by then is, and the rest can be.</param>
+    /// <returns>Whether there was a change since the snapshot was opened or last committed.</returns>
+    /// <exception cref="SnapshotException">ReadOnlySnapshot, SnapshotClosed, ViewOpen, NoSpace, WriteFailed, ReadFailed.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public bool UndoLast(IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        using (EnterWrite())
+        {
+            if (_content.Changes.Last is { } last && last.LengthBefore != Length) ThrowIfViewed("resized");
+            return Modify(() => _content.UndoLast(new Progress($"Undoing changes of '{Path}'", Length, progress, cancellation)));
+        }
+    }
+
+    /// <summary>
+    /// Gives a range the bytes again that it had when the snapshot was opened or last committed. This is a change itself, which
+    /// <see cref="UndoLast"/> takes back. The snapshot's length stays.
+    /// </summary>
+    /// <param name="offset">Where to begin, in bytes from the start.</param>
+    /// <param name="count">How many bytes.</param>
+    /// <param name="progress">Told of the progress, on this thread. May be null.</param>
+    /// <param name="cancellation">Ends it; what was taken back by then is, and the rest can be.</param>
+    /// <exception cref="SnapshotException">OutOfRange, ReadOnlySnapshot, SnapshotClosed, NoSpace, WriteFailed, ReadFailed.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public void Undo(long offset, long count, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        using (EnterWrite())
+        {
+            ByteRange.Check(offset, count, Length, Path);
+            Modify(() => _content.Undo(new ByteRange(offset, count), new Progress($"Undoing changes of '{Path}'", count, progress, cancellation)));
+        }
+    }
+
+    /// <summary>Makes all bytes, and the length, what they were when the snapshot was opened or last committed; this cannot be taken back.</summary>
+    /// <param name="progress">Told of the progress, on this thread. May be null.</param>
+    /// <param name="cancellation">Ends it; what was taken back by then is, and the rest can be.</param>
+    /// <exception cref="SnapshotException">ReadOnlySnapshot, SnapshotClosed, ViewOpen, NoSpace, WriteFailed, ReadFailed.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public void UndoAll(IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        using (EnterWrite())
+        {
+            if (_content.Changes.BaselineLength != Length) ThrowIfViewed("resized");
+            Modify(() => _content.UndoAll(new Progress($"Undoing changes of '{Path}'", Length, progress, cancellation)));
+        }
+    }
+
+    /// <summary>
+    /// The changes since the snapshot was opened or last committed, in order: runs of bytes that differ, those that lie close
+    /// together as one. Takes as long as what was written, not as what the file weighs.
+    /// </summary>
+    /// <param name="progress">Told of the progress, on the thread that enumerates. May be null.</param>
+    /// <param name="cancellation">Ends the enumeration.</param>
+    /// <exception cref="SnapshotException">SnapshotClosed, ReadFailed; when enumerated.</exception>
+    public IEnumerable<SnapshotChange> GetChanges(IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default) =>
+        Comparison.WithBaseline(this, new Progress($"Comparing '{Path}'", Length, progress, cancellation));
+
+    /// <summary>What it takes to make another snapshot's bytes into those of this one, as <see cref="GetChanges"/> gives it.</summary>
+    /// <param name="before">The other one: what the file was before.</param>
+    /// <param name="progress">Told of the progress, on the thread that enumerates. May be null.</param>
+    /// <param name="cancellation">Ends the enumeration.</param>
+    /// <exception cref="SnapshotException">SnapshotClosed, ReadFailed; when enumerated.</exception>
+    public IEnumerable<SnapshotChange> GetChangesFrom(Snapshot before, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(before);
+        return Comparison.Between(before, this, new Progress($"Comparing '{Path}'", Math.Max(Length, before.Length), progress, cancellation));
+    }
+
+    /// <summary>One byte.</summary>
+    /// <param name="offset">Where it stands, in bytes from the start.</param>
+    /// <exception cref="SnapshotException">OutOfRange, SnapshotClosed, ReadFailed; setting it, as <see cref="Write"/>.</exception>
+    public byte this[long offset]
+    {
+        get
+        {
+            byte value = 0;
+            Read(offset, new Span<byte>(ref value));
+            return value;
+        }
+
+        set => Write(offset, [value]);
     }
 
     /// <summary>The bytes as memory, without a copy; dispose it before the snapshot is closed or resized.</summary>
@@ -217,9 +384,9 @@ public sealed class Snapshot : IDisposable
     {
         using (EnterRead())
         {
-            ByteRange.Check(offset, count, _length, Path);
-            if (count > 0) _region.Populate(_file.Handle, offset, count, Path);
-            var view = new SnapshotView(this, _region, offset, count);
+            ByteRange.Check(offset, count, Length, Path);
+            if (count > 0) _content.Region.Populate(_content.File.Handle, offset, count, Path);
+            var view = new SnapshotView(this, _content.Region, offset, count);
             ViewTaken();
             return view;
         }
@@ -235,7 +402,7 @@ public sealed class Snapshot : IDisposable
     /// <summary>The runs of bytes written since the snapshot was opened or last committed, in order.</summary>
     public IReadOnlyList<ByteRange> GetModifiedRanges()
     {
-        using (EnterRead()) return _modified.ToArray();
+        using (EnterRead()) return _content.Changes.ModifiedRanges;
     }
 
     /// <summary>
@@ -262,7 +429,7 @@ public sealed class Snapshot : IDisposable
                 ? CommitElsewhere(destination, options, cancellation)
                 : CommitToOwnFile(options, cancellation);
             var result = new CommitResult(
-                path, method, _length, modifiedBytes, !options.NoFlush, Stopwatch.GetElapsedTime(started), overridden);
+                path, method, Length, modifiedBytes, !options.NoFlush, Stopwatch.GetElapsedTime(started), overridden);
             if (options.Close) Dispose(); // with a view that was taken meanwhile, its memory goes together with it
             return result;
         }
@@ -297,32 +464,35 @@ public sealed class Snapshot : IDisposable
     {
         using (EnterRead())
         {
-            if (offset >= _length) return 0;
-            int count = (int)Math.Min(destination.Length, _length - offset);
-            ReadExactly(offset, destination[..count]);
+            if (offset >= Length) return 0;
+            int count = (int)Math.Min(destination.Length, Length - offset);
+            _content.Read(offset, destination[..count]);
             return count;
         }
     }
 
-    /// <summary>For streams: writes, after growing the snapshot if it is too short. A failure leaves its length as it was.</summary>
+    /// <summary>For streams: writes, after growing the snapshot if it is too short, as one change.</summary>
     internal void WriteGrowing(long offset, ReadOnlySpan<byte> bytes)
     {
         using (EnterWrite())
         {
-            long before = _length;
-            if (offset > long.MaxValue - bytes.Length) ByteRange.Check(offset, bytes.Length, before, Path);
-            bool grows = bytes.Length > 0 && offset + bytes.Length > before;
-            if (grows) ResizeTo(offset + bytes.Length);
+            if (offset > long.MaxValue - bytes.Length) ByteRange.Check(offset, bytes.Length, Length, Path);
+            if (bytes.Length > 0 && offset + bytes.Length > Length) ThrowIfViewed("resized");
             try
             {
-                WriteChecked(offset, bytes);
+                _content.Write(offset, bytes);
             }
-            catch when (grows)
+            finally
             {
-                ResizeTo(before);
-                throw;
+                UpdateModified();
             }
         }
+    }
+
+    /// <summary>For comparisons: something of the private bytes and what was changed in them, at one instant.</summary>
+    internal T Examine<T>(Func<Content, T> what)
+    {
+        using (EnterRead()) return what(_content);
     }
 
     internal void ViewTaken() => Interlocked.Increment(ref _views);
@@ -331,25 +501,20 @@ public sealed class Snapshot : IDisposable
 
     private (string Path, CommitMethod Method, string? Overridden) CommitToOwnFile(CommitOptions options, CancellationToken cancellation)
     {
-        if (IsReadOnly || _metadata is null) throw ReadOnly();
-        var target = new CommitTarget(_folder, _name, _baseline);
-        if (!IsModified)
-        {
-            // The file has these bytes already, unless somebody changed it; then it is a matter for -Force as always.
-            string? conflict = target.Conflict(target.Find());
-            if (conflict is null) return (Path, CommitMethod.None, null);
-        }
+        if (IsReadOnly) throw ReadOnly();
+        if (_metadata is null) return CommitNewFile(options, cancellation);
+        var target = new CommitTarget(_folder, _name, _baseline, HasBaselineBytes);
+        // The file has these bytes already, unless somebody changed it; then it is a matter for -Force as always.
+        if (!IsModified && IsUnchanged(target)) return (Path, CommitMethod.None, null);
 
         if (options.Method == CommitMethod.InPlace)
         {
-            var commit = new InPlaceCommit(_file, _length, _modified.ToArray(), options, cancellation);
-            MoveBaseline(commit.Write(target, _metadata), commit.Metadata);
-            return (target.CurrentPath, CommitMethod.InPlace, commit.Overridden);
+            return CommitInPlace(target, _metadata, options, cancellation);
         }
 
         if (options.Method is CommitMethod.Auto or CommitMethod.Exchange)
         {
-            var exchange = new ExchangeCommit(_file, options);
+            var exchange = new ExchangeCommit(_content.File, options);
             if (exchange.TryExchange(target, _metadata) is { } exchanged)
             {
                 MoveBaseline(exchanged, exchange.Metadata);
@@ -362,7 +527,7 @@ public sealed class Snapshot : IDisposable
             }
         }
 
-        var replace = new ReplaceCommit(_file, _length, options, cancellation);
+        var replace = new ReplaceCommit(_content.File, Length, options, cancellation);
         MoveBaseline(replace.Replace(target, _metadata), replace.Metadata);
         CheckFolderSync(replace, Path);
         return (target.CurrentPath, CommitMethod.Replace, replace.Overridden);
@@ -377,7 +542,7 @@ public sealed class Snapshot : IDisposable
         }
         using var found = Destination.Resolve(destination);
         var target = new CommitTarget(found.Folder, found.Name, Expected: null);
-        var commit = new ReplaceCommit(_file, _length, options, cancellation);
+        var commit = new ReplaceCommit(_content.File, Length, options, cancellation);
         if (found.Existing is null)
         {
             commit.Create(target, _permissions);
@@ -410,6 +575,66 @@ public sealed class Snapshot : IDisposable
             commit.FolderSync, $"flush the folder of '{path}' to the disk", path, SnapshotError.WriteFailed, "The new file is in place, but may not survive a power cut.");
     }
 
+    private (string Path, CommitMethod Method, string? Overridden) CommitInPlace(
+        CommitTarget target, FileMetadata metadata, CommitOptions options, CancellationToken cancellation)
+    {
+        var commit = new InPlaceCommit(_content.File, Length, _fileIsMixed ? null : _content.Changes.ModifiedRanges, options, cancellation);
+        try
+        {
+            MoveBaseline(commit.Write(target, metadata), commit.Metadata);
+        }
+        finally
+        {
+            if (commit.Interrupted is { } mixed)
+            {
+                // What is there now is our own doing: the next commit, which writes all of it, is no conflict.
+                _fileIsMixed = true;
+                _baseline = mixed;
+                UpdateModified();
+            }
+        }
+        return (target.CurrentPath, CommitMethod.InPlace, commit.Overridden);
+    }
+
+    private (string Path, CommitMethod Method, string? Overridden) CommitNewFile(CommitOptions options, CancellationToken cancellation)
+    {
+        if (options.Method is CommitMethod.InPlace or CommitMethod.Exchange)
+        {
+            throw new SnapshotException(
+                SnapshotError.NotSupported, $"'{Path}' does not exist yet, so there is nothing for -Method {options.Method} to keep. Leave it out.", Path);
+        }
+        var target = new CommitTarget(_folder, _name, Expected: null);
+        var commit = new ReplaceCommit(_content.File, Length, options, cancellation);
+        string? overridden = null;
+        Baseline committed;
+        FileMetadata? metadata;
+        if (target.Find() is null)
+        {
+            if (_folder.HasMoved() && !options.Force) throw target.Refused("its folder was moved or deleted since the snapshot was made");
+            (committed, metadata) = commit.CreateExpected(target, _permissions);
+        }
+        else
+        {
+            overridden = "somebody has made it meanwhile";
+            if (!options.Force) throw target.Refused(overridden);
+            using var found = Destination.Resolve(target.CurrentPath);
+            if (found.Existing is not { } existing) throw target.Refused("somebody has made it meanwhile, and deleted it again");
+            committed = commit.Replace(target, existing);
+            metadata = commit.Metadata;
+        }
+        MoveBaseline(committed, metadata);
+        CheckFolderSync(commit, Path);
+        return (target.CurrentPath, CommitMethod.Replace, overridden);
+    }
+
+    private static bool IsUnchanged(CommitTarget target)
+    {
+        if (target.Conflict(target.Find()) is not null || target.Open(OpenMode.ReadOnly, out var file) is not 0) return false;
+        using (file) return target.UnseenConflict(file) is null;
+    }
+
+    private bool HasBaselineBytes(SafeFileHandle file) => _fileIsMixed || _content.Changes.IsBaseline(file, _content.File, default);
+
     private void MoveBaseline(in Baseline committed, FileMetadata? metadata)
     {
         using (EnterExclusive())
@@ -417,149 +642,57 @@ public sealed class Snapshot : IDisposable
             // An exchange takes a clone of the private bytes: a copy, perhaps on another filesystem, will not ask for one.
             _baseline = Backing == SnapshotBacking.Reflink ? committed : committed with { Freshness = null };
             _metadata = metadata ?? _metadata;
-            _baselineLength = _length;
-            _modified.Clear();
+            _fileIsMixed = false;
+            _content.Changes.Reset(Length);
+            UpdateModified();
+        }
+    }
+
+    private IEnumerable<SnapshotException> Unexpected(IReadOnlyList<SnapshotEdit> edits, long? length, long? expectedLength)
+    {
+        if (expectedLength is { } lengthNow && lengthNow != Length)
+            yield return new SnapshotException(SnapshotError.ExpectationFailed, $"'{Path}' was not changed: it has {Length} bytes, not {lengthNow}.", Path);
+        if (length is { } asked) ByteRange.CheckLength(asked, Path);
+        foreach (var edit in edits)
+        {
+            if (ByteRange.Outside(edit.Offset, edit.Count, length ?? Length, Path) is { } outside) yield return outside;
+            else if (ByteRange.Outside(edit.Offset, edit.Expected.Length, Length, Path) is { } short_) yield return short_;
+            else if (_content.Unexpected(edit.Offset, edit.Expected.Span) is { } unexpected) yield return unexpected;
+        }
+    }
+
+    private void ApplyChecked(IReadOnlyList<SnapshotEdit> edits, long length, string activity, IProgress<SnapshotProgress>? progress, CancellationToken cancellation)
+    {
+        if (length != Length) ThrowIfViewed("resized");
+        long total = edits.Sum(edit => edit.Count) + Math.Max(0, Length - length);
+        Modify(() => _content.Apply(edits, length, new Progress(activity, total, progress, cancellation)));
+    }
+
+    private void Modify(Action change) => Modify(() =>
+    {
+        change();
+        return true;
+    });
+
+    private T Modify<T>(Func<T> change)
+    {
+        try
+        {
+            return change();
+        }
+        finally
+        {
             UpdateModified();
         }
     }
 
     private void UpdateModified()
     {
-        ModifiedBytes = _modified.TotalBytes;
-        IsModified = _modified.TotalBytes > 0 || _length != _baselineLength;
-    }
-
-    private void ReadExactly(long offset, Span<byte> destination)
-    {
-        var errno = Kernel.Read(_file.Handle, destination, offset, out int done);
-        if (errno == 0 && done < destination.Length) errno = Errno.EIO; // the private file is shorter than it was made
-        Failure.Check(errno, $"read {destination.Length} bytes at offset {offset} of the snapshot of '{Path}'", Path, SnapshotError.ReadFailed);
-    }
-
-    private void CheckExpected(long offset, ReadOnlySpan<byte> expected)
-    {
-        if (expected.IsEmpty) return;
-        ByteRange.Check(offset, expected.Length, _length, Path);
-        byte[] now = ArrayPool<byte>.Shared.Rent(expected.Length);
-        try
-        {
-            var there = now.AsSpan(0, expected.Length);
-            ReadExactly(offset, there);
-            int same = there.CommonPrefixLength(expected);
-            if (same == expected.Length) return;
-            throw new SnapshotException(
-                SnapshotError.ExpectationFailed,
-                $"'{Path}' was not changed at offset {offset}: at offset {offset + same} stands {there[same]:X2}, not {expected[same]:X2} "
-                + $"({Excerpt(there)} instead of {Excerpt(expected)}).",
-                Path);
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(now);
-        }
-
-        static string Excerpt(ReadOnlySpan<byte> bytes) =>
-            bytes.Length <= 16 ? Convert.ToHexString(bytes) : Convert.ToHexString(bytes[..16]) + "...";
-    }
-
-    private void WriteChecked(long offset, ReadOnlySpan<byte> bytes)
-    {
-        var errno = WriteOrRestore(offset, bytes, out int changed);
-        MarkModified(offset, changed);
-        if (errno != 0) throw NotWritten(errno, new ByteRange(offset, bytes.Length), changed);
-    }
-
-    private void FillChecked(long offset, long count, byte value, IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
-    {
-        var pattern = new byte[Math.Min(count, FillWindow)];
-        Array.Fill(pattern, value);
-        var progress = new Progress($"Filling '{Path}'", count, listener, cancellation);
-        // What one write does not do it cannot put back by itself.
-        using var rollback = count <= FillWindow
-            ? null
-            : Rollback.Take(_file, new ByteRange(offset, count), _length, PrivateFile.CreateAnywhere(_folder, scratchPath: null), Path, progress);
-        var modifiedBefore = _modified.ToArray();
-        for (long done = 0; done < count;)
-        {
-            progress.Advance(done);
-            var errno = WriteOrRestore(offset + done, pattern.AsSpan(0, (int)Math.Min(pattern.Length, count - done)), out int changed);
-            MarkModified(offset + done, changed);
-            done += changed;
-            if (errno == 0) continue;
-            if (rollback is not null && rollback.TryRestore(new ByteRange(offset, done)))
-            {
-                done = 0;
-                _modified.Clear();
-                foreach (var range in modifiedBefore) MarkModified(range.Offset, range.Length);
-                UpdateModified();
-            }
-            throw NotWritten(errno, new ByteRange(offset, count), done);
-        }
-    }
-
-    /// <summary>
-    /// Writes a checked range. When the kernel stops half-way the old bytes are put back; should even that fail,
-    /// <paramref name="changed"/> says how many bytes from <paramref name="offset"/> on are new.
-    /// </summary>
-    private Errno WriteOrRestore(long offset, ReadOnlySpan<byte> bytes, out int changed)
-    {
-        changed = 0;
-        byte[] old = ArrayPool<byte>.Shared.Rent(bytes.Length);
-        try
-        {
-            ReadExactly(offset, old.AsSpan(0, bytes.Length));
-            var errno = Kernel.Write(_file.Handle, bytes, offset, out int done);
-            bool restored = errno != 0 && Kernel.Write(_file.Handle, old.AsSpan(0, done), offset, out _) == 0;
-            if (!restored) changed = done;
-            return errno;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(old);
-        }
-    }
-
-    private void MarkModified(long offset, long count)
-    {
-        _modified.Add(offset, count);
-        UpdateModified();
-    }
-
-    private SnapshotException NotWritten(Errno errno, ByteRange range, long changed) => Failure.From(
-        errno,
-        $"write {range.Length} bytes at offset {range.Offset} of the snapshot of '{Path}'",
-        Path,
-        SnapshotError.WriteFailed,
-        changed == 0 ? "Nothing was changed." : $"{changed} bytes from offset {range.Offset} on were changed, nothing else.");
-
-    private void ResizeTo(long length)
-    {
-        if (length < 0) throw new SnapshotException(SnapshotError.OutOfRange, $"'{Path}' cannot have {length} bytes: a length is not negative.", Path);
-        long before = _length;
-        if (length == before) return;
-        ThrowIfViewed("resized");
-        SetFileLength(length);
-        try
-        {
-            _region.Resize(_file.Handle, length, Path);
-        }
-        catch when (length > before)
-        {
-            SetFileLength(before);
-            throw;
-        }
-        Volatile.Write(ref _length, length);
-        if (length < before) _modified.TruncateTo(length);
-        else _modified.Add(before, length - before);
-        UpdateModified();
-    }
-
-    private void SetFileLength(long length)
-    {
-        var errno = Kernel.Truncate(_file.Handle, length);
-        // man 2 ftruncate: EFBIG, or EINVAL from filesystems that check late.
-        if (errno is Errno.EINVAL) errno = Errno.EFBIG;
-        Failure.Check(errno, $"give the snapshot of '{Path}' a length of {length} bytes", Path, SnapshotError.WriteFailed);
+        var changes = _content.Changes;
+        ModifiedBytes = changes.ModifiedBytes;
+        bool before = IsModified;
+        IsModified = changes.ModifiedBytes > 0 || Length != changes.BaselineLength || _fileIsMixed || _baseline is null;
+        if (IsModified != before) StateChanged?.Invoke(this, EventArgs.Empty);
     }
 
     private void ThrowIfViewed(string deed)
@@ -576,9 +709,9 @@ public sealed class Snapshot : IDisposable
     private void Release()
     {
         IsClosed = true;
-        _region.Dispose();
-        _file.Dispose();
+        _content.Dispose();
         _folder.Dispose();
+        StateChanged?.Invoke(this, EventArgs.Empty);
     }
 
     private Held EnterRead()

@@ -209,7 +209,7 @@ public sealed class ReadWriteTests
         using var workspace = Workspace.On(FileSystems.Xfs);
         using var snapshot = Snapshot.Open(workspace.Write("file", "0123456789"));
         snapshot.Write(2, "ab"u8, expected: "2345"u8);
-        snapshot.Fill(6, 2, (byte)'x', expected: "6"u8);
+        snapshot.Fill(6, 2, (byte)'x', expected: "6"u8.ToArray());
         Assert.Equal("01ab45xx89"u8, Bytes.In(snapshot));
     }
 
@@ -220,7 +220,7 @@ public sealed class ReadWriteTests
         using var snapshot = Snapshot.Open(workspace.Write("file", "0123456789"));
         var error = Expect.Error(SnapshotError.ExpectationFailed, () => snapshot.Write(2, "ab"u8, expected: "24"u8));
         Assert.Contains("offset 3", error.Message, StringComparison.Ordinal);
-        Expect.Error(SnapshotError.ExpectationFailed, () => snapshot.Fill(2, 2, 0, expected: "24"u8));
+        Expect.Error(SnapshotError.ExpectationFailed, () => snapshot.Fill(2, 2, 0, expected: "24"u8.ToArray()));
         Assert.Equal("0123456789"u8, Bytes.In(snapshot));
         Assert.False(snapshot.IsModified);
     }

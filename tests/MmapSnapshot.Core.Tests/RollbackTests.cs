@@ -10,6 +10,7 @@ public sealed class RollbackTests
     [Theory]
     [InlineData(FileSystems.Xfs)]
     [InlineData(FileSystems.XfsExchange)]
+    [InlineData(FileSystems.Btrfs)]
     [InlineData(FileSystems.OverlayXfs)]
     [InlineData(FileSystems.Ext4)]
     [InlineData(FileSystems.Tmpfs)]

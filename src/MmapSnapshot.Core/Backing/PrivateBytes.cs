@@ -101,8 +101,6 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, B
         // tmpfs never tells of stores through a mapping. Read twice alike, the bytes are those between the two readings.
         if (lease is null && !copy.IsEqual(length, progress with { Activity = $"Checking the copy of '{source.Path}'" })) return null;
         if (before.DifferenceTo(FileStatus.Of(source.Handle, source.Path)) is not null) return null;
-
-        bool mayChangeUnseen = lease is null && !options.ReadOnly && Kernel.FileSystemType(source.Handle) == FileStatus.Tmpfs;
-        return new Baseline(before, Freshness: null, mayChangeUnseen ? ContentHash.Of(file.Handle, source.Path) : null);
+        return new Baseline(before, Freshness: null);
     }
 }

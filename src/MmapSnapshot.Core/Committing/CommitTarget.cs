@@ -9,7 +9,8 @@ namespace MmapSnapshot.Committing;
 /// <param name="Folder">The folder, by descriptor.</param>
 /// <param name="Name">The name in it.</param>
 /// <param name="Expected">What the file was when the snapshot was taken or last committed; null: whatever is there.</param>
-internal sealed record CommitTarget(ParentFolder Folder, string Name, Baseline? Expected)
+/// <param name="HasBaselineBytes">Tells of an open file whether it has the bytes it had then.</param>
+internal sealed record CommitTarget(ParentFolder Folder, string Name, Baseline? Expected, Func<SafeFileHandle, bool>? HasBaselineBytes = null)
 {
     internal string Path => Folder.Combine(Name);
 
@@ -41,14 +42,18 @@ internal sealed record CommitTarget(ParentFolder Folder, string Name, Baseline? 
         if (Folder.HasMoved()) return "its folder was moved or deleted since the snapshot was opened";
         if (now is not { } found) return "it was deleted since the snapshot was opened";
         if (expected.Status.DifferenceTo(found) is { } difference) return $"{difference} since the snapshot was opened";
-        return expected.Hash is { } hash && HasOtherBytes(hash) ? "it was written to through a mapping since the snapshot was opened" : null;
+        return null;
     }
 
-    private bool HasOtherBytes(byte[] hash)
-    {
-        Failure.Check(Open(OpenMode.ReadOnly, out var file), $"read '{Path}'", Path, SnapshotError.ReadFailed);
-        using (file) return !ContentHash.Of(file, Path).AsSpan().SequenceEqual(hash);
-    }
+    /// <summary>
+    /// As <see cref="Conflict"/>, for the one case in which no timestamp tells of a change: on tmpfs, somebody who had the file
+    /// mapped may have stored to it unseen. That costs reading it.
+    /// </summary>
+    /// <param name="file">The file that bears the name, open for reading.</param>
+    internal string? UnseenConflict(SafeFileHandle file) =>
+        HasBaselineBytes is not null && Kernel.FileSystemType(file) == FileStatus.Tmpfs && !HasBaselineBytes(file)
+            ? "it was written to through a mapping since the snapshot was opened"
+            : null;
 
     internal SnapshotException Refused(string conflict) => new(
         SnapshotError.SnapshotConflict,

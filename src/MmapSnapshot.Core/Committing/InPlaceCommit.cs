@@ -10,8 +10,16 @@ namespace MmapSnapshot.Committing;
 /// Writes the bytes into the file itself. It stays the same inode; but readers, and a crash, can see a mix of old and new, so
 /// this is done only when asked for by name.
 /// </summary>
-internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[] modified, CommitOptions options, CancellationToken cancellation)
+/// <param name="content">The bytes.</param>
+/// <param name="length">How many.</param>
+/// <param name="modified">Which of them the file has not; null: all.</param>
+/// <param name="options">How.</param>
+/// <param name="cancellation">Ends it, half-way.</param>
+internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[]? modified, CommitOptions options, CancellationToken cancellation)
 {
+    /// <summary>What the file was when a write that had begun has failed, and left it a mix of old and new; else null.</summary>
+    internal Baseline? Interrupted { get; private set; }
+
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
 
@@ -53,13 +61,26 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
             // bytes as long as length and modification time are.
             if (Overridden is null && (now.Length != found.Length || !now.Modified.Equals(found.Modified)))
                 throw target.Refused("it was written to in the moment it was saved");
+            if (Overridden is null && target.UnseenConflict(file) is { } unseen)
+            {
+                if (!options.Force) throw target.Refused(unseen);
+                Overridden = unseen;
+            }
             var metadata = Overridden is null ? known : FileMetadata.Of(file, now, path);
             Metadata = metadata;
             metadata.CheckRestorable(file, path);
 
-            if (!TryClone(file, now, path)) CopyInto(file, now.Length, path, all: Overridden is not null);
-            metadata.RestoreAfterWrite(file, path);
-            if (!options.NoFlush) Failure.Check(Kernel.Sync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
+            try
+            {
+                if (!TryClone(file, now, path)) CopyInto(file, now.Length, path);
+                metadata.RestoreAfterWrite(file, path);
+                if (!options.NoFlush) Failure.Check(Kernel.Sync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
+            }
+            catch
+            {
+                Interrupted = Baseline.TryOf(file);
+                throw;
+            }
             return Baseline.TryOf(file) ?? new Baseline(now, Freshness: null);
         }
     }
@@ -79,11 +100,11 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
         throw Failure.From(errno, $"clone the snapshot into '{path}'", path, SnapshotError.WriteFailed, "The snapshot still has all its bytes.");
     }
 
-    private void CopyInto(SafeFileHandle file, long lengthNow, string path, bool all)
+    private void CopyInto(SafeFileHandle file, long lengthNow, string path)
     {
         var progress = new Progress($"Saving '{path}'", length, options.Progress, cancellation);
         var copy = new DataCopy(content.Handle, file, path, path, progress);
-        if (all)
+        if (modified is null || Overridden is not null)
         {
             SetLengthTo(0, file, path); // what others wrote must not show through our holes
             copy.CopyAll(length);

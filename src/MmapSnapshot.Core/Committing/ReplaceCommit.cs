@@ -47,18 +47,13 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
             bool openForWriting = false;
             using var lease = errno == 0 ? ReadLease.TryTake(current, out openForWriting) : null;
             CheckConflict(target, target.Find(), openForWriting);
+            if (errno == 0 && Overridden is null && target.UnseenConflict(current) is { } unseen) Override(target, unseen);
             staged.Replace();
         }
 
         SyncFolder(target.Folder, staged.Handle);
         if (noLeftovers) Leftovers.RememberNone(target.Folder);
-        // Renaming moved the change time, but not the modification time: if that moved too, somebody has written to the new
-        // file already, and the status from before will show it as changed.
-        return Baseline.TryOf(staged.Handle) is { } after
-            && after.Status.Modified.Equals(before.Modified)
-            && after.Status.Length == before.Length
-            ? after
-            : new Baseline(before, Freshness: null);
+        return BaselineAfter(staged.Handle, before);
     }
 
     /// <summary>Creates a file that must not exist yet, the caller's own.</summary>
@@ -73,6 +68,35 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         SyncFolder(target.Folder, staged.Handle);
     }
 
+    /// <summary>As <see cref="Create"/>, for a snapshot that goes on belonging to the new file; returns what that is then.</summary>
+    internal (Baseline Baseline, FileMetadata Metadata) CreateExpected(CommitTarget target, FilePermissions mode)
+    {
+        using var staged = StagedFile.Create(target.Folder, target.Name, mode);
+        Fill(staged.Handle, target.Path);
+        Flush(staged.Handle, target.Path);
+        var before = FileStatus.SettledOf(staged.Handle, target.Path);
+        var metadata = FileMetadata.Of(staged.Handle, before, target.Path);
+        try
+        {
+            staged.Publish();
+        }
+        catch (SnapshotException exception) when (exception.Error == SnapshotError.DestinationExists)
+        {
+            throw target.Refused("somebody has made it meanwhile");
+        }
+        SyncFolder(target.Folder, staged.Handle);
+        return (BaselineAfter(staged.Handle, before), metadata);
+    }
+
+    /// <summary>
+    /// Taking its name moved the change time, but not the modification time: if that moved too, somebody has written to the new
+    /// file already, and the status from before will show it as changed.
+    /// </summary>
+    private static Baseline BaselineAfter(SafeFileHandle file, in FileStatus before) =>
+        Baseline.TryOf(file) is { } after && after.Status.Modified.Equals(before.Modified) && after.Status.Length == before.Length
+            ? after
+            : new Baseline(before, Freshness: null);
+
     private static SnapshotException HardLinked(CommitTarget target, ulong links) => new(
         SnapshotError.HardLinked,
         $"'{target.Path}' was not saved: it has {links} names (hard links), and a new file would take only this one. Save with -BreakHardLink to "
@@ -84,7 +108,11 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         string? conflict = target.Conflict(now);
         if (conflict is null && openForWriting && target.Expected is not null)
             conflict = "another process has it open for writing, and would go on writing to the old file";
-        if (conflict is null) return;
+        if (conflict is not null) Override(target, conflict);
+    }
+
+    private void Override(CommitTarget target, string conflict)
+    {
         if (!options.Force) throw target.Refused(conflict);
         Overridden = conflict;
     }

@@ -49,6 +49,47 @@ internal sealed class ModifiedRanges
         _ranges.RemoveRange(first, _ranges.Count - first);
     }
 
+    /// <summary>Forgets what lies within <paramref name="range"/>.</summary>
+    internal void Remove(ByteRange range)
+    {
+        if (range.Length == 0) return;
+        int first = FirstEndingAtOrAfter(range.Offset);
+        int after = first;
+        var kept = new List<ByteRange>(2);
+        while (after < _ranges.Count && _ranges[after].Offset < range.End)
+        {
+            var run = _ranges[after++];
+            TotalBytes -= run.Length;
+            if (run.Offset < range.Offset) kept.Add(ByteRange.Between(run.Offset, Math.Min(run.End, range.Offset)));
+            if (run.End > range.End) kept.Add(ByteRange.Between(Math.Max(run.Offset, range.End), run.End));
+        }
+        _ranges.RemoveRange(first, after - first);
+        _ranges.InsertRange(first, kept);
+        foreach (var run in kept) TotalBytes += run.Length;
+    }
+
+    /// <summary>What of <paramref name="range"/> is in the set, in order.</summary>
+    internal IEnumerable<ByteRange> Within(ByteRange range)
+    {
+        for (int i = FirstEndingAtOrAfter(range.Offset); i < _ranges.Count && _ranges[i].Offset < range.End; i++)
+        {
+            var part = ByteRange.Between(Math.Max(_ranges[i].Offset, range.Offset), Math.Min(_ranges[i].End, range.End));
+            if (part.Length > 0) yield return part;
+        }
+    }
+
+    /// <summary>What of <paramref name="range"/> is not in the set, in order.</summary>
+    internal IEnumerable<ByteRange> Missing(ByteRange range)
+    {
+        long offset = range.Offset;
+        foreach (var part in Within(range))
+        {
+            if (part.Offset > offset) yield return ByteRange.Between(offset, part.Offset);
+            offset = part.End;
+        }
+        if (offset < range.End) yield return ByteRange.Between(offset, range.End);
+    }
+
     internal void Clear()
     {
         _ranges.Clear();

@@ -59,6 +59,15 @@ internal sealed unsafe class MappedRegion : SafeHandle
     }
 
     /// <summary>
+    /// Maps another file of the same length, with the same bytes, at the same address: whoever holds a reference goes on reading
+    /// them. A failure leaves the mapping as it was.
+    /// </summary>
+    internal void MapOver(SafeFileHandle file, string path)
+    {
+        if (!IsInvalid) _ = MapShared(file, handle, Length, MmapFlags.MAP_FIXED, path);
+    }
+
+    /// <summary>
     /// Brings the pages of a range into memory, so that a bad sector is an error here and not a SIGBUS later. The caller holds
     /// a reference and has checked the range.
     /// </summary>
@@ -103,14 +112,18 @@ internal sealed unsafe class MappedRegion : SafeHandle
 
     private void SetMapping(SafeFileHandle file, long length, string path)
     {
+        SetHandle(MapShared(file, 0, length, default, path));
+        Length = length;
+    }
+
+    private static nint MapShared(SafeFileHandle file, nint place, long length, MmapFlags flags, string path)
+    {
         bool added = false;
         try
         {
             file.DangerousAddRef(ref added);
-            nint address = Syscall.mmap(0, (ulong)length, MmapProts.PROT_READ, MmapFlags.MAP_SHARED, (int)file.DangerousGetHandle(), 0);
-            if (address == Syscall.MAP_FAILED) throw Refused(Stdlib.GetLastError(), length, path);
-            SetHandle(address);
-            Length = length;
+            nint address = Syscall.mmap(place, (ulong)length, MmapProts.PROT_READ, MmapFlags.MAP_SHARED | flags, (int)file.DangerousGetHandle(), 0);
+            return address == Syscall.MAP_FAILED ? throw Refused(Stdlib.GetLastError(), length, path) : address;
         }
         finally
         {

@@ -6,8 +6,7 @@ namespace MmapSnapshot.Source;
 /// <summary>What a file was when a snapshot was taken of it or last committed to it.</summary>
 /// <param name="Status">Its status.</param>
 /// <param name="Freshness">The same for the kernel's eyes, on XFS; null where it cannot tell, or nobody will ask it.</param>
-/// <param name="Hash">Its <see cref="ContentHash"/>, where the status would not tell of every change; else null.</param>
-internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshness, byte[]? Hash = null)
+internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshness)
 {
     /// <summary>
     /// The baseline of a file that has just been committed; whatever happens to it from here on is a conflict. Null when it

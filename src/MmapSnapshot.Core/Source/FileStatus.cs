@@ -14,6 +14,9 @@ internal readonly record struct FileStatus(
     /// <summary>TMPFS_MAGIC (man 2 statfs).</summary>
     internal const long Tmpfs = 0x01021994;
 
+    /// <summary>BTRFS_SUPER_MAGIC (man 2 statfs).</summary>
+    internal const long Btrfs = 0x9123683e;
+
     /// <summary>The longest step of the clock behind timestamps before Linux 6.13: one tick at 100 Hz.</summary>
     private static readonly TimeSpan _tick = TimeSpan.FromMilliseconds(10);
 
@@ -22,8 +25,7 @@ internal readonly record struct FileStatus(
     /// ext4, tmpfs, and overlayfs, which shows those of the others.
     /// </summary>
     private static readonly long[] _everyChangeShows =
-        Environment.OSVersion.Version >= new Version(6, 13) ? [0x58465342, 0x9123683e, 0xef53, Tmpfs, 0x794c7630] : [];
-
+        Environment.OSVersion.Version >= new Version(6, 13) ? [0x58465342, Btrfs, 0xef53, Tmpfs, 0x794c7630] : [];
 
     internal bool IsRegular => (Mode & FilePermissions.S_IFMT) == FilePermissions.S_IFREG;
 
