@@ -12,13 +12,17 @@
     TypesToProcess       = @('MmapSnapshot.Types.ps1xml')
     CmdletsToExport      = @(
         'Close-MmapSnapshot'
+        'Compare-Snapshot'
+        'Format-SnapshotBytes'
         'Get-MmapSnapshot'
         'Get-ReflinkSupport'
         'Get-SnapshotBytes'
+        'New-MmapSnapshot'
         'Open-MmapSnapshot'
         'Resize-Snapshot'
         'Save-Snapshot'
         'Set-SnapshotBytes'
+        'Undo-SnapshotBytes'
     )
     FunctionsToExport    = @()
     AliasesToExport      = @()

@@ -43,6 +43,8 @@ public sealed class Snapshot : IDisposable
     /// <summary>Whether a commit in place has failed half-way: the file is a mix of its bytes and the snapshot's.</summary>
     private bool _fileIsMixed;
 
+    private long _baselineLength;
+
     private int _views;
 
     private Snapshot(SourceFile source, PrivateBytes bytes, SnapshotOptions options)
@@ -63,6 +65,7 @@ public sealed class Snapshot : IDisposable
         Path = folder.Combine(name);
         Backing = SnapshotBacking.Copy;
         _content = new Content(file, folder, Path);
+        _baselineLength = _content.Length;
         Id = Interlocked.Increment(ref _lastId);
     }
 
@@ -77,6 +80,9 @@ public sealed class Snapshot : IDisposable
 
     /// <summary>How many bytes the snapshot has; that of a closed one is its last.</summary>
     public long Length => _content.Length;
+
+    /// <summary>How many bytes it had when it was opened or last committed.</summary>
+    public long BaselineLength => Volatile.Read(ref _baselineLength);
 
     /// <summary>Whether changes are refused.</summary>
     public bool IsReadOnly { get; }
@@ -196,6 +202,19 @@ public sealed class Snapshot : IDisposable
         }
     }
 
+    /// <summary>Reads the bytes that the snapshot had when it was opened or last committed.</summary>
+    /// <param name="offset">Where to begin, in bytes from the start.</param>
+    /// <param name="destination">Where the bytes go; all of them lie within <see cref="BaselineLength"/>.</param>
+    /// <exception cref="SnapshotException">OutOfRange, SnapshotClosed, ReadFailed.</exception>
+    public void ReadBaseline(long offset, Span<byte> destination)
+    {
+        using (EnterRead())
+        {
+            ByteRange.Check(offset, destination.Length, _content.Changes.BaselineLength, Path);
+            _content.Changes.ReadFormer(_content.File, offset, destination);
+        }
+    }
+
     /// <summary>Writes bytes over those that stand there. The file does not see them until they are committed.</summary>
     /// <param name="offset">Where to begin, in bytes from the start.</param>
     /// <param name="bytes">The new bytes. All must lie within the snapshot: <see cref="Resize"/> makes it longer.</param>
@@ -262,7 +281,8 @@ public sealed class Snapshot : IDisposable
         using (EnterWrite())
         {
             if (Unexpected(edits, length, expectedLength).FirstOrDefault() is { } unexpected) throw unexpected;
-            ApplyChecked(edits, length ?? Length, $"Writing to '{Path}'", progress, cancellation);
+            string deed = edits is [{ IsFill: true }] ? "Filling" : "Writing to";
+            ApplyChecked(edits, length ?? Length, $"{deed} '{Path}'", progress, cancellation);
         }
     }
 
@@ -656,7 +676,8 @@ public sealed class Snapshot : IDisposable
         foreach (var edit in edits)
         {
             if (ByteRange.Outside(edit.Offset, edit.Count, length ?? Length, Path) is { } outside) yield return outside;
-            else if (ByteRange.Outside(edit.Offset, edit.Expected.Length, Length, Path) is { } short_) yield return short_;
+            else if (edit.Expected.IsEmpty) continue;
+            else if (ByteRange.Outside(edit.Offset, edit.Expected.Length, Length, Path) is { } missing) yield return missing;
             else if (_content.Unexpected(edit.Offset, edit.Expected.Span) is { } unexpected) yield return unexpected;
         }
     }
@@ -690,6 +711,7 @@ public sealed class Snapshot : IDisposable
     {
         var changes = _content.Changes;
         ModifiedBytes = changes.ModifiedBytes;
+        Volatile.Write(ref _baselineLength, changes.BaselineLength);
         bool before = IsModified;
         IsModified = changes.ModifiedBytes > 0 || Length != changes.BaselineLength || _fileIsMixed || _baseline is null;
         if (IsModified != before) StateChanged?.Invoke(this, EventArgs.Empty);

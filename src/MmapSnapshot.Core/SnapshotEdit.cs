@@ -3,8 +3,9 @@ namespace MmapSnapshot;
 /// <summary>One of several writes that <see cref="Snapshot.Apply"/> makes together.</summary>
 public sealed class SnapshotEdit
 {
-    private SnapshotEdit(long offset, long count, ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> expected)
+    private SnapshotEdit(long offset, long count, ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> expected, bool isFill = false)
     {
+        IsFill = isFill;
         Offset = offset;
         Count = count;
         Bytes = bytes;
@@ -23,6 +24,9 @@ public sealed class SnapshotEdit
     /// <summary>What is written, again and again until <see cref="Count"/> bytes are.</summary>
     internal ReadOnlyMemory<byte> Bytes { get; }
 
+    /// <summary>Whether it is one byte, again and again.</summary>
+    internal bool IsFill { get; }
+
     /// <summary>Writes bytes over those that stand there.</summary>
     /// <param name="offset">Where to begin, in bytes from the start.</param>
     /// <param name="bytes">The new bytes.</param>
@@ -39,6 +43,6 @@ public sealed class SnapshotEdit
     {
         var pattern = new byte[Math.Clamp(count, 0, Editing.Content.Window)];
         Array.Fill(pattern, value);
-        return new SnapshotEdit(offset, count, pattern, expected);
+        return new SnapshotEdit(offset, count, pattern, expected, isFill: true);
     }
 }

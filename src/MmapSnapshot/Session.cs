@@ -17,7 +17,10 @@ internal static class Session
     /// <summary>Remembers a snapshot that was just opened.</summary>
     internal static void Add(Snapshot snapshot)
     {
-        _entries[snapshot.Id] = new Entry(snapshot);
+        var added = new Entry(snapshot);
+        _entries[snapshot.Id] = added;
+        added.Keep(snapshot);
+        snapshot.StateChanged += KeepOrNot;
         if (_entries.Count < _nextCleaning) return;
         foreach (var (id, entry) in _entries)
         {
@@ -30,15 +33,20 @@ internal static class Session
     internal static Snapshot[] Open() =>
         [.. _entries.Values.Select(entry => entry.Snapshot).OfType<Snapshot>().Where(snapshot => !snapshot.IsClosed).OrderBy(snapshot => snapshot.Id)];
 
-    /// <summary>Sees to it that unsaved changes are not collected.</summary>
-    internal static void Keep(Snapshot snapshot)
-    {
-        if (_entries.TryGetValue(snapshot.Id, out var entry)) entry.Keep(snapshot.IsModified && !snapshot.IsClosed);
-    }
+    /// <summary>The open one with this id.</summary>
+    /// <exception cref="SnapshotException">SnapshotClosed: there is none.</exception>
+    internal static Snapshot Get(int id) =>
+        _entries.TryGetValue(id, out var entry) && entry.Snapshot is { IsClosed: false } snapshot ? snapshot : throw ErrorFactory.NotOpen($"with the id {id}");
 
     /// <summary>Those opened by this runspace or by one that is gone: what Remove-Module closes.</summary>
     internal static Snapshot[] OpenedBy(Runspace? runspace) =>
         [.. Open().Where(snapshot => _entries.TryGetValue(snapshot.Id, out var entry) && entry.BelongsTo(runspace))];
+
+    /// <summary>Sees to it that unsaved changes are not collected, however they were made.</summary>
+    private static void KeepOrNot(object? sender, EventArgs arguments)
+    {
+        if (sender is Snapshot snapshot && _entries.TryGetValue(snapshot.Id, out var entry)) entry.Keep(snapshot);
+    }
 
     private sealed class Entry(Snapshot snapshot)
     {
@@ -51,7 +59,7 @@ internal static class Session
 
         internal Snapshot? Snapshot => _kept ?? (_remembered.TryGetTarget(out var target) ? target : null);
 
-        internal void Keep(bool keep) => _kept = keep ? Snapshot : null;
+        internal void Keep(Snapshot snapshot) => _kept = snapshot is { IsModified: true, IsClosed: false } ? snapshot : null;
 
         internal bool BelongsTo(Runspace? runspace) =>
             !_runspace.TryGetTarget(out var owner)

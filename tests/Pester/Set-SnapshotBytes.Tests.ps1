@@ -406,11 +406,12 @@ Describe 'Set-SnapshotBytes' {
             Get-SnapshotHex $snapshot 0 2 | Should -BeExactly 'AA BB'
         }
 
-        It 'goes on after a row that it cannot apply' {
+        It 'writes nothing of several rows if one cannot be, and tells which' {
             $rows = "Offset,Bytes`n0,AA`n999,BB`n1,zz`n2,CC" | ConvertFrom-Csv
-            $rows | Set-SnapshotBytes -Snapshot $snapshot -ErrorAction SilentlyContinue -ErrorVariable problems
-            $problems.FullyQualifiedErrorId | Should -Be 'OutOfRange,MmapSnapshot.SetSnapshotBytesCommand', 'InvalidBytes,MmapSnapshot.SetSnapshotBytesCommand'
-            Get-SnapshotHex $snapshot 0 3 | Should -BeExactly 'AA 01 CC'
+            $rows | Set-SnapshotBytes -Snapshot $snapshot -ErrorAction SilentlyContinue -ErrorVariable problems -WarningAction SilentlyContinue -WarningVariable warnings
+            $problems.FullyQualifiedErrorId | Should -Be 'InvalidBytes,MmapSnapshot.SetSnapshotBytesCommand', 'OutOfRange,MmapSnapshot.SetSnapshotBytesCommand'
+            $warnings | Should -BeLike 'Of the 4 writes to * none was made*'
+            $snapshot.IsModified | Should -BeFalse
         }
 
         It 'passes on only the snapshots that it wrote to' {

@@ -174,7 +174,7 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
     }
 
     /// <summary>Reads the baseline wherever it is: unchanged in the private file, or put aside.</summary>
-    private void ReadFormer(PrivateFile file, long offset, Span<byte> destination)
+    internal void ReadFormer(PrivateFile file, long offset, Span<byte> destination)
     {
         Failure.Check(Kernel.Read(file.Handle, destination, offset, out int done), $"read the snapshot of '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
         if (done < destination.Length) _baseline.Read(offset + done, destination[done..]); // cut off since

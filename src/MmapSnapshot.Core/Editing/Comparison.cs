@@ -9,7 +9,7 @@ internal static class Comparison
     private const int Window = 64 << 10;
 
     /// <summary>So few equal bytes between two that differ do not part them.</summary>
-    private const int Gap = 16;
+    private const int Gap = 8;
 
     /// <summary>
     /// Reads what stands at an offset now, and what stood there before; what is behind an end is 0. False: the baseline has moved

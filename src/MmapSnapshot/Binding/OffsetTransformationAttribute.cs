@@ -11,10 +11,14 @@ namespace MmapSnapshot.Binding;
 /// </summary>
 internal sealed class OffsetTransformationAttribute : ArgumentTransformationAttribute
 {
-    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
+    /// <summary>Whether nothing, as in an empty field of a CSV file, is no number and no nonsense either.</summary>
+    public bool AllowEmpty { get; init; }
+
+    public override object? Transform(EngineIntrinsics engineIntrinsics, object? inputData)
     {
         // PowerShell keeps the text of a bare literal in its wrapper.
         string text = inputData?.ToString()?.Trim() ?? "";
+        if (text.Length == 0 && AllowEmpty) return null;
         if (text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
             && long.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out long offset)
             && offset >= 0)

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using MmapSnapshot.Binding;
 
 namespace MmapSnapshot;
 
@@ -6,16 +7,21 @@ namespace MmapSnapshot;
 [Cmdlet(VerbsCommon.Close, "MmapSnapshot", DefaultParameterSetName = "Snapshot", SupportsShouldProcess = true)]
 public sealed class CloseMmapSnapshotCommand : SnapshotCmdlet
 {
-    /// <summary>The snapshots. One that is closed already is no error.</summary>
-    [Parameter(Mandatory = true, Position = 0, ParameterSetName = "Snapshot", ValueFromPipeline = true)]
+    private bool _yesToAll, _noToAll;
+
+    /// <summary>The snapshots, or their ids. One that is closed already is no error.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = "Snapshot", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [SnapshotTransformation]
+    [ArgumentCompleter(typeof(SnapshotCompleter))]
     [ValidateNotNull]
     public Snapshot[] Snapshot { get; set; } = [];
 
     /// <summary>The ids of the snapshots.</summary>
     [Parameter(Mandatory = true, ParameterSetName = "Id")]
+    [ArgumentCompleter(typeof(SnapshotCompleter))]
     public int[] Id { get; set; } = [];
 
-    /// <summary>Do not warn of unsaved changes.</summary>
+    /// <summary>Neither ask nor warn before unsaved changes are lost.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 
@@ -23,7 +29,7 @@ public sealed class CloseMmapSnapshotCommand : SnapshotCmdlet
     protected override void ProcessRecord()
     {
         foreach (int id in Id)
-            TryDo(id, () => Close(Session.Open().FirstOrDefault(open => open.Id == id) ?? throw ErrorFactory.NotOpen($"with the id {id}")));
+            TryDo(id, () => Close(Session.Get(id)));
         foreach (var snapshot in Snapshot) TryDo(snapshot, () => Close(snapshot));
     }
 
@@ -31,12 +37,20 @@ public sealed class CloseMmapSnapshotCommand : SnapshotCmdlet
     internal static string LossOf(Snapshot snapshot) =>
         $"'{snapshot.Path}' was closed with unsaved changes (modified bytes: {snapshot.ModifiedBytes}), which are lost.";
 
+    /// <summary>Whether somebody sits at the terminal, and has not been asked already (-Confirm).</summary>
+    private bool CanAsk =>
+        Host.Name == "ConsoleHost"
+        && !Console.IsInputRedirected
+        && !MyInvocation.BoundParameters.ContainsKey("Confirm")
+        && !Environment.GetCommandLineArgs().Any(argument => argument.TrimStart('-').StartsWith("noni", StringComparison.OrdinalIgnoreCase));
+
     private void Close(Snapshot snapshot)
     {
         if (!ShouldProcess(snapshot.Path, snapshot.IsModified ? "Close the snapshot and lose its changes" : "Close the snapshot")) return;
         bool loses = snapshot.IsModified && !snapshot.IsClosed;
+        bool asks = loses && !Force && CanAsk;
+        if (asks && !ShouldContinue($"'{snapshot.Path}' has unsaved changes (modified bytes: {snapshot.ModifiedBytes}). Close it and lose them?", "Unsaved changes", ref _yesToAll, ref _noToAll)) return;
         snapshot.Close();
-        Session.Keep(snapshot);
-        if (loses && !Force) WriteWarning(LossOf(snapshot));
+        if (loses && !Force && !asks) WriteWarning(LossOf(snapshot));
     }
 }

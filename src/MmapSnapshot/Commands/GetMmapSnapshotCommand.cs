@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using MmapSnapshot.Binding;
 
 namespace MmapSnapshot;
 
@@ -9,6 +10,7 @@ public sealed class GetMmapSnapshotCommand : SnapshotCmdlet
 {
     /// <summary>Only those with these ids.</summary>
     [Parameter(Mandatory = true, ParameterSetName = "Id", ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(SnapshotCompleter))]
     public int[] Id { get; set; } = [];
 
     /// <summary>Only those of these files; wildcards are matched against the snapshots' full paths.</summary>
@@ -20,13 +22,12 @@ public sealed class GetMmapSnapshotCommand : SnapshotCmdlet
     /// <summary>Finds them.</summary>
     protected override void ProcessRecord()
     {
-        var open = Session.Open();
         if (ParameterSetName == "Id")
         {
-            foreach (int id in Id)
-                TryDo(id, () => WriteObject(open.FirstOrDefault(snapshot => snapshot.Id == id) ?? throw ErrorFactory.NotOpen($"with the id {id}")));
+            foreach (int id in Id) TryDo(id, () => WriteObject(Session.Get(id)));
             return;
         }
+        var open = Session.Open();
         if (Path is null)
         {
             WriteObject(open, enumerateCollection: true);

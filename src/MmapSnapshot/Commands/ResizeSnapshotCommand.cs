@@ -8,8 +8,10 @@ namespace MmapSnapshot;
 [OutputType(typeof(Snapshot))]
 public sealed class ResizeSnapshotCommand : SnapshotCmdlet
 {
-    /// <summary>The snapshots.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
+    /// <summary>The snapshots, or their ids.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [SnapshotTransformation]
+    [ArgumentCompleter(typeof(SnapshotCompleter))]
     [ValidateNotNull]
     public Snapshot[] Snapshot { get; set; } = [];
 
@@ -28,11 +30,8 @@ public sealed class ResizeSnapshotCommand : SnapshotCmdlet
     {
         foreach (var snapshot in Snapshot)
         {
-            bool resized = !ShouldProcess(snapshot.Path, $"Resize the snapshot from {snapshot.Length} to {Length} bytes") || TryDo(snapshot, () =>
-            {
-                snapshot.Resize(Length);
-                Session.Keep(snapshot);
-            });
+            bool resized = !ShouldProcess(snapshot.Path, $"Resize the snapshot from {snapshot.Length} to {Length} bytes") || TryDo(
+                snapshot, progress => snapshot.Resize(Length, progress, Stopped));
             if (resized && PassThru) WriteObject(snapshot);
         }
     }

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using MmapSnapshot.Binding;
 
 namespace MmapSnapshot;
 
@@ -7,8 +8,10 @@ namespace MmapSnapshot;
 [OutputType(typeof(CommitResult))]
 public sealed class SaveSnapshotCommand : SnapshotCmdlet
 {
-    /// <summary>The snapshots.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
+    /// <summary>The snapshots, or their ids.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [SnapshotTransformation]
+    [ArgumentCompleter(typeof(SnapshotCompleter))]
     [ValidateNotNull]
     public Snapshot[] Snapshot { get; set; } = [];
 
@@ -53,24 +56,17 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet
                 string? destination = Destination is null ? null : ResolveLiteral(Destination);
                 string action = $"Save the snapshot (modified bytes: {snapshot.ModifiedBytes})";
                 if (!ShouldProcess(destination ?? snapshot.Path, destination is null ? action : $"{action} of '{snapshot.Path}'")) return;
-                try
+                var options = new CommitOptions
                 {
-                    var options = new CommitOptions
-                    {
-                        Close = Close,
-                        Destination = destination,
-                        Method = Method,
-                        Force = Force,
-                        BreakHardLink = BreakHardLink,
-                        NoFlush = NoFlush,
-                        Progress = progress,
-                    };
-                    result = snapshot.Commit(options, Stopped);
-                }
-                finally
-                {
-                    Session.Keep(snapshot);
-                }
+                    Close = Close,
+                    Destination = destination,
+                    Method = Method,
+                    Force = Force,
+                    BreakHardLink = BreakHardLink,
+                    NoFlush = NoFlush,
+                    Progress = progress,
+                };
+                result = snapshot.Commit(options, Stopped);
             });
             if (!saved || result is null) continue;
             if (result.Override is not null) WriteWarning($"'{result.Path}' was overwritten because of -Force, although {result.Override}.");

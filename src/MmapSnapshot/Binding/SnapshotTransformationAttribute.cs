@@ -1,0 +1,48 @@
+using System.Collections;
+using System.Management.Automation;
+using System.Management.Automation.Language;
+
+namespace MmapSnapshot.Binding;
+
+/// <summary>Takes the id of an open snapshot for the snapshot, as Get-MmapSnapshot shows it.</summary>
+internal sealed class SnapshotTransformationAttribute : ArgumentTransformationAttribute
+{
+    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
+    {
+        object value = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
+        return value switch
+        {
+            int id => Find(id),
+            object[] items when items.Any(item => (item is PSObject element ? element.BaseObject : item) is int) =>
+                items.Select(item => Transform(engineIntrinsics, item)).ToArray(),
+            _ => inputData,
+        };
+    }
+
+    private static Snapshot Find(int id)
+    {
+        try
+        {
+            return Session.Get(id);
+        }
+        catch (SnapshotException exception)
+        {
+            throw new ArgumentTransformationMetadataException(exception.Message, exception);
+        }
+    }
+}
+
+/// <summary>Completes -Snapshot and -Id: with ids, and as tooltips with what they stand for.</summary>
+internal sealed class SnapshotCompleter : IArgumentCompleter
+{
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
+        from snapshot in Session.Open()
+        let id = snapshot.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)
+        where id.StartsWith(wordToComplete, StringComparison.Ordinal)
+        select new CompletionResult(id, $"{id}  {Path.GetFileName(snapshot.Path)}", CompletionResultType.ParameterValue, Describe(snapshot));
+
+    private static string Describe(Snapshot snapshot) =>
+        $"{snapshot.Path}, {snapshot.Length} bytes, {(snapshot.IsModified ? $"{snapshot.ModifiedBytes} modified" : "unchanged")}";
+}
+

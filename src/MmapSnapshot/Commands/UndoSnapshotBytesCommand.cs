@@ -1,0 +1,98 @@
+using System.Management.Automation;
+using MmapSnapshot.Binding;
+
+namespace MmapSnapshot;
+
+/// <summary>Takes changes of a snapshot back: the last, those of a range, or all since it was opened or last saved.</summary>
+[Cmdlet(VerbsCommon.Undo, "SnapshotBytes", DefaultParameterSetName = "Last", SupportsShouldProcess = true)]
+[OutputType(typeof(Snapshot))]
+public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
+{
+    /// <summary>The snapshots, or their ids.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = "Last")]
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = "Range")]
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = "All")]
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = "Change")]
+    [SnapshotTransformation]
+    [ArgumentCompleter(typeof(SnapshotCompleter))]
+    [ValidateNotNull]
+    public Snapshot[] Snapshot { get; set; } = [];
+
+    /// <summary>How many changes to take back, the last one first. What one pipeline of Set-SnapshotBytes has written is one.</summary>
+    [Parameter(ParameterSetName = "Last")]
+    [ValidateRange(1, int.MaxValue)]
+    public int Last { get; set; } = 1;
+
+    /// <summary>Where the range begins, in bytes from the start.</summary>
+    [Parameter(Mandatory = true, Position = 1, ParameterSetName = "Range")]
+    [OffsetTransformation]
+    [ValidOffset]
+    public long Offset { get; set; }
+
+    /// <summary>How many bytes the range has.</summary>
+    [Parameter(Mandatory = true, Position = 2, ParameterSetName = "Range")]
+    [OffsetTransformation]
+    [ValidOffset]
+    public long Count { get; set; }
+
+    /// <summary>Take everything back, the length too. This alone cannot be taken back itself.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = "All")]
+    public SwitchParameter All { get; set; }
+
+    /// <summary>Changes, as Compare-Snapshot tells them.</summary>
+    [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = "Change")]
+    [ValidateNotNull]
+    public SnapshotChange[] Change { get; set; } = [];
+
+    /// <summary>Pass the snapshots on.</summary>
+    [Parameter]
+    public SwitchParameter PassThru { get; set; }
+
+    /// <summary>Takes back what is asked for, in each snapshot.</summary>
+    protected override void ProcessRecord()
+    {
+        foreach (var snapshot in Snapshot)
+        {
+            bool undone = !ShouldProcess(snapshot.Path, What(snapshot)) || TryDo(snapshot, progress => Undo(snapshot, progress));
+            if (undone && PassThru) WriteObject(snapshot);
+        }
+    }
+
+    private string What(Snapshot snapshot) => ParameterSetName switch
+    {
+        "All" => $"Undo all changes of the snapshot (modified bytes: {snapshot.ModifiedBytes})",
+        "Range" => $"Undo the changes of the snapshot in {Count} bytes from offset 0x{Offset:X} on",
+        "Change" => $"Undo {Change.Length} changes of the snapshot",
+        _ => $"Undo the last {(Last == 1 ? "change" : $"{Last} changes")} of the snapshot",
+    };
+
+    private void Undo(Snapshot snapshot, IProgress<SnapshotProgress> progress)
+    {
+        switch (ParameterSetName)
+        {
+            case "All":
+                snapshot.UndoAll(progress, Stopped);
+                break;
+            case "Range":
+                snapshot.Undo(Offset, Count, progress, Stopped);
+                break;
+            case "Change":
+                foreach (var change in Change) UndoChange(snapshot, change, progress);
+                break;
+            default:
+                for (int i = 0; i < Last; i++)
+                {
+                    if (snapshot.UndoLast(progress, Stopped)) continue;
+                    WriteVerbose($"'{snapshot.Path}': {i} changes were taken back; there are no more.");
+                    break;
+                }
+                break;
+        }
+    }
+
+    private void UndoChange(Snapshot snapshot, SnapshotChange change, IProgress<SnapshotProgress> progress)
+    {
+        if (change.OldLength is { } length) snapshot.Resize(length, progress, Stopped);
+        else if (change.Offset < snapshot.Length) snapshot.Undo(change.Offset, Math.Min(change.Length, snapshot.Length - change.Offset), progress, Stopped);
+    }
+}
