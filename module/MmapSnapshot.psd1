@@ -12,6 +12,7 @@
     TypesToProcess       = @('MmapSnapshot.Types.ps1xml')
     CmdletsToExport      = @(
         'Close-MmapSnapshot'
+        'Find-SnapshotBytes'
         'Get-MmapSnapshot'
         'Get-ReflinkSupport'
         'Get-SnapshotBytes'

@@ -322,7 +322,7 @@ public sealed class Snapshot : IDisposable
     /// <summary>"MmapSnapshot 3: /usr/bin/tool".</summary>
     public override string ToString() => $"MmapSnapshot {Id}: {Path}";
 
-    /// <summary>For streams: reads what there is from <paramref name="offset"/> on, 0 at or past the end.</summary>
+    /// <summary>For streams and searches: reads what there is from <paramref name="offset"/> on, 0 at or past the end.</summary>
     internal int ReadAvailable(long offset, Span<byte> destination)
     {
         using (EnterRead())
@@ -357,7 +357,7 @@ public sealed class Snapshot : IDisposable
 
     /// <summary>
     /// For searching: shows <paramref name="action"/> the bytes from <paramref name="offset"/> on, <paramref name="count"/> of
-    /// them or as many as there are. This is the one way by which a search gets at bytes.
+    /// them or as many as there are. The one other way by which a search gets at bytes is <see cref="ReadAvailable"/>.
     /// </summary>
     /// <returns>False at or past the end, where there is nothing to show.</returns>
     internal unsafe bool TryScan(long offset, int count, ScanAction action)

@@ -4,6 +4,7 @@ BeforeDiscovery {
     Import-Module -Name "$PSScriptRoot/Support.psm1"
     $cmdlets = @(
         @{ Cmdlet = 'Close-MmapSnapshot'; Returns = $null; Changes = $true }
+        @{ Cmdlet = 'Find-SnapshotBytes'; Returns = 'MmapSnapshot.SnapshotMatch'; Changes = $false }
         @{ Cmdlet = 'Get-MmapSnapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $false }
         @{ Cmdlet = 'Get-ReflinkSupport'; Returns = 'MmapSnapshot.ReflinkSupport'; Changes = $false }
         @{ Cmdlet = 'Get-SnapshotBytes'; Returns = 'System.Byte[]'; Changes = $false }
@@ -20,7 +21,7 @@ BeforeAll {
     Import-Module -Name "$PSScriptRoot/Support.psm1"
     $staged = Split-Path -Path $env:MMAPSNAPSHOT_MODULE
     $names = @(
-        'Close-MmapSnapshot', 'Get-MmapSnapshot', 'Get-ReflinkSupport', 'Get-SnapshotBytes'
+        'Close-MmapSnapshot', 'Find-SnapshotBytes', 'Get-MmapSnapshot', 'Get-ReflinkSupport', 'Get-SnapshotBytes'
         'Open-MmapSnapshot', 'Resize-Snapshot', 'Save-Snapshot', 'Set-SnapshotBytes'
     )
 }

@@ -19,6 +19,7 @@ internal sealed class ByteSearch(Snapshot snapshot, IReadOnlyList<BytePattern> p
         int longest = _patterns.Max(pattern => pattern.Length), shortest = _patterns.Min(pattern => pattern.Length);
         int window = Math.Min(Window, Array.MaxLength - longest + 1);
         byte[] zeros = _patterns.Any(pattern => pattern.MatchesZeros) ? new byte[window + longest - 1] : [];
+        byte[] border = new byte[Math.Min(window, longest) + longest - 1];
         var progress = new Progress($"Searching '{snapshot.Path}'", range.Length, listener, cancellation);
         var data = default(ByteRange);
         for (long next = range.Offset; next <= range.End - shortest; next += scan.Done)
@@ -28,18 +29,28 @@ internal sealed class ByteSearch(Snapshot snapshot, IReadOnlyList<BytePattern> p
             // What begins before this lies in the hole with all its bytes, whichever pattern it matches.
             long holeEnd = data.Offset - longest + 1;
             if (next < holeEnd && zeros.Length == 0) next = holeEnd;
-            long end = next < holeEnd ? holeEnd : data.Length > 0 ? data.End : range.End;
-            int candidates = (int)Math.Min(window, end - next), count = candidates + longest - 1;
-            scan.Begin(next, candidates);
             if (next < holeEnd)
             {
-                // Memory may be taken by touching a hole. It is looked for anew each time: the snapshot may have been closed, or the hole filled.
-                scan.Look(zeros.AsSpan(0, count));
+                scan.Begin(next, (int)Math.Min(window, holeEnd - next));
+                scan.Look(zeros);
+                // Looked for anew each time: the hole may be filled meanwhile, and the snapshot closed.
                 data = default;
             }
-            else if (!snapshot.TryScan(next, (int)Math.Min(count, range.End - next), scan.Look))
+            else if (next >= data.Offset && next < data.End - longest + 1)
             {
-                yield break;
+                int candidates = (int)Math.Min(window, data.End - longest + 1 - next);
+                scan.Begin(next, candidates);
+                if (!snapshot.TryScan(next, candidates + longest - 1, scan.Look)) yield break;
+            }
+            else
+            {
+                // A match may reach into a hole. To touch one through the mapping would take memory, and on tmpfs make data of it.
+                long end = next < data.Offset ? data.Offset : Math.Max(data.End, next + 1);
+                int candidates = (int)Math.Min(window, end - next);
+                scan.Begin(next, candidates);
+                int there = snapshot.ReadAvailable(next, border.AsSpan(0, (int)Math.Min(candidates + longest - 1, range.End - next)));
+                if (there == 0) yield break;
+                scan.Look(border.AsSpan(0, there));
             }
             foreach (var match in scan.Matches)
             {
