@@ -13,6 +13,7 @@
     CmdletsToExport      = @(
         'Close-MmapSnapshot'
         'Compare-Snapshot'
+        'Find-SnapshotBytes'
         'Format-SnapshotBytes'
         'Get-MmapSnapshot'
         'Get-ReflinkSupport'

@@ -4,6 +4,7 @@ using MmapSnapshot.Backing;
 using MmapSnapshot.Committing;
 using MmapSnapshot.Editing;
 using MmapSnapshot.Native;
+using MmapSnapshot.Searching;
 using MmapSnapshot.Source;
 using Mono.Unix.Native;
 
@@ -419,6 +420,35 @@ public sealed class Snapshot : IDisposable
         using (EnterRead()) return new SnapshotStream(this);
     }
 
+    /// <summary>
+    /// Looks for bytes. Matches come in the order of their offsets (at one offset in that of the patterns) and are found as they
+    /// are asked for. One that begins within another is a match as well: "AA AA" is found twice in "AA AA AA".
+    /// </summary>
+    /// <param name="patterns">What to look for: all at once, so that memory is read once. None finds nothing.</param>
+    /// <param name="offset">Where to begin, in bytes from the start.</param>
+    /// <param name="count">How many bytes to search; a match lies among them whole.</param>
+    /// <param name="progress">Told of the progress, on the thread that asks for matches. May be null.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <returns>
+    /// The matches, searched for anew by each enumeration, which throws SnapshotClosed, ReadFailed or
+    /// <see cref="OperationCanceledException"/>. The snapshot may be used meanwhile: matches are found some way ahead, so that
+    /// bytes written during a search are found as they were or as they are; one made shorter is searched to its new end.
+    /// </returns>
+    /// <exception cref="SnapshotException">OutOfRange, SnapshotClosed.</exception>
+    public IEnumerable<SnapshotMatch> Find(
+        IReadOnlyList<BytePattern> patterns, long offset, long count, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(patterns);
+        using (EnterRead()) ByteRange.Check(offset, count, Length, Path);
+        return new ByteSearch(this, patterns, new ByteRange(offset, count), progress, cancellation).Matches();
+    }
+
+    /// <summary>Looks for one pattern everywhere, as the other does.</summary>
+    /// <param name="pattern">What to look for.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="SnapshotException">SnapshotClosed.</exception>
+    public IEnumerable<SnapshotMatch> Find(BytePattern pattern, CancellationToken cancellation = default) => Find([pattern], 0, Length, progress: null, cancellation);
+
     /// <summary>The runs of bytes written since the snapshot was opened or last committed, in order.</summary>
     public IReadOnlyList<ByteRange> GetModifiedRanges()
     {
@@ -479,7 +509,7 @@ public sealed class Snapshot : IDisposable
     /// <summary>"MmapSnapshot 3: /usr/bin/tool".</summary>
     public override string ToString() => $"MmapSnapshot {Id}: {Path}";
 
-    /// <summary>For streams: reads what there is from <paramref name="offset"/> on, 0 at or past the end.</summary>
+    /// <summary>For streams and searches: reads what there is from <paramref name="offset"/> on, 0 at or past the end.</summary>
     internal int ReadAvailable(long offset, Span<byte> destination)
     {
         using (EnterRead())
@@ -513,6 +543,37 @@ public sealed class Snapshot : IDisposable
     internal T Examine<T>(Func<Content, T> what)
     {
         using (EnterRead()) return what(_content);
+    }
+
+    /// <summary>
+    /// For searching: shows <paramref name="action"/> the bytes from <paramref name="offset"/> on, <paramref name="count"/> of
+    /// them or as many as there are. The one other way by which a search gets at bytes is <see cref="ReadAvailable"/>.
+    /// </summary>
+    /// <returns>False at or past the end, where there is nothing to show.</returns>
+    internal unsafe bool TryScan(long offset, int count, ScanAction action)
+    {
+        using (EnterRead())
+        {
+            int there = (int)Math.Min(count, Length - offset);
+            if (there <= 0) return false;
+            if (!_content.Region.IsResident(offset, there)) _content.Region.Populate(_content.File.Handle, offset, there, Path);
+            // Sound: the range lies within the region, which stays as it is while the lock is held.
+            action(new ReadOnlySpan<byte>(_content.Region.Address + offset, there));
+            return true;
+        }
+    }
+
+    /// <summary>
+    /// For searching: the first run of data at or after <paramref name="offset"/>. Where holes alone follow it is an empty one at
+    /// <paramref name="end"/>, or at the end of the snapshot if that comes first.
+    /// </summary>
+    internal ByteRange NextData(long offset, long end)
+    {
+        using (EnterRead())
+        {
+            end = Math.Min(end, Length);
+            return DataCopy.DataRanges(_content.File.Handle, new ByteRange(offset, end - offset), Path).FirstOrDefault(new ByteRange(end, 0));
+        }
     }
 
     internal void ViewTaken() => Interlocked.Increment(ref _views);

@@ -5,6 +5,7 @@ BeforeDiscovery {
     $cmdlets = @(
         @{ Cmdlet = 'Close-MmapSnapshot'; Returns = $null; Changes = $true }
         @{ Cmdlet = 'Compare-Snapshot'; Returns = 'MmapSnapshot.SnapshotChange'; Changes = $false }
+        @{ Cmdlet = 'Find-SnapshotBytes'; Returns = 'MmapSnapshot.SnapshotMatch'; Changes = $false }
         @{ Cmdlet = 'Format-SnapshotBytes'; Returns = 'System.String'; Changes = $false }
         @{ Cmdlet = 'Get-MmapSnapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $false }
         @{ Cmdlet = 'Get-ReflinkSupport'; Returns = 'MmapSnapshot.ReflinkSupport'; Changes = $false }
@@ -24,8 +25,9 @@ BeforeAll {
     Import-Module -Name "$PSScriptRoot/Support.psm1"
     $staged = Split-Path -Path $env:MMAPSNAPSHOT_MODULE
     $names = @(
-        'Close-MmapSnapshot', 'Compare-Snapshot', 'Format-SnapshotBytes', 'Get-MmapSnapshot', 'Get-ReflinkSupport', 'Get-SnapshotBytes'
-        'New-MmapSnapshot', 'Open-MmapSnapshot', 'Resize-Snapshot', 'Save-Snapshot', 'Set-SnapshotBytes', 'Undo-SnapshotBytes'
+        'Close-MmapSnapshot', 'Compare-Snapshot', 'Find-SnapshotBytes', 'Format-SnapshotBytes', 'Get-MmapSnapshot', 'Get-ReflinkSupport'
+        'Get-SnapshotBytes', 'New-MmapSnapshot', 'Open-MmapSnapshot', 'Resize-Snapshot', 'Save-Snapshot', 'Set-SnapshotBytes'
+        'Undo-SnapshotBytes'
     )
 }
 

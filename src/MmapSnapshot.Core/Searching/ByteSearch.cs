@@ -1,0 +1,62 @@
+namespace MmapSnapshot.Searching;
+
+/// <summary>
+/// Goes through a range of a snapshot window by window, so that others can write to it, resize it or close it between two, and
+/// passes over holes in which there is nothing to find.
+/// </summary>
+internal sealed class ByteSearch(Snapshot snapshot, IReadOnlyList<BytePattern> patterns, ByteRange range, IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
+{
+    private readonly BytePattern[] _patterns = [.. patterns];
+
+    /// <summary>At how many offsets at a time to look: enough to make a window's cost small, and to be cancelled at once.</summary>
+    internal int Window { get; init; } = 4 << 20;
+
+    /// <summary>The matches, in order, found as they are asked for.</summary>
+    internal IEnumerable<SnapshotMatch> Matches()
+    {
+        if (_patterns.Length == 0) yield break;
+        var scan = new WindowScan(snapshot, _patterns);
+        int longest = _patterns.Max(pattern => pattern.Length), shortest = _patterns.Min(pattern => pattern.Length);
+        int window = Math.Min(Window, Array.MaxLength - longest + 1);
+        byte[] zeros = _patterns.Any(pattern => pattern.MatchesZeros) ? new byte[window + longest - 1] : [];
+        byte[] border = new byte[Math.Min(window, longest) + longest - 1];
+        var progress = new Progress($"Searching '{snapshot.Path}'", range.Length, listener, cancellation);
+        var data = default(ByteRange);
+        for (long next = range.Offset; next <= range.End - shortest; next += scan.Done)
+        {
+            progress.Advance(next - range.Offset);
+            if (data.End <= next) data = snapshot.NextData(next, range.End);
+            // What begins before this lies in the hole with all its bytes, whichever pattern it matches.
+            long holeEnd = data.Offset - longest + 1;
+            if (next < holeEnd && zeros.Length == 0) next = holeEnd;
+            if (next < holeEnd)
+            {
+                scan.Begin(next, (int)Math.Min(window, holeEnd - next));
+                scan.Look(zeros);
+                // Looked for anew each time: the hole may be filled meanwhile, and the snapshot closed.
+                data = default;
+            }
+            else if (next >= data.Offset && next < data.End - longest + 1)
+            {
+                int candidates = (int)Math.Min(window, data.End - longest + 1 - next);
+                scan.Begin(next, candidates);
+                if (!snapshot.TryScan(next, candidates + longest - 1, scan.Look)) yield break;
+            }
+            else
+            {
+                // A match may reach into a hole. To touch one through the mapping would take memory, and on tmpfs make data of it.
+                long end = next < data.Offset ? data.Offset : Math.Max(data.End, next + 1);
+                int candidates = (int)Math.Min(window, end - next);
+                scan.Begin(next, candidates);
+                int there = snapshot.ReadAvailable(next, border.AsSpan(0, (int)Math.Min(candidates + longest - 1, range.End - next)));
+                if (there == 0) yield break;
+                scan.Look(border.AsSpan(0, there));
+            }
+            foreach (var match in scan.Matches)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                yield return match;
+            }
+        }
+    }
+}

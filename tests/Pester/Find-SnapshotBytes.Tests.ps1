@@ -1,0 +1,289 @@
+Set-StrictMode -Version 3
+
+BeforeAll {
+    Set-StrictMode -Version 3
+    $ErrorActionPreference = 'Stop'
+    Import-Module -Name "$PSScriptRoot/Support.psm1"
+
+    function Find-Offset {
+        @(Find-SnapshotBytes @args | ForEach-Object Offset)
+    }
+}
+
+Describe 'Find-SnapshotBytes' {
+    BeforeEach {
+        $folder = New-Workspace
+        # The bytes 00 to FF, twice.
+        $file = New-TestFile "$folder/a.bin" -Bytes (0..255 + 0..255)
+        $snapshot = Open-MmapSnapshot $file
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    Context 'what it returns' {
+        It 'returns a match for each place, with the snapshot, the offset, the length, the bytes and the pattern' {
+            $found = @(Find-SnapshotBytes -Snapshot $snapshot -Pattern '41 ?? 4?')
+            $found.Count | Should -Be 2
+            $found[0] | Should -BeOfType ([MmapSnapshot.SnapshotMatch])
+            [object]::ReferenceEquals($found[0].Snapshot, $snapshot) | Should -BeTrue
+            $found.Offset | Should -Be 0x41, 0x141
+            $found[0].Length | Should -Be 3
+            ConvertTo-HexText $found[0].Bytes | Should -BeExactly '41 42 43'
+            $found[0].Pattern | Should -BeExactly '41 ?? 4?'
+        }
+
+        It 'returns nothing where there is nothing' {
+            Find-SnapshotBytes $snapshot '42 41' | Should -BeNullOrEmpty
+        }
+
+        It 'returns matches that overlap' {
+            $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin" -Text 'aaaa')
+            Find-Offset $other -Text aa | Should -Be 0, 1, 2
+        }
+
+        It 'returns matches as it finds them' {
+            $endless = Open-MmapSnapshot (New-SparseFile "$folder/sparse" -Length 1TB)
+            $found = Find-SnapshotBytes $endless '00' | Select-Object -First 3
+            $found.Offset | Should -Be 0, 1, 2
+        }
+
+        It 'finds what was written to the snapshot' {
+            Set-SnapshotBytes $snapshot 16 -Text 'Needle'
+            Find-Offset $snapshot -Text Needle | Should -Be 16
+        }
+    }
+
+    Context 'how patterns are written' {
+        It 'takes <What> for one pattern' -ForEach @(
+            @{ What = 'hex text'; Pattern = '41 42' }
+            @{ What = 'hex text without blanks'; Pattern = '4142' }
+            @{ What = 'hex text with 0x'; Pattern = '0x41,0x42' }
+            @{ What = 'a byte array'; Pattern = [byte[]](0x41, 0x42) }
+            @{ What = 'numbers'; Pattern = 0x41, 0x42 }
+            @{ What = 'half bytes'; Pattern = '4? ?2' }
+        ) {
+            $offsets = Find-Offset $snapshot $Pattern
+            $offsets | Should -Contain 0x41
+            $offsets[0] | Should -Be 0x41
+        }
+
+        It 'takes a number for the byte of that value' {
+            Find-Offset $snapshot 65 | Should -Be 65, 321
+        }
+
+        It 'looks for several patterns at once, and returns what it finds in the order of the offsets' {
+            $found = @(Find-SnapshotBytes $snapshot '50', ([byte[]](0x40, 0x41)), '40')
+            $found.Offset | Should -Be 0x40, 0x40, 0x50, 0x140, 0x140, 0x150
+            $found[0, 1, 2].Pattern | Should -Be '40 41', '40', '50'
+        }
+
+        It 'finds text in <Encoding>' -ForEach @(
+            @{ Encoding = 'utf8'; Hex = 'C3 89 74 C3 A9' }
+            @{ Encoding = 'latin1'; Hex = 'C9 74 E9' }
+            @{ Encoding = 'unicode'; Hex = 'C9 00 74 00 E9 00' }
+            @{ Encoding = 'bigendianutf32'; Hex = '00 00 00 C9 00 00 00 74 00 00 00 E9' }
+            @{ Encoding = 28591; Hex = 'C9 74 E9' }
+        ) {
+            Set-SnapshotBytes $snapshot 30 $Hex
+            Find-Offset $snapshot -Text 'Été' -Encoding $Encoding | Should -Be 30
+            Find-Offset $snapshot -Text 'ÉTÉ' -Encoding $Encoding | Should -BeNullOrEmpty
+            Find-Offset $snapshot -Text 'ÉTÉ' -Encoding $Encoding -IgnoreCase | Should -Be 30
+        }
+
+        It 'looks for several texts at once' {
+            Find-Offset $snapshot -Text abc, XYZ | Should -Be 0x58, 0x61, 0x158, 0x161
+        }
+
+        It 'refuses the pattern <Pattern>, and says why' -ForEach @(
+            @{ Pattern = '4'; Says = 'a byte has two' }
+            @{ Pattern = '4G'; Says = "'G'" }
+            @{ Pattern = '?? ??'; Says = 'match everywhere' }
+            @{ Pattern = ' '; Says = 'empty' }
+            @{ Pattern = 1.5; Says = '1.5' }
+            @{ Pattern = 256; Says = '256' }
+        ) {
+            Assert-SnapshotError { Find-SnapshotBytes $snapshot $Pattern } -Id InvalidBytes -Cmdlet Find-SnapshotBytes -Says $Says
+        }
+
+        It 'refuses hex text without quotes that PowerShell takes for another number' {
+            Assert-SnapshotError { Find-SnapshotBytes $snapshot 2d } -Id InvalidBytes -Cmdlet Find-SnapshotBytes -Says 'quotes'
+            Assert-SnapshotError { Find-SnapshotBytes $snapshot 1e1, 2d } -Id InvalidBytes -Cmdlet Find-SnapshotBytes -Says 'quotes'
+        }
+
+        It 'refuses text that the encoding lacks' {
+            Assert-SnapshotError { Find-SnapshotBytes $snapshot -Text 'Ω' -Encoding ascii } -Id InvalidBytes -Cmdlet Find-SnapshotBytes -Target 'Ω' -Says 'us-ascii'
+        }
+
+        It 'says once what is wrong with a pattern, and looks for the others in all snapshots' {
+            $other = Open-MmapSnapshot $file
+            $found = @($snapshot, $other | Find-SnapshotBytes -Pattern '4G', '41' -ErrorAction SilentlyContinue -ErrorVariable problems)
+            $found.Offset | Should -Be 0x41, 0x141, 0x41, 0x141
+            $problems.Count | Should -Be 1
+            $problems[0].TargetObject | Should -BeExactly '4G'
+        }
+
+        It 'does not take -IgnoreCase for hex' {
+            { Find-SnapshotBytes $snapshot -Pattern '41' -IgnoreCase } | Should -Throw -ErrorId 'AmbiguousParameterSet,MmapSnapshot.FindSnapshotBytesCommand'
+        }
+    }
+
+    Context 'where it looks' {
+        It 'begins at -Offset and ends after -Count bytes, in which a match lies whole' {
+            Find-Offset $snapshot '41 42' -Offset 0x42 | Should -Be 0x141
+            Find-Offset $snapshot '41 42' -Count 0x43 | Should -Be 0x41
+            Find-Offset $snapshot '41 42' -Count 0x42 | Should -BeNullOrEmpty
+            Find-Offset $snapshot '41 42' -Offset '0x41' -Count '0x2' | Should -Be 0x41
+            Find-Offset $snapshot '41 42' -Offset 512 | Should -BeNullOrEmpty
+        }
+
+        It 'returns no more than -First matches of each snapshot' {
+            Find-Offset $snapshot, $snapshot '41', '42' -First 3 | Should -Be 0x41, 0x42, 0x141, 0x41, 0x42, 0x141
+        }
+
+        It 'refuses -First <_>' -ForEach 0, -1 {
+            $first = $_
+            Assert-BindingError { Find-SnapshotBytes $snapshot '41' -First $first } -Parameter First
+        }
+
+        It 'refuses <What>' -ForEach @(
+            @{ What = 'a negative offset'; Range = @{ Offset = -1 }; Says = 'offset -1 is negative' }
+            @{ What = 'a negative count'; Range = @{ Count = -1 }; Says = 'count -1 is negative' }
+            @{ What = 'an offset past the end'; Range = @{ Offset = 513 }; Says = 'offset 513 is past the end' }
+            @{ What = 'a count that reaches past the end'; Range = @{ Offset = 511; Count = 2 }; Says = '2 bytes from offset 511' }
+            @{ What = 'the highest offset and count there are'; Range = @{ Offset = [long]::MaxValue; Count = [long]::MaxValue }; Says = '9223372036854775807' }
+        ) {
+            Assert-SnapshotError { Find-SnapshotBytes $snapshot '41' @Range } -Id OutOfRange -Cmdlet Find-SnapshotBytes -Target $snapshot -Says $file, $Says
+        }
+
+        It 'refuses an offset that is no whole number' {
+            Assert-BindingError { Find-SnapshotBytes $snapshot '41' -Offset ten } -Parameter Offset
+        }
+
+        It 'refuses a closed snapshot, and goes on with the next one' {
+            $closed = Open-MmapSnapshot $file
+            Close-MmapSnapshot $closed
+            $found = @($closed, $snapshot | Find-SnapshotBytes -Pattern '41' -ErrorAction SilentlyContinue -ErrorVariable problems)
+            $found.Count | Should -Be 2
+            $problems.FullyQualifiedErrorId | Should -Be 'SnapshotClosed,MmapSnapshot.FindSnapshotBytesCommand'
+            [object]::ReferenceEquals($problems[0].TargetObject, $closed) | Should -BeTrue
+        }
+
+        It 'finds nothing in an empty snapshot' {
+            Find-SnapshotBytes (Open-MmapSnapshot (New-TestFile "$folder/empty" -Bytes @())) '00' | Should -BeNullOrEmpty
+        }
+    }
+
+    Context 'a patch of every match' {
+        It 'pipes into Set-SnapshotBytes -Bytes, whose argument wins over the bytes that were found' {
+            Find-SnapshotBytes $snapshot '41 42 ?? 44' | Set-SnapshotBytes -Bytes '90 90 90 90'
+            Get-SnapshotHex $snapshot 0x40 6 | Should -BeExactly '40 90 90 90 90 45'
+            Get-SnapshotHex $snapshot 0x140 6 | Should -BeExactly '40 90 90 90 90 45'
+        }
+
+        It 'pipes into Set-SnapshotBytes with numbers, and with what is expected there' {
+            Find-SnapshotBytes $snapshot '41 42' -First 1 | Set-SnapshotBytes -Bytes 0x90, 0x91 -Expect '41 42'
+            Get-SnapshotHex $snapshot 0x41 2 | Should -BeExactly '90 91'
+        }
+
+        It 'pipes into Set-SnapshotBytes -Text' {
+            Find-SnapshotBytes $snapshot -Text ABC | Set-SnapshotBytes -Text xyz
+            Get-SnapshotHex $snapshot 0x140 5 | Should -BeExactly '40 78 79 7A 44'
+        }
+
+        It 'pipes into Set-SnapshotBytes -Fill' {
+            Find-SnapshotBytes $snapshot '41 42' | Set-SnapshotBytes -Fill 0 -Count 2
+            Get-SnapshotHex $snapshot 0x140 4 | Should -BeExactly '40 00 00 43'
+        }
+
+        It 'pipes into Get-SnapshotBytes' {
+            @(Find-SnapshotBytes $snapshot '41' | Get-SnapshotBytes -Count 2 | ForEach-Object { ConvertTo-HexText $_ }) | Should -Be '41 42', '41 42'
+        }
+    }
+
+    Context 'the table of matches' {
+        It 'shows the offset in hex, and the match with eight bytes before and behind it' {
+            $shown = Find-SnapshotBytes $snapshot '41 42' -First 1 | Out-String -Width 120
+            $shown | Should -Match '(?m)^ +0x41 +2 39 3A 3B 3C 3D 3E 3F 40 41 42 43 44 45 46 47 48 49 4A +9:;<=>\?@ABCDEFGHIJ'
+        }
+
+        It 'shows what there is at the start and at the end, matches below each other' {
+            $lines = (Find-SnapshotBytes $snapshot '00', 'FE FF' | Out-String -Width 120) -split "`n" | Where-Object { $_ -match '0x' }
+            $lines[0] | Should -Match '^ +0x0 +1 {25}00 01 02 03 04 05 06 07 08 {19,}\.{9}'
+            $lines[3] | Should -Match '^ +0x1FE +2 F6 F7 F8 F9 FA FB FC FD FE FF +\.{10} *$'
+            $lines[0].IndexOf(' 00 01') | Should -Be $lines[3].IndexOf(' FE FF')
+        }
+
+        It 'cuts a wide match' {
+            $shown = Find-SnapshotBytes $snapshot ([byte[]](16..63)) -First 1 | Out-String -Width 120
+            $shown | Should -Match '0x10 +48 08 09 0A 0B 0C 0D 0E 0F 10 11 .* 1E 1F +\.{24}'
+        }
+
+        It 'colours the match, unless PowerShell is told to be plain' {
+            $before = $PSStyle.OutputRendering
+            try {
+                $PSStyle.OutputRendering = 'Ansi'
+                $colored = Find-SnapshotBytes $snapshot '41 42' -First 1 | Out-String -Width 120
+                $PSStyle.OutputRendering = 'PlainText'
+                $plain = Find-SnapshotBytes $snapshot '41 42' -First 1 | Out-String -Width 120
+            } finally {
+                $PSStyle.OutputRendering = $before
+            }
+            $colored.Contains("40 $($PSStyle.Foreground.BrightGreen)41 42$($PSStyle.Reset) 43") | Should -BeTrue
+            $plain.Contains("`e") | Should -BeFalse
+            $plain.Contains('40 41 42 43') | Should -BeTrue
+        }
+
+        It 'shows the match alone when its snapshot was closed since' {
+            $found = Find-SnapshotBytes $snapshot '41 42' -First 1
+            Close-MmapSnapshot $snapshot
+            $found | Out-String -Width 120 | Should -Match '0x41 +2 +41 42 +AB'
+        }
+
+        It 'shows the match alone when it comes from another process' {
+            $found = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize((Find-SnapshotBytes $snapshot '41 42' -First 1)))
+            $found | Out-String -Width 120 | Should -Match '0x41 +2 +41 42 +AB'
+        }
+    }
+
+    Context 'a long search' {
+        It 'shows its progress after a second, and ends at once when it is stopped' {
+            $endless = Open-MmapSnapshot (New-SparseFile "$folder/sparse" -Length 1TB)
+            $pipeline = Start-Pipeline 'Find-SnapshotBytes $snapshot 00 | Out-Null' -Variables @{ snapshot = $endless }
+            while ($pipeline.Streams.Progress.Count -eq 0 -and $pipeline.InvocationStateInfo.State -eq 'Running') { [System.Threading.Thread]::Sleep(5) }
+            $record = $pipeline.Streams.Progress[0]
+            $clock = [System.Diagnostics.Stopwatch]::StartNew()
+            $pipeline.Stop()
+            $clock.Elapsed.TotalMilliseconds | Should -BeLessThan 800
+            $pipeline.InvocationStateInfo.State | Should -Be 'Stopped'
+            $pipeline.Runspace.Dispose()
+            $record.Activity | Should -BeExactly "Searching '$folder/sparse'"
+            $record.StatusDescription | Should -Match '^\d+ of 1048576 MiB$'
+            # Nobody holds its lock any more.
+            Set-SnapshotBytes $endless 0 'FF'
+            Close-MmapSnapshot $endless -Force
+        }
+
+        It 'finds in a gibibyte what grep finds' {
+            Skip-When (Get-Obstacle -Program grep)
+            # Programs and texts, over and over.
+            $large = "$folder/large"
+            Invoke-Shell 'cat "$(command -v bash)" /etc/[a-p]*.conf > "$1.part" || true; while [ "$(stat -c %s "$1.part")" -lt 134217728 ]; do cat "$1.part" "$1.part" > "$1"; mv "$1" "$1.part"; done
+                for i in 1 2 3 4 5 6 7 8; do cat "$1.part"; done | head -c 1073741824 > "$1"; rm "$1.part"' $large
+            $expected = [long[]](Invoke-Shell 'LC_ALL=C grep -obUaF "bash" "$1" | cut -d : -f 1' $large)
+            $found = [long[]](Find-SnapshotBytes (Open-MmapSnapshot $large -ReadOnly) -Text bash).Offset
+            $expected.Length | Should -BeGreaterThan 1000
+            [System.Linq.Enumerable]::SequenceEqual($found, $expected) | Should -BeTrue
+        }
+    }
+
+    It 'completes encodings' {
+        $line = 'Find-SnapshotBytes $snapshot -Text a -Encoding lat'
+        (TabExpansion2 $line $line.Length).CompletionMatches.CompletionText | Should -Be latin1
+    }
+
+    It 'has help that names its parameters' {
+        Get-Help -Name Find-SnapshotBytes | Out-String | Should -BeLike '*Pattern*Text*IgnoreCase*'
+    }
+}
