@@ -1,9 +1,12 @@
+using System.Buffers;
+using MmapSnapshot.Searching;
+
 namespace MmapSnapshot;
 
-/// <summary>Bytes as people read them.</summary>
+/// <summary>Bytes as people read and write them.</summary>
 public static class HexText
 {
-    private const string Digits = "0123456789ABCDEF";
+    private static readonly SearchValues<char> _separators = SearchValues.Create(" \t\r\n,;:-_"), _digits = SearchValues.Create("0123456789abcdefABCDEF");
 
     /// <summary>As in "0F 84 10 00".</summary>
     /// <param name="bytes">The bytes.</param>
@@ -14,9 +17,48 @@ public static class HexText
         Array.Fill(text, ' ');
         for (int i = 0; i < bytes.Length; i++)
         {
-            text[i * 3] = Digits[bytes[i] >> 4];
-            text[(i * 3) + 1] = Digits[bytes[i] & 15];
+            text[i * 3] = Digit(bytes[i] >> 4);
+            text[(i * 3) + 1] = Digit(bytes[i] & 15);
         }
         return new string(text);
+
+        static char Digit(int value) => (char)(value < 10 ? '0' + value : 'A' + value - 10);
     }
+
+    /// <summary>
+    /// The bytes of hex text: two digits each. Blanks, commas, semicolons, colons, hyphens and underscores may stand between
+    /// bytes, and "0x" before them.
+    /// </summary>
+    /// <param name="text">The text, such as "48 8B 0F".</param>
+    /// <exception cref="SnapshotException">InvalidBytes, with what is wrong and where.</exception>
+    public static byte[] Parse(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var bytes = new List<byte>(text.Length / 2);
+        foreach (var (start, end) in Groups(text))
+        {
+            string digits = text[start..end];
+            int wrong = digits.AsSpan().IndexOfAnyExcept(_digits);
+            if (wrong >= 0) throw Invalid(text, start + wrong, $"'{digits[wrong]}' is no hex digit. Use -Text to write text.");
+            if (digits.Length == 0 || digits.Length % 2 != 0) throw Invalid(text, start, $"'{Excerpt.Of(digits)}' has {digits.Length} digits, and a byte has two.");
+            bytes.AddRange(Convert.FromHexString(digits));
+        }
+        return [.. bytes];
+    }
+
+    /// <summary>Where the digits between two separators begin and end, a "0x" before them left out.</summary>
+    internal static IEnumerable<(int Start, int End)> Groups(string text)
+    {
+        for (int start = 0; start < text.Length;)
+        {
+            int length = text.AsSpan(start).IndexOfAny(_separators);
+            if (length < 0) length = text.Length - start;
+            bool prefixed = text.AsSpan(start, length).StartsWith("0x", StringComparison.OrdinalIgnoreCase);
+            if (length > 0) yield return (prefixed ? start + 2 : start, start + length);
+            start += length + 1;
+        }
+    }
+
+    private static SnapshotException Invalid(string text, int at, string why) =>
+        new(SnapshotError.InvalidBytes, $"'{Excerpt.Of(text, at)}' is not hex text: {why}");
 }

@@ -3,12 +3,12 @@ using System.Text;
 namespace MmapSnapshot;
 
 /// <summary>
-/// How the table of matches shows their surroundings: 24 bytes, of which 8 stand before the match, 16 are for it, and what it
-/// leaves of these, up to 8, for those behind it. It is called by MmapSnapshot.Format.ps1xml.
+/// How the table of matches shows their surroundings: 14 bytes, of which 4 stand before the match, 10 are for it, and what it
+/// leaves of these, up to 4, for those behind it. It is called by MmapSnapshot.Format.ps1xml.
 /// </summary>
 public static class MatchView
 {
-    private const int Around = 8, Most = 16;
+    private const int Around = 4, Most = 10;
 
     /// <summary>The bytes in hex, the match in a colour of its own.</summary>
     /// <param name="match">The bytes that were found.</param>
@@ -17,7 +17,7 @@ public static class MatchView
     /// <param name="color">The escape sequence that begins the colour.</param>
     /// <param name="reset">The one that ends it.</param>
     public static string Hex(byte[] match, object? snapshot, long offset, string color, string reset) =>
-        Show(match, snapshot, offset, color, reset, " ", bytes => BitConverter.ToString(bytes).Replace('-', ' '));
+        Show(match, snapshot, offset, color, reset, " ", bytes => HexText.Of(bytes));
 
     /// <summary>The bytes as ASCII text, with a dot for what cannot be printed.</summary>
     /// <param name="match">The bytes that were found.</param>

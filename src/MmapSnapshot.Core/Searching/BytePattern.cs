@@ -47,7 +47,7 @@ public sealed class BytePattern
     /// <summary>Makes a pattern of bytes, which match themselves.</summary>
     /// <param name="bytes">The bytes; they are copied.</param>
     /// <exception cref="SnapshotException">InvalidBytes: there are none.</exception>
-    public static BytePattern FromBytes(ReadOnlySpan<byte> bytes) => Exact(BitConverter.ToString(bytes.ToArray()).Replace('-', ' '), bytes.ToArray());
+    public static BytePattern FromBytes(ReadOnlySpan<byte> bytes) => Exact(HexText.Of(bytes), bytes.ToArray());
 
     /// <summary>Makes a pattern of a text as it is encoded, without a byte order mark.</summary>
     /// <param name="text">The text.</param>
@@ -63,9 +63,7 @@ public sealed class BytePattern
     /// </exception>
     public static BytePattern FromText(string text, Encoding encoding, bool ignoreCase = false)
     {
-        ArgumentNullException.ThrowIfNull(text);
-        ArgumentNullException.ThrowIfNull(encoding);
-        byte[] bytes = TextPattern.Encode(text, encoding);
+        byte[] bytes = EncodedText.Of(text, encoding);
         if (!ignoreCase) return Exact(text, bytes);
         var (masks, alternatives) = TextPattern.FoldCase(text, bytes, encoding);
         for (int position = 0; position < bytes.Length; position++) bytes[position] &= masks[position];

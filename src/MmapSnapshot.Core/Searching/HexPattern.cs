@@ -6,31 +6,23 @@ namespace MmapSnapshot.Searching;
 /// <summary>Reads hex text with wildcards: "48 8B ?? 0?".</summary>
 internal static class HexPattern
 {
-    private static readonly SearchValues<char> _separators = SearchValues.Create(" \t\r\n,;:-_"), _digits = SearchValues.Create("0123456789abcdefABCDEF?");
+    private static readonly SearchValues<char> _digits = SearchValues.Create("0123456789abcdefABCDEF?");
 
     /// <summary>The bits that must stand at each position, and which of them matter there.</summary>
     internal static (byte[] Values, byte[] Masks) Parse(string text)
     {
         List<byte> values = new(text.Length / 2), masks = new(text.Length / 2);
-        for (int start = 0; start < text.Length;)
-        {
-            int length = text.AsSpan(start).IndexOfAny(_separators);
-            if (length < 0) length = text.Length - start;
-            if (length > 0) ParseGroup(text, start, start + length, values, masks);
-            start += length + 1;
-        }
+        foreach (var (start, end) in HexText.Groups(text)) ParseGroup(text, start, end, values, masks);
         return ([.. values], [.. masks]);
     }
 
-    /// <summary>Reads what stands between two separators.</summary>
     private static void ParseGroup(string text, int start, int end, List<byte> values, List<byte> masks)
     {
-        bool prefixed = text.AsSpan(start, end - start).StartsWith("0x", StringComparison.OrdinalIgnoreCase);
-        var digits = text.AsSpan(prefixed ? start + 2 : start, end - start - (prefixed ? 2 : 0));
+        var digits = text.AsSpan(start, end - start);
         int wrong = digits.IndexOfAnyExcept(_digits);
         if (wrong >= 0)
         {
-            throw Invalid(text, end - digits.Length + wrong, $"'{digits[wrong]}' is neither a hex digit nor the wildcard '?'. To search for text, make the pattern of text");
+            throw Invalid(text, start + wrong, $"'{digits[wrong]}' is neither a hex digit nor the wildcard '?'. To search for text, make the pattern of text");
         }
         if (digits is "?")
         {

@@ -27,5 +27,5 @@ public sealed class SnapshotMatch
     public string Pattern { get; }
 
     /// <summary>"0x1F40: 48 8B 0F".</summary>
-    public override string ToString() => $"0x{Offset:X}: {BitConverter.ToString(Bytes).Replace('-', ' ')}";
+    public override string ToString() => $"0x{Offset:X}: {HexText.Of(Bytes)}";
 }

@@ -6,20 +6,6 @@ namespace MmapSnapshot.Searching;
 /// <summary>Text as bytes to look for.</summary>
 internal static class TextPattern
 {
-    /// <summary>The text in an encoding that has all its characters: nobody means to look for a question mark instead.</summary>
-    internal static byte[] Encode(string text, Encoding encoding)
-    {
-        try
-        {
-            return WithFallback(encoding, EncoderFallback.ExceptionFallback).GetBytes(text);
-        }
-        catch (EncoderFallbackException exception)
-        {
-            throw new SnapshotException(
-                SnapshotError.InvalidBytes, $"The character at position {exception.Index} of '{Excerpt.Of(text, exception.Index)}' cannot be written in {encoding.WebName}.");
-        }
-    }
-
     /// <summary>
     /// Which bits of an encoded text do not depend on the case of its characters, and what the rest may be where bits alone
     /// cannot say it.
@@ -27,7 +13,7 @@ internal static class TextPattern
     internal static (byte[] Masks, IReadOnlyList<AlternativeBytes> Alternatives) FoldCase(string text, byte[] encoded, Encoding encoding)
     {
         // A character that cannot be encoded becomes nothing, which is never as long as one that can.
-        var lenient = WithFallback(encoding, new EncoderReplacementFallback(""));
+        var lenient = EncodedText.WithFallback(encoding, new EncoderReplacementFallback(""));
         var masks = new byte[encoded.Length];
         var alternatives = new List<AlternativeBytes>();
         int position = 0;
@@ -55,12 +41,5 @@ internal static class TextPattern
         if (position == encoded.Length) return (masks, alternatives);
         throw new SnapshotException(
             SnapshotError.InvalidBytes, $"In {encoding.WebName} the bytes of a character depend on those before it: its case cannot be ignored. Search for both cases.");
-    }
-
-    private static Encoding WithFallback(Encoding encoding, EncoderFallback fallback)
-    {
-        var clone = (Encoding)encoding.Clone();
-        clone.EncoderFallback = fallback;
-        return clone;
     }
 }

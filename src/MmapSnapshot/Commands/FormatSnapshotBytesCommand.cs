@@ -13,8 +13,13 @@ public sealed class FormatSnapshotBytesCommand : SnapshotCmdlet
     /// <summary>How much is shown unless -Count says otherwise.</summary>
     private const int DefaultCount = 512;
 
-    /// <summary>How much is read at a time.</summary>
+    /// <summary>How much is read at a time: a whole number of lines.</summary>
     private const int Window = 64 << 10;
+
+    /// <summary>Stands between lines that do not follow each other.</summary>
+    private const string Separator = "--";
+
+    private bool _shownBefore;
 
     /// <summary>The snapshots, or their ids.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = "Range")]
@@ -39,15 +44,21 @@ public sealed class FormatSnapshotBytesCommand : SnapshotCmdlet
     [Parameter(ParameterSetName = "Range")]
     public SwitchParameter Diff { get; set; }
 
-    /// <summary>How many lines to show around a change.</summary>
+    /// <summary>What Find-SnapshotBytes has found: its surroundings are shown, and it in a colour of its own.</summary>
+    [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = "Match")]
+    [ValidateNotNull]
+    public SnapshotMatch[] Match { get; set; } = [];
+
+    /// <summary>How many lines to show around a change or a match.</summary>
     [Parameter]
     [ValidateRange(0, 1000)]
     public int Context { get; set; } = 1;
 
-    /// <summary>Shows each snapshot.</summary>
+    /// <summary>Shows each snapshot, or match.</summary>
     protected override void ProcessRecord()
     {
         foreach (var snapshot in Snapshot) TryDo(snapshot, () => Show(snapshot));
+        foreach (var match in Match) TryDo(match.Snapshot, () => Show(match));
     }
 
     private void Show(Snapshot snapshot)
@@ -58,13 +69,26 @@ public sealed class FormatSnapshotBytesCommand : SnapshotCmdlet
         long count = Count ?? Math.Min(DefaultCount, Math.Max(0, length - Offset));
         if (!onlyChanges && (Offset > length || count > length - Offset)) _ = snapshot.Read(Offset, count);
 
-        int digits = Math.Max(8, length.ToString("X", System.Globalization.CultureInfo.InvariantCulture).Length);
-        int width = HexDump.WidthFor(Columns(), digits);
-        var dump = new HexDump(width, digits, HasColours());
-        if (onlyChanges) ShowBlocks(snapshot, dump, width, Around(snapshot.GetModifiedRanges(), width, length));
-        else ShowBlocks(snapshot, dump, width, [new ByteRange(Offset, count)]);
+        var dump = DumpOf(snapshot);
+        if (onlyChanges) ShowBlocks(snapshot, dump, Around(snapshot.GetModifiedRanges(), dump.Width, length));
+        else ShowBlocks(snapshot, dump, [new ByteRange(Offset, count)]);
         long more = length - Offset - count;
         if (!onlyChanges && Count is null && more > 0) WriteObject($"... {more} more bytes (-Offset and -Count show them)");
+    }
+
+    private void Show(SnapshotMatch match)
+    {
+        var dump = DumpOf(match.Snapshot);
+        var found = new ByteRange(match.Offset, match.Length);
+        if (_shownBefore) WriteObject(Separator);
+        _shownBefore = true;
+        ShowBlocks(match.Snapshot, dump, Around([found], dump.Width, match.Snapshot.Length), found);
+    }
+
+    private HexDump DumpOf(Snapshot snapshot)
+    {
+        int digits = Math.Max(8, snapshot.Length.ToString("X", System.Globalization.CultureInfo.InvariantCulture).Length);
+        return new HexDump(HexDump.WidthFor(Columns(), digits), digits, HasColours());
     }
 
     /// <summary>Whole lines around some ranges, those that touch as one.</summary>
@@ -81,17 +105,18 @@ public sealed class FormatSnapshotBytesCommand : SnapshotCmdlet
         return blocks;
     }
 
-    private void ShowBlocks(Snapshot snapshot, HexDump dump, int width, List<ByteRange> blocks)
+    private void ShowBlocks(Snapshot snapshot, HexDump dump, List<ByteRange> blocks, ByteRange found = default)
     {
         for (int i = 0; i < blocks.Count; i++)
         {
-            if (i > 0) WriteObject("--");
-            ShowBlock(snapshot, dump, width, blocks[i]);
+            if (i > 0) WriteObject(Separator);
+            ShowBlock(snapshot, dump, blocks[i], found);
         }
     }
 
-    private void ShowBlock(Snapshot snapshot, HexDump dump, int width, ByteRange block)
+    private void ShowBlock(Snapshot snapshot, HexDump dump, ByteRange block, ByteRange found)
     {
+        int width = dump.Width;
         byte[]? above = null;
         bool folded = false;
         for (long offset = block.Offset; offset < block.End; offset += Window)
@@ -105,7 +130,11 @@ public sealed class FormatSnapshotBytesCommand : SnapshotCmdlet
             {
                 byte[] line = now[at..Math.Min(at + width, now.Length)];
                 var marks = new Mark[line.Length];
-                for (int i = 0; i < line.Length; i++) marks[i] = at + i >= formerCount || former[at + i] != line[i] ? Mark.Changed : Mark.None;
+                for (int i = 0; i < line.Length; i++)
+                {
+                    if (at + i >= formerCount || former[at + i] != line[i]) marks[i] |= Mark.Changed;
+                    if (offset + at + i >= found.Offset && offset + at + i < found.End) marks[i] |= Mark.Found;
+                }
                 bool plain = Array.TrueForAll(marks, mark => mark == Mark.None);
                 bool last = offset + at + width >= block.End;
                 if (plain && !last && above is not null && line.AsSpan().SequenceEqual(above))
@@ -118,7 +147,7 @@ public sealed class FormatSnapshotBytesCommand : SnapshotCmdlet
                 above = plain ? line : null;
                 WriteObject(dump.Line(offset + at, line, marks));
                 int formerHere = Math.Clamp(formerCount - at, 0, line.Length);
-                if (Diff && marks.Take(formerHere).Contains(Mark.Changed)) WriteObject(dump.FormerLine(former.AsSpan(at, formerHere), marks));
+                if (Diff && marks.Take(formerHere).Any(mark => mark.HasFlag(Mark.Changed))) WriteObject(dump.FormerLine(former.AsSpan(at, formerHere), marks));
             }
         }
     }

@@ -137,7 +137,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
 
     private byte[] ToBytes() => ParameterSetName switch
     {
-        "Text" => ByteInput.Encode(NullTerminated ? Text + '\0' : Text, Encoding),
+        "Text" => EncodedText.Of(NullTerminated ? Text + '\0' : Text, Encoding),
         "Number" => [.. Numbers().SelectMany(number => NumberFormat.Write(number, As, BigEndian))],
         _ => ByteInput.Parse(Bytes),
     };

@@ -12,6 +12,9 @@ internal sealed class HexDump(int width, int offsetDigits, bool colours)
 
     private static readonly int[] _widths = [16, 8, 4];
 
+    /// <summary>How many bytes a line shows.</summary>
+    internal int Width => width;
+
     /// <summary>As many bytes as fit into a line of the terminal, up to 16: a power of two.</summary>
     /// <param name="columns">How many characters a line of the terminal has.</param>
     /// <param name="offsetDigits">How many hex digits an offset has.</param>
