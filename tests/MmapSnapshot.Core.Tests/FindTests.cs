@@ -273,6 +273,20 @@ public sealed class FindTests
         Assert.InRange(before - free.AvailableFreeSpace, 0, 1 << 20);
     }
 
+    [Theory]
+    [InlineData(FileSystems.Xfs)]
+    [InlineData(FileSystems.Ext4)]
+    [InlineData(FileSystems.Tmpfs)]
+    public void Bytes_that_cannot_be_read_are_an_error_and_no_signal(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Of('a', 100_000)));
+        // Like a bad sector: memory behind the end of its file cannot be touched.
+        string privateFile = Descriptors.PathOf(Assert.Single(Descriptors.Nameless(workspace.Folder)));
+        using (var file = File.OpenHandle(privateFile, FileMode.Open, FileAccess.Write)) RandomAccess.SetLength(file, 50_000);
+        Expect.Error(SnapshotError.ReadFailed, () => snapshot.TryScan(40_000, 30_000, bytes => bytes.Contains((byte)'b')));
+    }
+
     [Fact]
     public void A_search_is_cancelled_before_it_begins_between_windows_and_between_matches()
     {

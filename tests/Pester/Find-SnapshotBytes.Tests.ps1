@@ -270,7 +270,7 @@ Describe 'Find-SnapshotBytes' {
             # Programs and texts, over and over.
             $large = "$folder/large"
             Invoke-Shell 'cat "$(command -v bash)" /etc/[a-p]*.conf > "$1.part" || true; while [ "$(stat -c %s "$1.part")" -lt 134217728 ]; do cat "$1.part" "$1.part" > "$1"; mv "$1" "$1.part"; done
-                for i in 1 2 3 4 5 6 7 8; do cat "$1.part"; done | head -c 1073741824 > "$1"; rm "$1.part"' $large
+                for i in 1 2 3 4 5 6 7 8; do cat "$1.part"; done > "$1"; truncate -s 1G "$1"; rm "$1.part"' $large
             $expected = [long[]](Invoke-Shell 'LC_ALL=C grep -obUaF "bash" "$1" | cut -d : -f 1' $large)
             $found = [long[]](Find-SnapshotBytes (Open-MmapSnapshot $large -ReadOnly) -Text bash).Offset
             $expected.Length | Should -BeGreaterThan 1000
