@@ -35,5 +35,8 @@ public readonly record struct ByteRange(long Offset, long Length)
 
     /// <summary>Returns a length that may be one.</summary>
     internal static long CheckLength(long length, string path) =>
-        length >= 0 ? length : throw new SnapshotException(SnapshotError.OutOfRange, $"'{path}' cannot have {length} bytes: a length is not negative.", path);
+        length >= 0 ? length : throw NegativeLength(length, path);
+
+    internal static SnapshotException NegativeLength(long length, string path) =>
+        new(SnapshotError.OutOfRange, $"'{path}' cannot have {length} bytes: a length is not negative.", path);
 }

@@ -733,10 +733,16 @@ public sealed class Snapshot : IDisposable
     {
         if (expectedLength is { } lengthNow && lengthNow != Length)
             yield return new SnapshotException(SnapshotError.ExpectationFailed, $"'{Path}' was not changed: it has {Length} bytes, not {lengthNow}.", Path);
-        if (length is { } asked) ByteRange.CheckLength(asked, Path);
+        if (length is < 0)
+        {
+            yield return ByteRange.NegativeLength(length.Value, Path);
+            yield break;
+        }
         foreach (var edit in edits)
         {
-            if (ByteRange.Outside(edit.Offset, edit.Count, length ?? Length, Path) is { } outside) yield return outside;
+            // One that only expects may do so behind the new end, and one that expects nothing may write behind the present one.
+            bool writes = edit.Count != 0 || edit.Expected.IsEmpty;
+            if (writes && ByteRange.Outside(edit.Offset, edit.Count, length ?? Length, Path) is { } outside) yield return outside;
             else if (edit.Expected.IsEmpty) continue;
             else if (ByteRange.Outside(edit.Offset, edit.Expected.Length, Length, Path) is { } missing) yield return missing;
             else if (_content.Unexpected(edit.Offset, edit.Expected.Span) is { } unexpected) yield return unexpected;

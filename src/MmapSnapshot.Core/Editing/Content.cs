@@ -108,14 +108,11 @@ internal sealed class Content : IDisposable
             }
             if (length < Length) Shorten(change, length);
         }
-        catch (OperationCanceledException) when (edits.Count == 1 && length >= change.Step.LengthBefore)
+        catch (Exception stopped) when (stopped is not SnapshotException) // cancelled, or the listener threw
         {
-            Complete(change); // a fill that was stopped: taking it back could take as long again
-            throw;
-        }
-        catch (OperationCanceledException)
-        {
-            _ = TryTakeBack(change);
+            // A fill stays as far as it came: taking it back could take as long again.
+            bool stays = edits.Count == 1 && length == change.Step.LengthBefore && change.Written.Count > 0;
+            if (stays || !TryTakeBack(change)) Complete(change);
             throw;
         }
         Complete(change);

@@ -1,0 +1,290 @@
+using MmapSnapshot.Tests.Support;
+
+namespace MmapSnapshot.Tests;
+
+/// <summary>Several edits as one change: all of them or none.</summary>
+public sealed class ApplyTests
+{
+    private const string Text = "The quick brown fox";
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Edits_are_made_in_their_order_and_taken_back_as_one(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Text));
+        snapshot.Apply([SnapshotEdit.Fill(4, 11, (byte)'-'), SnapshotEdit.Write(10, "BROWN"u8.ToArray()), SnapshotEdit.Write(14, "!"u8.ToArray())]);
+        Assert.Equal("The ------BROW! fox"u8, Bytes.In(snapshot));
+        Assert.Equal([new ByteRange(4, 11)], snapshot.GetModifiedRanges());
+        Assert.True(snapshot.UndoLast());
+        Assert.Equal("The quick brown fox"u8, Bytes.In(snapshot));
+        Assert.False(snapshot.IsModified);
+        Assert.False(snapshot.UndoLast());
+    }
+
+    /// <summary>Edits of which one cannot be made, the length they are made with, and why.</summary>
+    public static TheoryData<string> Impossible => new(_impossible.Keys);
+
+    private static readonly Dictionary<string, (SnapshotEdit[] Edits, long? Length, long? ExpectedLength, SnapshotError Error)> _impossible = new()
+    {
+        ["other bytes than expected, first"] = ([Edit(4, "quiet", "quack"), Edit(0, "A")], null, null, SnapshotError.ExpectationFailed),
+        ["other bytes than expected, last"] = ([Edit(0, "A"), Edit(4, "quiet", "quick"), Edit(16, "cat", "dog")], null, null, SnapshotError.ExpectationFailed),
+        ["expects what an earlier edit writes"] = ([Edit(0, "A"), Edit(0, "B", "A")], null, null, SnapshotError.ExpectationFailed),
+        ["another length than expected"] = ([Edit(0, "A")], null, 18, SnapshotError.ExpectationFailed),
+        ["another length than expected, no edits"] = ([], 5, 18, SnapshotError.ExpectationFailed),
+        ["past the end"] = ([Edit(0, "A"), Edit(17, "oxen")], null, null, SnapshotError.OutOfRange),
+        ["far past the end"] = ([Edit(0, "A"), SnapshotEdit.Fill(long.MaxValue, 1, 0)], null, null, SnapshotError.OutOfRange),
+        ["a range that overflows"] = ([Edit(0, "A"), SnapshotEdit.Fill(10, long.MaxValue, 0)], null, null, SnapshotError.OutOfRange),
+        ["a negative offset"] = ([Edit(0, "A"), Edit(-1, "A")], null, null, SnapshotError.OutOfRange),
+        ["a negative count"] = ([Edit(0, "A"), SnapshotEdit.Fill(0, -1, 0)], null, null, SnapshotError.OutOfRange),
+        ["a negative length"] = ([Edit(0, "A")], -1, null, SnapshotError.OutOfRange),
+        ["past the new end of a shorter snapshot"] = ([Edit(0, "A"), Edit(9, "AB")], 10, null, SnapshotError.OutOfRange),
+        ["past the new end of a longer snapshot"] = ([Edit(0, "A"), Edit(29, "AB")], 30, null, SnapshotError.OutOfRange),
+        ["expects something behind the present end"] = ([Edit(0, "A"), Edit(18, "y", "xyz")], 30, null, SnapshotError.OutOfRange),
+        ["nothing, past the end"] = ([Edit(0, "A"), Edit(20, "")], null, null, SnapshotError.OutOfRange),
+    };
+
+    [Theory]
+    [MemberData(nameof(Impossible))]
+    public void One_edit_that_cannot_be_made_keeps_all_from_being_made(string what)
+    {
+        var (edits, length, expectedLength, error) = _impossible[what];
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Text));
+        Expect.Error(error, () => snapshot.Apply(edits, length, expectedLength));
+        Assert.Equal(Text, System.Text.Encoding.ASCII.GetString(Bytes.In(snapshot)));
+        Assert.False(snapshot.IsModified);
+        Assert.False(snapshot.UndoLast());
+        Assert.Equal(error, Assert.Single(snapshot.Verify(edits, length, expectedLength)).Error);
+    }
+
+    [Fact]
+    public void Verify_tells_of_each_edit_that_cannot_be_made_and_changes_nothing()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Text));
+        SnapshotEdit[] edits = [Edit(0, "a", "T"), Edit(4, "slow", "fast"), Edit(18, "xx"), Edit(1, "H", "h"), Edit(16, "cat", "dog"), Edit(-1, "x")];
+        var refused = snapshot.Verify(edits, expectedLength: 5);
+        Assert.Equal(
+            [
+                SnapshotError.ExpectationFailed, SnapshotError.ExpectationFailed, SnapshotError.OutOfRange, SnapshotError.ExpectationFailed,
+                SnapshotError.OutOfRange,
+            ],
+            refused.Select(one => one.Error));
+        Assert.All(refused, one => Assert.Equal(snapshot.Path, one.Path));
+        Assert.False(snapshot.IsModified);
+        Assert.Empty(snapshot.Verify([Edit(0, "a", "T")]));
+    }
+
+    [Fact]
+    public void A_read_only_or_closed_snapshot_refuses_to_verify_and_to_apply()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        string path = workspace.Write("file", Text);
+        using var readOnly = Snapshot.Open(path, new SnapshotOptions { ReadOnly = true });
+        Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.Verify([]));
+        Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.Apply([]));
+        Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.UndoLast());
+        Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.Undo(0, 1));
+        Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.UndoAll());
+        var closed = Snapshot.Open(path);
+        closed.Close();
+        Expect.Error(SnapshotError.SnapshotClosed, () => closed.Verify([]));
+        Expect.Error(SnapshotError.SnapshotClosed, () => closed.Apply([]));
+        Expect.Error(SnapshotError.SnapshotClosed, () => closed.UndoLast());
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Edits_may_lie_behind_the_end_that_the_snapshot_had(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "abc"));
+        snapshot.Apply([Edit(2, "CD", "c"), Edit(10, "end"), SnapshotEdit.Fill(6, 2, (byte)'-')], length: 14, expectedLength: 3);
+        Assert.Equal("abCD\0\0--\0\0end\0"u8, Bytes.In(snapshot));
+        snapshot.UndoLast();
+        Assert.Equal("abc"u8, Bytes.In(snapshot));
+        Assert.False(snapshot.IsModified);
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Edits_of_a_snapshot_that_becomes_shorter_can_expect_what_is_cut_off(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Text));
+        // The first expects more than it writes, the second only expects: so a patch tells that it cuts something off.
+        snapshot.Apply([Edit(2, "a", "e quick"), Edit(10, "", "brown")], length: 3);
+        Assert.Equal("Tha"u8, Bytes.In(snapshot));
+        snapshot.UndoLast();
+        Assert.Equal("The quick brown fox"u8, Bytes.In(snapshot));
+        Expect.Error(SnapshotError.ExpectationFailed, () => snapshot.Apply([Edit(2, "a"), Edit(10, "", "green")], length: 3));
+        Assert.False(snapshot.IsModified);
+    }
+
+    [Fact]
+    public void Edits_that_change_nothing_are_no_change()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Text));
+        snapshot.Apply([]);
+        snapshot.Apply([Edit(0, "", "The"), Edit(19, "")], length: Text.Length);
+        Assert.False(snapshot.IsModified);
+        Assert.False(snapshot.UndoLast());
+    }
+
+    [Theory]
+    [InlineData(FileSystems.Xfs)]
+    [InlineData(FileSystems.Btrfs)]
+    [InlineData(FileSystems.Ext4)]
+    [InlineData(FileSystems.Tmpfs)]
+    public void What_is_cancelled_among_several_edits_is_taken_back(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        byte[] bytes = Bytes.Random(6 << 20);
+        using var snapshot = Snapshot.Open(workspace.Write("file", bytes));
+        snapshot.Write(5, "mine"u8);
+        var modified = snapshot.GetModifiedRanges();
+        "mine"u8.CopyTo(bytes.AsSpan(5));
+        foreach (int reports in (int[])[1, 3, 6, 9])
+        {
+            using var source = new CancellationTokenSource();
+            int told = 0;
+            var listener = new Listener(_ =>
+            {
+                if (++told == reports) source.Cancel();
+            });
+            SnapshotEdit[] edits = [Edit(0, "ABCDEFGH"), SnapshotEdit.Fill(100, 5 << 20, 1)];
+            Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Apply(edits, length: 7 << 20, progress: listener, cancellation: source.Token));
+            Assert.Equal(6 << 20, snapshot.Length);
+            Assert.True(bytes.AsSpan().SequenceEqual(Bytes.In(snapshot)), "something was changed");
+            Assert.Equal(modified, snapshot.GetModifiedRanges());
+        }
+        Assert.True(snapshot.UndoLast());
+        Assert.False(snapshot.IsModified);
+    }
+
+    [Fact]
+    public void A_fill_that_is_cancelled_leaves_what_it_has_filled_and_that_can_be_taken_back()
+    {
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        using var snapshot = Snapshot.Open(workspace.WriteSparse("file", 8 << 20));
+        using var source = new CancellationTokenSource();
+        var listener = new Listener(progress =>
+        {
+            if (progress.BytesDone >= 3 << 20) source.Cancel();
+        });
+        Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Fill(0, 8 << 20, 1, progress: listener, cancellation: source.Token));
+        Assert.InRange(snapshot.ModifiedBytes, 3 << 20, 5 << 20);
+        Changes.AssertHonest(new byte[8 << 20], snapshot);
+        Assert.True(snapshot.UndoLast());
+        Assert.False(snapshot.IsModified);
+        Assert.Equal(-1, Bytes.In(snapshot).AsSpan().IndexOfAnyExcept((byte)0));
+    }
+
+    [Fact]
+    public void A_fill_that_is_cancelled_before_it_has_filled_anything_is_no_change()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Text));
+        Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Fill(0, 5, 1, cancellation: new CancellationToken(canceled: true)));
+        Assert.False(snapshot.IsModified);
+        Assert.False(snapshot.UndoLast());
+    }
+
+    [Fact]
+    public void A_fill_together_with_a_new_length_is_taken_back_when_cancelled()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Text));
+        using var source = new CancellationTokenSource();
+        var listener = new Listener(progress =>
+        {
+            if (progress.BytesDone > 0) source.Cancel();
+        });
+        var edit = SnapshotEdit.Fill(0, 5 << 20, 1);
+        Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Apply([edit], length: 6 << 20, progress: listener, cancellation: source.Token));
+        Assert.Equal("The quick brown fox"u8, Bytes.In(snapshot));
+        Assert.False(snapshot.IsModified);
+    }
+
+    [Theory]
+    [InlineData(FileSystems.Btrfs)]
+    [InlineData(FileSystems.Tmpfs)]
+    public void A_listener_that_throws_ends_it_like_a_cancellation(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        byte[] bytes = Bytes.Random(4 << 20);
+        using var snapshot = Snapshot.Open(workspace.Write("file", bytes));
+        int descriptors = Descriptors.Nameless(workspace.Folder).Length;
+        var listener = new Listener(progress => _ = progress.BytesDone < 2 << 20 ? 0 : throw new InvalidOperationException("stopped"));
+        SnapshotEdit[] edits = [SnapshotEdit.Fill(1, 1, 7), SnapshotEdit.Fill(0, 4 << 20, 1)];
+        Assert.Throws<InvalidOperationException>(() => snapshot.Apply(edits, progress: listener));
+        Changes.AssertHonest(bytes, snapshot);
+        Assert.True(bytes.AsSpan().SequenceEqual(Bytes.In(snapshot)), "something was changed");
+        Assert.False(snapshot.IsModified);
+        Assert.InRange(Descriptors.Nameless(workspace.Folder).Length, descriptors, descriptors + 1); // the kept bytes
+    }
+
+    [Fact]
+    public void The_indexer_reads_and_writes_one_byte()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "abc"));
+        Assert.Equal((byte)'b', snapshot[1]);
+        snapshot[1] = (byte)'B';
+        Assert.Equal("aBc"u8, Bytes.In(snapshot));
+        Assert.Equal([new ByteRange(1, 1)], snapshot.GetModifiedRanges());
+        Expect.Error(SnapshotError.OutOfRange, () => _ = snapshot[3]);
+        Expect.Error(SnapshotError.OutOfRange, () => snapshot[-1] = 0);
+        snapshot.UndoLast();
+        Assert.Equal((byte)'b', snapshot[1]);
+    }
+
+    [Fact]
+    public void StateChanged_tells_when_the_snapshot_becomes_modified_unmodified_and_closed()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        var snapshot = Snapshot.Open(workspace.Write("file", "abc"));
+        var states = new List<string>();
+        snapshot.StateChanged += (sender, _) => states.Add(Assert.IsType<Snapshot>(sender).IsClosed ? "closed" : snapshot.IsModified ? "modified" : "unmodified");
+        snapshot.Write(0, "x"u8);
+        snapshot.Write(1, "y"u8);
+        snapshot.UndoLast();
+        snapshot.UndoLast();
+        snapshot.Resize(5);
+        snapshot.UndoAll();
+        snapshot.Write(0, "z"u8);
+        snapshot.Commit(new CommitOptions { NoFlush = true });
+        snapshot.Close();
+        snapshot.Dispose();
+        Assert.Equal(["modified", "unmodified", "modified", "unmodified", "modified", "unmodified", "closed"], states);
+    }
+
+    [Fact]
+    public void The_changes_of_one_snapshot_are_a_patch_for_another()
+    {
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        byte[] old = Bytes.Random(300_000);
+        using var patched = Snapshot.Open(workspace.Write("patched", old));
+        using var other = Snapshot.Open(workspace.Write("other", old));
+        foreach (int length in (int[])[300_000, 200_000, 400_000])
+        {
+            patched.UndoAll();
+            patched.Write(10, Bytes.Random(100, seed: 2));
+            patched.Fill(50_000, 100_000, 0);
+            patched.Resize(length);
+            if (length > old.Length) patched.Write(350_000, "tail"u8);
+            SnapshotChange[] changes = [.. patched.GetChanges()];
+            other.Apply(Changes.AsEdits(changes), length, expectedLength: old.Length);
+            Assert.True(Bytes.In(patched).AsSpan().SequenceEqual(Bytes.In(other)), "the patch makes other bytes");
+            Assert.All(changes, change => Assert.Equal(patched.Path, change.Path));
+            // Expecting what is no longer there, it cannot be made again.
+            Expect.Error(SnapshotError.ExpectationFailed, () => other.Apply(Changes.AsEdits(changes), length, expectedLength: old.Length));
+            other.UndoAll();
+        }
+    }
+
+    private static SnapshotEdit Edit(long offset, string text, string expected = "") =>
+        SnapshotEdit.Write(offset, System.Text.Encoding.ASCII.GetBytes(text), System.Text.Encoding.ASCII.GetBytes(expected));
+}
