@@ -49,7 +49,7 @@ public sealed class Snapshot : IDisposable
     private int _views;
 
     private Snapshot(SourceFile source, PrivateBytes bytes, SnapshotOptions options)
-        : this(source.Folder, source.Name, bytes.File)
+        : this(source.Folder, source.Name, bytes.File, options.ScratchPath is { } scratch ? System.IO.Path.GetFullPath(scratch) : null)
     {
         _baseline = bytes.Baseline;
         _permissions = bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS;
@@ -58,14 +58,14 @@ public sealed class Snapshot : IDisposable
         if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Baseline.Status, Path);
     }
 
-    private Snapshot(ParentFolder folder, string name, PrivateFile file)
+    private Snapshot(ParentFolder folder, string name, PrivateFile file, string? scratchPath)
     {
         _folder = folder;
         _name = name;
         _permissions = NewFileMode;
         Path = folder.Combine(name);
         Backing = SnapshotBacking.Copy;
-        _content = new Content(file, folder, Path);
+        _content = new Content(file, folder, Path, scratchPath);
         _baselineLength = _content.Length;
         Id = Interlocked.Increment(ref _lastId);
     }
@@ -156,7 +156,7 @@ public sealed class Snapshot : IDisposable
             if (destination.Existing is not null)
                 throw new SnapshotException(SnapshotError.DestinationExists, $"'{path}' exists already. Open it with Open-MmapSnapshot.", path);
             file = PrivateFile.CreateAnywhere(destination.Folder, scratchPath: null);
-            var snapshot = new Snapshot(destination.Folder, destination.Name, file);
+            var snapshot = new Snapshot(destination.Folder, destination.Name, file, scratchPath: null);
             snapshot._content.Resize(ByteRange.CheckLength(length, path), default);
             snapshot._content.Changes.Reset(length);
             snapshot.UpdateModified();

@@ -124,28 +124,36 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
     /// <summary>What of a range differs from the baseline and lies within it: what can be given its former bytes.</summary>
     internal ByteRange[] Revertible(ByteRange range) => [.. _modified.Within(range).Select(part => part.Before(BaselineLength)).Where(part => part.Length > 0)];
 
-    /// <summary>Gives bytes back what the baseline has there, and counts them as unchanged.</summary>
-    /// <param name="step">The same, begun as a change like any other, so that it can be taken back too; null: it cannot.</param>
+    /// <summary>Gives bytes back what the baseline has there, and counts them as unchanged; if it fails, those it came to.</summary>
     /// <param name="revertible">From <see cref="Revertible"/>.</param>
     /// <param name="file">The private file.</param>
     /// <param name="progress">Told of the progress.</param>
-    internal void Revert(ChangeStep? step, ByteRange[] revertible, PrivateFile file, Progress progress)
+    internal void Revert(ByteRange[] revertible, PrivateFile file, Progress progress)
     {
-        foreach (var range in revertible) _baseline.PutBack(range, file, progress);
-        foreach (var range in revertible) _modified.Remove(range);
-        if (step is not null) Push(step);
-        else Forget(all: true);
+        foreach (var range in revertible)
+        {
+            _baseline.PutBack(range, file, progress);
+            _modified.Remove(range);
+        }
     }
 
-    /// <summary>Reads what the baseline has where the snapshot was changed or cut; 0 behind the baseline's end.</summary>
-    internal void ReadBaseline(long offset, Span<byte> destination)
+    /// <summary>Counts a change as the last one, to be taken back first.</summary>
+    internal void Push(ChangeStep step)
+    {
+        _steps.AddLast(step);
+        _overwritten += step.Overwritten?.Total ?? 0;
+        Forget(all: false);
+    }
+
+    /// <summary>Reads what the baseline has; 0 behind its end.</summary>
+    internal void ReadBaseline(PrivateFile file, long offset, Span<byte> destination)
     {
         int count = (int)Math.Clamp(BaselineLength - offset, 0, destination.Length);
-        _baseline.Read(offset, destination[..count]);
+        ReadFormer(file, offset, destination[..count]);
         destination[count..].Clear();
     }
 
-    /// <summary>Where the baseline has data, in a range that was cut off.</summary>
+    /// <summary>Where the baseline has data, in a range that was changed or cut off.</summary>
     internal IEnumerable<ByteRange> BaselineData(ByteRange range) => _baseline.DataWithin(range);
 
     /// <summary>Whether <paramref name="other"/> has the baseline's bytes. Holes that both files have are not read.</summary>
@@ -183,13 +191,6 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
     }
 
     public void Dispose() => Reset(0);
-
-    private void Push(ChangeStep step)
-    {
-        _steps.AddLast(step);
-        _overwritten += step.Overwritten?.Total ?? 0;
-        Forget(all: false);
-    }
 
     /// <summary>Lets go of the oldest changes that are too many, though never of the last one; or of all.</summary>
     private void Forget(bool all)

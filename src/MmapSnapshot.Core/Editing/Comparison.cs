@@ -22,11 +22,15 @@ internal static class Comparison
         var (lengthBefore, length, ranges, generation) = snapshot.Examine(content =>
         {
             var changes = content.Changes;
-            long common = Math.Min(changes.BaselineLength, content.Length);
+            var whole = new ByteRange(0, Math.Max(changes.BaselineLength, content.Length));
             var interesting = new ModifiedRanges();
-            foreach (var range in changes.ModifiedRanges) AddData(interesting, range.Before(common));
-            foreach (var range in DataCopy.DataRanges(content.File.Handle, ByteRange.Between(common, content.Length), snapshot.Path)) AddData(interesting, range);
-            foreach (var range in changes.BaselineData(ByteRange.Between(common, changes.BaselineLength))) AddData(interesting, range);
+            // What was changed or cut off; but where both have a hole, nothing differs.
+            foreach (var range in (ByteRange[])[.. changes.ModifiedRanges, ByteRange.Between(content.Length, whole.End)])
+            {
+                foreach (var data in DataCopy.DataRanges(content.File.Handle, range, snapshot.Path)) AddData(interesting, data);
+                foreach (var data in changes.BaselineData(range.Before(changes.BaselineLength))) AddData(interesting, data);
+            }
+            foreach (var gap in interesting.Missing(whole).Where(gap => gap.Length < Gap).ToArray()) AddData(interesting, gap);
             return (changes.BaselineLength, content.Length, interesting.ToArray(), changes.Generation);
         });
         return Differences(snapshot.Path, lengthBefore, length, ranges, progress, (offset, before, now) =>
@@ -60,7 +64,7 @@ internal static class Comparison
         var buffer = new byte[before.Length];
         bool still = snapshot.Examine(content =>
         {
-            content.Changes.ReadBaseline(offset, buffer);
+            content.Changes.ReadBaseline(content.File, offset, buffer);
             return content.Changes.Generation == generation;
         });
         buffer.CopyTo(before);

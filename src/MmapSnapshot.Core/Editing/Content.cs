@@ -25,14 +25,15 @@ internal sealed class Content : IDisposable
     /// <param name="file">The private bytes; disposed with this.</param>
     /// <param name="folder">Where further private files are best made.</param>
     /// <param name="path">The path that errors name.</param>
-    internal Content(PrivateFile file, ParentFolder folder, string path)
+    /// <param name="scratchPath">The folder they are to lie in instead, or null.</param>
+    internal Content(PrivateFile file, ParentFolder folder, string path, string? scratchPath)
     {
         File = file;
         _folder = folder;
         _path = path;
         // The private file's own length: the source's may have changed since it was looked at.
         _length = FileStatus.Of(file.Handle, path).Length;
-        Changes = new ChangeLog(() => PrivateFile.CreateAnywhere(folder, scratchPath: null), path);
+        Changes = new ChangeLog(() => PrivateFile.CreateAnywhere(folder, scratchPath), path);
         Changes.Reset(_length);
         Region = MappedRegion.Map(file.Handle, _length, path);
     }
@@ -134,6 +135,7 @@ internal sealed class Content : IDisposable
         {
             // Neither here nor there: so much is changed, and the change can still be taken back.
             foreach (var range in step.Ranges) Changes.MarkModified(range.Before(Length));
+            Changes.TruncateTo(Length);
             throw;
         }
         Changes.Forget(step);
@@ -148,12 +150,11 @@ internal sealed class Content : IDisposable
         var step = Changes.Begin(File, revertible, Length, progress);
         try
         {
-            Changes.Revert(step, revertible, File, progress);
+            Changes.Revert(revertible, File, progress);
         }
-        catch
+        finally
         {
-            step.Dispose();
-            throw;
+            Changes.Push(step); // also what was stopped half-way can be taken back
         }
     }
 
@@ -164,7 +165,8 @@ internal sealed class Content : IDisposable
         SetLength(length);
         Changes.TruncateTo(length);
         if (length > before) Changes.MarkModified(ByteRange.Between(before, length));
-        Changes.Revert(step: null, Changes.Revertible(new ByteRange(0, length)), File, progress);
+        Changes.Revert(Changes.Revertible(new ByteRange(0, length)), File, progress);
+        Changes.Reset(length);
     }
 
     public void Dispose()
