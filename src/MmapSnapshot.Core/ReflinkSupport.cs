@@ -122,8 +122,8 @@ public sealed record ReflinkSupport(
 
     private static bool TryLease(SafeFileHandle file)
     {
-        using var lease = ReadLease.TryTake(file, out bool openForWriting);
-        return lease is not null || openForWriting; // somebody writes just now: on another day there is one
+        using var lease = ReadLease.TryTake(file, out var errno);
+        return lease is not null || errno == Errno.EAGAIN; // somebody writes just now: on another day there is one
     }
 
     /// <summary>A lease is for a file nobody has open for writing, so the nameless one is reopened and its first descriptor closed.</summary>

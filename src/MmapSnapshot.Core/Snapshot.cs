@@ -25,7 +25,7 @@ public sealed class Snapshot : IDisposable
     /// </summary>
     private readonly ReaderWriterLockSlim _lock = new();
 
-    private readonly PrivateFile _file;
+    private readonly SnapshotContent _content;
 
     private readonly MappedRegion _region;
 
@@ -52,20 +52,22 @@ public sealed class Snapshot : IDisposable
 
     private Snapshot(SourceFile source, PrivateBytes bytes, SnapshotOptions options)
     {
-        _file = bytes.File;
+        _content = bytes.Content;
         _folder = source.Folder;
         _name = source.Name;
         _baseline = bytes.Baseline;
         _permissions = bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS;
         Path = source.Path;
-        Backing = bytes.Backing;
         IsReadOnly = options.ReadOnly;
         if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Baseline.Status, Path);
-        // The clone's own length: the file's may have changed since it was looked at.
-        _length = _baselineLength = FileStatus.Of(_file.Handle, Path).Length;
-        _region = MappedRegion.Map(_file.Handle, _length, Path);
+        _length = _baselineLength = _content.Length;
+        _region = new MappedRegion();
+        if (_content is PrivateContent) _region.EnsureMapped(_file.Handle, _length, Path);
         Id = Interlocked.Increment(ref _lastId);
     }
+
+    /// <summary>The private bytes. There are some where the snapshot may be written to (<see cref="EnterWrite"/>).</summary>
+    private PrivateFile _file => _content.File;
 
     /// <summary>A number that no other snapshot of this process has.</summary>
     public int Id { get; }
@@ -82,11 +84,11 @@ public sealed class Snapshot : IDisposable
     /// <summary>Whether anything was written or resized since the snapshot was opened or last committed.</summary>
     public bool IsModified { get; private set; }
 
-    /// <summary>How the bytes are kept private.</summary>
-    public SnapshotBacking Backing { get; }
+    /// <summary>How the bytes are kept private just now: a lease becomes a copy, or a clone, when it must.</summary>
+    public SnapshotBacking Backing => _content.Backing;
 
-    /// <summary>The folder whose filesystem holds the private bytes, or "memory".</summary>
-    public string BackingLocation => _file.Location;
+    /// <summary>The folder whose filesystem holds the private bytes, or "memory"; under a lease, the file's own.</summary>
+    public string BackingLocation => _content.Location;
 
     /// <summary>How many bytes were written since the snapshot was opened or last committed; rewriting a byte counts once.</summary>
     public long ModifiedBytes { get; private set; }
@@ -120,7 +122,7 @@ public sealed class Snapshot : IDisposable
         }
         catch
         {
-            bytes?.File.Dispose();
+            bytes?.Content.Dispose();
             source.Dispose();
             throw;
         }
@@ -193,7 +195,7 @@ public sealed class Snapshot : IDisposable
         IProgress<SnapshotProgress>? progress = null,
         CancellationToken cancellation = default)
     {
-        using (EnterWrite())
+        using (EnterWrite(progress, cancellation))
         {
             ByteRange.Check(offset, count, _length, Path);
             CheckExpected(offset, expected);
@@ -218,7 +220,9 @@ public sealed class Snapshot : IDisposable
         using (EnterRead())
         {
             ByteRange.Check(offset, count, _length, Path);
-            if (count > 0) _region.Populate(_file.Handle, offset, count, Path);
+            var mapped = _content.MakeMappable();
+            _region.EnsureMapped(mapped, _length, Path);
+            if (count > 0) _region.Populate(mapped, offset, count, Path);
             var view = new SnapshotView(this, _region, offset, count);
             ViewTaken();
             return view;
@@ -255,6 +259,7 @@ public sealed class Snapshot : IDisposable
         options ??= new CommitOptions();
         using (EnterCommit())
         {
+            _content.Vouch();
             if (options.Close) ThrowIfViewed("closed");
             long started = Stopwatch.GetTimestamp();
             long modifiedBytes = ModifiedBytes;
@@ -339,6 +344,7 @@ public sealed class Snapshot : IDisposable
             string? conflict = target.Conflict(target.Find());
             if (conflict is null) return (Path, CommitMethod.None, null);
         }
+        _content.MakePrivate(options.Progress, cancellation);
 
         if (options.Method == CommitMethod.InPlace)
         {
@@ -375,6 +381,7 @@ public sealed class Snapshot : IDisposable
             throw new SnapshotException(
                 SnapshotError.NotSupported, $"A destination is always written as a new file: -Method {options.Method} goes without -Destination.", destination);
         }
+        _content.MakePrivate(options.Progress, cancellation);
         using var found = Destination.Resolve(destination);
         var target = new CommitTarget(found.Folder, found.Name, Expected: null);
         var commit = new ReplaceCommit(_file, _length, options, cancellation);
@@ -431,7 +438,7 @@ public sealed class Snapshot : IDisposable
 
     private void ReadExactly(long offset, Span<byte> destination)
     {
-        var errno = Kernel.Read(_file.Handle, destination, offset, out int done);
+        var errno = _content.Read(destination, offset, out int done);
         if (errno == 0 && done < destination.Length) errno = Errno.EIO; // the private file is shorter than it was made
         Failure.Check(errno, $"read {destination.Length} bytes at offset {offset} of the snapshot of '{Path}'", Path, SnapshotError.ReadFailed);
     }
@@ -577,7 +584,7 @@ public sealed class Snapshot : IDisposable
     {
         IsClosed = true;
         _region.Dispose();
-        _file.Dispose();
+        _content.Dispose();
         _folder.Dispose();
     }
 
@@ -593,12 +600,25 @@ public sealed class Snapshot : IDisposable
         return HeldWhileOpen(new Held(_lock, HeldFor.Committing));
     }
 
-    private Held EnterWrite()
+    private Held EnterWrite(IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
     {
         var held = EnterExclusive();
-        if (!IsReadOnly) return HeldWhileOpen(held);
-        held.Dispose();
-        throw ReadOnly();
+        if (IsReadOnly)
+        {
+            held.Dispose();
+            throw ReadOnly();
+        }
+        held = HeldWhileOpen(held);
+        try
+        {
+            _content.MakePrivate(progress, cancellation);
+            return held;
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
     }
 
     private Held EnterExclusive()

@@ -1,13 +1,13 @@
+using System.Diagnostics;
 using MmapSnapshot.Native;
 using MmapSnapshot.Source;
 
 namespace MmapSnapshot.Backing;
 
-/// <summary>A private file that holds one instant of a source file, and how it came to.</summary>
-/// <param name="File">The private bytes.</param>
-/// <param name="Backing">How they were made private.</param>
+/// <summary>One instant of a source file, kept from changing.</summary>
+/// <param name="Content">The bytes.</param>
 /// <param name="Baseline">What the source was at that instant.</param>
-internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, Baseline Baseline)
+internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
 {
     /// <summary>How often a copy is begun anew when the source changes under it.</summary>
     private const int Attempts = 4;
@@ -20,9 +20,17 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, B
                 SnapshotError.NotSupported,
                 $"'{source.Path}' cannot be cloned: {reason}. Leave -Backing out, or give Copy.",
                 source.Path),
+        SnapshotBacking.Lease => TryLease(source, options, out string? reason)
+            ?? throw new SnapshotException(
+                SnapshotError.NotSupported,
+                $"'{source.Path}' cannot be opened under a lease: {reason}. Leave -Backing out, or give Copy.",
+                source.Path),
         // A scratch path asks for the bytes to lie there, and that takes a copy.
-        _ => (options.ScratchPath is null ? TryReflink(source, out _) : null) ?? Copy(source, options, cancellation),
+        _ => (options.ScratchPath is null ? TryReflink(source, out _) ?? TryLease(source, options, out _) : null) ?? Copy(source, options, cancellation),
     };
+
+    private static PrivateBytes? TryLease(SourceFile source, SnapshotOptions options, out string? reason) =>
+        LeasedContent.TryTake(source, options, out var baseline, out reason) is { } content ? new PrivateBytes(content, baseline) : null;
 
     /// <summary>A clone in the file's own folder; null, with the reason, where there can be none.</summary>
     private static PrivateBytes? TryReflink(SourceFile source, out string? reason)
@@ -45,7 +53,8 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, B
             if (errno == 0)
             {
                 reason = null;
-                return new PrivateBytes(file, SnapshotBacking.Reflink, baseline);
+                // The clone's own length: the file's may have changed since it was looked at.
+                return new PrivateBytes(new PrivateContent(file, SnapshotBacking.Reflink, FileStatus.Of(file.Handle, source.Path).Length), baseline);
             }
             if (!FileClone.IsUnavailable(errno)) throw Failure.From(errno, $"clone '{source.Path}'", source.Path, SnapshotError.ReadFailed);
             reason = Failure.Describe(errno);
@@ -66,7 +75,8 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, B
             var file = PrivateFile.CreateAnywhere(source.Folder, options.ScratchPath);
             try
             {
-                if (TryCopyOneInstant(source, file, options, cancellation) is { } baseline) return new PrivateBytes(file, SnapshotBacking.Copy, baseline);
+                if (TryCopyOneInstant(source, file, options, cancellation) is { } baseline)
+                    return new PrivateBytes(new PrivateContent(file, SnapshotBacking.Copy, FileStatus.Of(file.Handle, source.Path).Length), baseline);
             }
             catch
             {
@@ -96,7 +106,9 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, B
         var before = FileStatus.SettledOf(source.Handle, source.Path);
         var progress = new Progress($"Copying '{source.Path}'", before.Length, options.Progress, cancellation);
         var copy = new DataCopy(source.Handle, file.Handle, source.Path, file.Location, progress);
+        long started = Stopwatch.GetTimestamp();
         long length = copy.CopyAll(before.Length);
+        CopySpeed.Saw(before, Stopwatch.GetElapsedTime(started));
 
         // tmpfs never tells of stores through a mapping. Read twice alike, the bytes are those between the two readings.
         if (lease is null && !copy.IsEqual(length, progress with { Activity = $"Checking the copy of '{source.Path}'" })) return null;

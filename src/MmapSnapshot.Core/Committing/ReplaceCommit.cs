@@ -44,9 +44,8 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         var errno = target.Open(OpenMode.ReadOnly, out var current);
         using (current)
         {
-            bool openForWriting = false;
-            using var lease = errno == 0 ? ReadLease.TryTake(current, out openForWriting) : null;
-            CheckConflict(target, target.Find(), openForWriting);
+            using var lease = errno == 0 ? ReadLease.TryTake(current, out errno) : null;
+            CheckConflict(target, target.Find(), openForWriting: errno == Errno.EAGAIN);
             staged.Replace();
         }
 

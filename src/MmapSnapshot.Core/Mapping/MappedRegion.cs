@@ -12,6 +12,8 @@ namespace MmapSnapshot.Mapping;
 /// </summary>
 internal sealed unsafe class MappedRegion : SafeHandle
 {
+    private readonly object _mapping = new();
+
     /// <summary>An empty region; see <see cref="Map"/>.</summary>
     public MappedRegion()
         : base(invalidHandleValue: 0, ownsHandle: true)
@@ -31,6 +33,15 @@ internal sealed unsafe class MappedRegion : SafeHandle
         var region = new MappedRegion();
         if (length > 0) region.SetMapping(file, length, path);
         return region;
+    }
+
+    /// <summary>Maps a file unless that was done before. Several threads may ask at once.</summary>
+    internal void EnsureMapped(SafeFileHandle file, long length, string path)
+    {
+        lock (_mapping)
+        {
+            if (IsInvalid && length > 0) SetMapping(file, length, path);
+        }
     }
 
     /// <summary>

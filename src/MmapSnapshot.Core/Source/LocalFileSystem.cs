@@ -1,0 +1,48 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+
+namespace MmapSnapshot.Source;
+
+/// <summary>
+/// Tells whether this kernel sees every writer of a file, as only then a lease keeps them all out: a network or cluster
+/// filesystem has others, and in FUSE the server can do as it likes.
+/// </summary>
+internal static class LocalFileSystem
+{
+    /// <summary>OVERLAYFS_SUPER_MAGIC (man 2 statfs).</summary>
+    private const long Overlay = 0x794c7630;
+
+    /// <summary>ext2, ext3 and ext4; tmpfs; XFS; btrfs; f2fs (man 2 statfs).</summary>
+    private static readonly long[] _local = [0xef53, FileStatus.Tmpfs, 0x58465342, 0x9123683e, 0xf2f52010];
+
+    /// <summary>Those of overlayfs that name a layer. A colon that belongs to a path is escaped.</summary>
+    private static readonly string[] _layers = ["lowerdir=", "lowerdir+=", "datadir+=", "upperdir="];
+
+    internal static bool Holds(SafeFileHandle file)
+    {
+        long type = Kernel.FileSystemType(file);
+        return _local.Contains(type) || (type == Overlay && LayersAreLocal(file));
+    }
+
+    /// <summary>
+    /// Whether each layer that can be found is local. In a container none can be; but there all layers lie beside the upper one,
+    /// and that cannot be on a network filesystem.
+    /// </summary>
+    private static bool LayersAreLocal(SafeFileHandle file)
+    {
+        if (Mount.Of(file) is not { FileSystem: "overlay" } mount) return false;
+        foreach (string option in mount.Options.Split(','))
+        {
+            if (_layers.FirstOrDefault(name => option.StartsWith(name, StringComparison.Ordinal)) is not { } layer) continue;
+            foreach (string path in option[layer.Length..].Split(':', StringSplitOptions.RemoveEmptyEntries))
+            {
+                if (Kernel.OpenAt(null, path, OpenMode.PathOnly, out var folder) != 0) continue;
+                using (folder)
+                {
+                    if (!Holds(folder)) return false;
+                }
+            }
+        }
+        return true;
+    }
+}
