@@ -612,6 +612,7 @@ public sealed class Snapshot : IDisposable
         try
         {
             _content.MakePrivate(progress, cancellation);
+            _region.EnsureShows(_file.Handle, Path);
             return held;
         }
         catch

@@ -18,6 +18,12 @@ public enum SnapshotBacking
     /// <see cref="Copy"/>, or <see cref="Reflink"/> where the filesystem clones. Opening costs the same whatever the file weighs.
     /// </summary>
     Lease,
+
+    /// <summary>
+    /// The file itself, as nobody can write to it: on erofs and squashfs, or made unchangeable by fs-verity. The first write makes
+    /// a private copy, and the backing is then <see cref="Copy"/>.
+    /// </summary>
+    Immutable,
 }
 
 /// <summary>How to open a snapshot.</summary>

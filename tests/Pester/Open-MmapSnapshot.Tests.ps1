@@ -326,7 +326,7 @@ Describe 'Open-MmapSnapshot' {
 
     Context 'help and completion' {
         It 'completes the backings' {
-            (TabExpansion2 -inputScript 'Open-MmapSnapshot x -Backing ').CompletionMatches.CompletionText | Sort-Object | Should -Be 'Auto', 'Copy', 'Lease', 'Reflink'
+            (TabExpansion2 -inputScript 'Open-MmapSnapshot x -Backing ').CompletionMatches.CompletionText | Sort-Object | Should -Be 'Auto', 'Copy', 'Immutable', 'Lease', 'Reflink'
         }
 
         It 'completes file names' {

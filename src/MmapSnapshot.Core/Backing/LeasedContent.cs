@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 using MmapSnapshot.Native;
 using MmapSnapshot.Source;
@@ -144,7 +143,7 @@ internal sealed class LeasedContent : SnapshotContent
         try
         {
             // Not behind the gate: the listener may take its time, and the keeper must not wait for it.
-            copy = CopyTo(PrivateFile.CreateAnywhere(_folder, _scratchPath), listener, cancellation);
+            copy = PrivateContent.CopyOf(_source, _status, PrivateFile.CreateAnywhere(_folder, _scratchPath), _path, listener, cancellation);
         }
         catch (Exception exception) when (exception is SnapshotException or ObjectDisposedException && Copy is not null)
         {
@@ -185,7 +184,7 @@ internal sealed class LeasedContent : SnapshotContent
             {
                 try
                 {
-                    copy = CopyTo(file, listener: null, CancellationToken.None);
+                    copy = PrivateContent.CopyOf(_source, _status, file, _path, listener: null, CancellationToken.None);
                     break;
                 }
 #pragma warning disable CA1031 // Whatever it was, the writer must not wait for it, nor the other leases.
@@ -223,28 +222,6 @@ internal sealed class LeasedContent : SnapshotContent
         catch (ObjectDisposedException)
         {
             return false;
-        }
-    }
-
-    /// <summary>Fills a private file with the source's bytes. They are the snapshot's if the lease has stood until the end.</summary>
-    private PrivateContent CopyTo(PrivateFile file, IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
-    {
-        try
-        {
-            var cloned = FileClone.TryClone(_source, file.Handle);
-            if (cloned == 0) return new PrivateContent(file, SnapshotBacking.Reflink, _status.Length);
-            if (!FileClone.IsUnavailable(cloned)) throw Failure.From(cloned, $"clone '{_path}'", _path, SnapshotError.ReadFailed);
-
-            long started = Stopwatch.GetTimestamp();
-            var progress = new Progress($"Copying '{_path}'", _status.Length, listener, cancellation);
-            new DataCopy(_source, file.Handle, _path, file.Location, progress).CopyAll(_status.Length);
-            CopySpeed.Saw(_status, Stopwatch.GetElapsedTime(started));
-            return new PrivateContent(file, SnapshotBacking.Copy, _status.Length);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
         }
     }
 

@@ -12,22 +12,30 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
     /// <summary>How often a copy is begun anew when the source changes under it.</summary>
     private const int Attempts = 4;
 
-    internal static PrivateBytes Take(SourceFile source, SnapshotOptions options, CancellationToken cancellation) => options.Backing switch
+    internal static PrivateBytes Take(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
     {
-        SnapshotBacking.Copy => Copy(source, options, cancellation),
-        SnapshotBacking.Reflink => TryReflink(source, out string? reason)
-            ?? throw new SnapshotException(
-                SnapshotError.NotSupported,
-                $"'{source.Path}' cannot be cloned: {reason}. Leave -Backing out, or give Copy.",
-                source.Path),
-        SnapshotBacking.Lease => TryLease(source, options, out string? reason)
-            ?? throw new SnapshotException(
-                SnapshotError.NotSupported,
-                $"'{source.Path}' cannot be opened under a lease: {reason}. Leave -Backing out, or give Copy.",
-                source.Path),
-        // A scratch path asks for the bytes to lie there, and that takes a copy.
-        _ => (options.ScratchPath is null ? TryReflink(source, out _) ?? TryLease(source, options, out _) : null) ?? Copy(source, options, cancellation),
-    };
+        string? reason;
+        return options.Backing switch
+        {
+            SnapshotBacking.Copy => Copy(source, options, cancellation),
+            SnapshotBacking.Reflink => TryReflink(source, out reason) ?? throw Refused("be cloned"),
+            SnapshotBacking.Lease => TryLease(source, options, out reason) ?? throw Refused("be opened under a lease"),
+            SnapshotBacking.Immutable => TryImmutable(source, out reason) ?? throw Refused("be taken as immutable"),
+            // A scratch path asks for the bytes to lie there, and that takes a copy.
+            _ when options.ScratchPath is not null => Copy(source, options, cancellation),
+            _ => TryImmutable(source, out _) ?? TryReflink(source, out _) ?? TryLease(source, options, out _) ?? Copy(source, options, cancellation),
+        };
+
+        SnapshotException Refused(string deed) => new(
+            SnapshotError.NotSupported, $"'{source.Path}' cannot {deed}: {reason}. Leave -Backing out, or give Copy.", source.Path);
+    }
+
+    private static PrivateBytes? TryImmutable(SourceFile source, out string? reason)
+    {
+        var content = ImmutableContent.TryTake(source, out var baseline);
+        reason = content is null ? "it is neither on erofs or squashfs nor under fs-verity" : null;
+        return content is null ? null : new PrivateBytes(content, baseline);
+    }
 
     private static PrivateBytes? TryLease(SourceFile source, SnapshotOptions options, out string? reason) =>
         LeasedContent.TryTake(source, options, out var baseline, out reason) is { } content ? new PrivateBytes(content, baseline) : null;

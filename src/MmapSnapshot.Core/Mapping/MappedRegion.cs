@@ -14,6 +14,9 @@ internal sealed unsafe class MappedRegion : SafeHandle
 {
     private readonly object _mapping = new();
 
+    /// <summary>What is mapped.</summary>
+    private SafeFileHandle? _file;
+
     /// <summary>An empty region; see <see cref="Map"/>.</summary>
     public MappedRegion()
         : base(invalidHandleValue: 0, ownsHandle: true)
@@ -35,12 +38,24 @@ internal sealed unsafe class MappedRegion : SafeHandle
         return region;
     }
 
-    /// <summary>Maps a file unless that was done before. Several threads may ask at once.</summary>
+    /// <summary>Maps a file unless one is mapped already. Several threads may ask at once.</summary>
     internal void EnsureMapped(SafeFileHandle file, long length, string path)
     {
         lock (_mapping)
         {
             if (IsInvalid && length > 0) SetMapping(file, length, path);
+        }
+    }
+
+    /// <summary>
+    /// If another file is mapped, puts this one, which has the same bytes, in its place at the same address: whoever reads there
+    /// notices nothing, and sees what is written to this one from then on.
+    /// </summary>
+    internal void EnsureShows(SafeFileHandle file, string path)
+    {
+        lock (_mapping)
+        {
+            if (!IsInvalid && !ReferenceEquals(_file, file)) SetMapping(file, Length, path);
         }
     }
 
@@ -118,10 +133,13 @@ internal sealed unsafe class MappedRegion : SafeHandle
         try
         {
             file.DangerousAddRef(ref added);
-            nint address = Syscall.mmap(0, (ulong)length, MmapProts.PROT_READ, MmapFlags.MAP_SHARED, (int)file.DangerousGetHandle(), 0);
+            // Over a mapping of the same length MAP_FIXED is sound: it is ours, and exchanged in one step.
+            var flags = IsInvalid ? MmapFlags.MAP_SHARED : MmapFlags.MAP_SHARED | MmapFlags.MAP_FIXED;
+            nint address = Syscall.mmap(handle, (ulong)length, MmapProts.PROT_READ, flags, (int)file.DangerousGetHandle(), 0);
             if (address == Syscall.MAP_FAILED) throw Refused(Stdlib.GetLastError(), length, path);
             SetHandle(address);
             Length = length;
+            _file = file;
         }
         finally
         {
