@@ -419,6 +419,45 @@ public sealed class LeaseBackingTests
     }
 
     [Theory]
+    [InlineData(FileSystems.Xfs)]
+    [InlineData(FileSystems.XfsExchange)]
+    [InlineData(FileSystems.Btrfs)]
+    public void A_file_in_many_pieces_is_not_cloned_until_a_clone_is_needed(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = FragmentedFile(workspace, pieces: 1000);
+        byte[] bytes = File.ReadAllBytes(path);
+        using (var snapshot = Snapshot.Open(path))
+        {
+            Assert.Equal(SnapshotBacking.Lease, snapshot.Backing);
+            snapshot.Write(0, "new"u8);
+            Assert.Equal(SnapshotBacking.Reflink, snapshot.Backing);
+            snapshot.Commit();
+            "new"u8.CopyTo(bytes);
+            Assert.Equal(bytes, File.ReadAllBytes(path));
+        }
+        using (var snapshot = Snapshot.Open(path))
+        {
+            Assert.Equal(SnapshotBacking.Lease, snapshot.Backing);
+            File.WriteAllText(path, "other");
+            Assert.Equal(bytes, Bytes.In(snapshot));
+            Assert.Equal(SnapshotBacking.Reflink, snapshot.Backing);
+        }
+    }
+
+    [Theory]
+    [InlineData(FileSystems.Xfs)]
+    [InlineData(FileSystems.Btrfs)]
+    public void A_file_in_few_pieces_and_one_whose_clone_a_writer_may_not_wait_for_are_cloned_at_once(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var whole = Snapshot.Open(workspace.Write("whole", Bytes.Random(4 * Size)));
+        Assert.Equal(SnapshotBacking.Reflink, whole.Backing);
+        using var fragmented = Snapshot.Open(FragmentedFile(workspace, pieces: 1000), new SnapshotOptions { MaxWriterDelay = TimeSpan.FromMilliseconds(5) });
+        Assert.Equal(SnapshotBacking.Reflink, fragmented.Backing);
+    }
+
+    [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
     public void A_closed_snapshot_leaves_no_lease_and_no_descriptor(string fileSystem)
     {
@@ -477,6 +516,16 @@ public sealed class LeaseBackingTests
         var snapshot = Snapshot.Open(path, _lease);
         Assert.Equal(1, Leases.On(path));
         GC.KeepAlive(snapshot);
+    }
+
+    /// <summary>Blocks of random bytes with holes between.</summary>
+    private static string FragmentedFile(Workspace workspace, int pieces)
+    {
+        string path = workspace.PathOf("fragmented");
+        using var file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write);
+        for (int piece = 0; piece < pieces; piece++) RandomAccess.Write(file, Bytes.Random(4096, piece), piece * 8192L);
+        Shell.Run("sync \"$1\"", path);
+        return path;
     }
 
     private static SnapshotHolder HoldUnderLease(string path, int user = 0)

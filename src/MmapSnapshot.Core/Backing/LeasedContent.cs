@@ -66,9 +66,11 @@ internal sealed class LeasedContent : SnapshotContent
     /// <summary>Takes the lease, or tells why there can be none.</summary>
     /// <param name="source">The file.</param>
     /// <param name="options">How long a writer may be kept waiting, and where the copy goes.</param>
+    /// <param name="cloneTime">How long the file takes to be cloned, where it can be; null where it must be copied.</param>
     /// <param name="baseline">What the source was when the lease began, and is until it ends.</param>
     /// <param name="reason">Why there is no lease, in words; null when there is one.</param>
-    internal static LeasedContent? TryTake(SourceFile source, SnapshotOptions options, out Baseline baseline, out string? reason)
+    internal static LeasedContent? TryTake(
+        SourceFile source, SnapshotOptions options, TimeSpan? cloneTime, out Baseline baseline, out string? reason)
     {
         baseline = default;
         reason = !LocalFileSystem.Holds(source.Handle) ? "its filesystem may have writers on other machines, or does not tell"
@@ -95,7 +97,8 @@ internal sealed class LeasedContent : SnapshotContent
                 return null;
             }
             baseline = Baseline.SettledOf(own, source.Path);
-            budget = LeaseBudget.TryReserve(baseline.Status, CopySpeed.Expect(own, baseline.Status), options.MaxWriterDelay, out reason);
+            var delay = cloneTime ?? CopySpeed.Expect(own, baseline.Status);
+            budget = LeaseBudget.TryReserve(baseline.Status, delay, options.MaxWriterDelay, out reason);
             if (budget is null) return null;
 
             var taken = new LeasedContent(own, source, baseline.Status, lease, budget, options.ScratchPath);

@@ -23,7 +23,11 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
             SnapshotBacking.Immutable => TryImmutable(source, out reason) ?? throw Refused("be taken as immutable"),
             // A scratch path asks for the bytes to lie there, and that takes a copy.
             _ when options.ScratchPath is not null => Copy(source, options, cancellation),
-            _ => TryImmutable(source, out _) ?? TryReflink(source, out _) ?? TryLease(source, options, out _) ?? Copy(source, options, cancellation),
+            _ => TryImmutable(source, out _)
+                ?? TryLeaseOfFragmented(source, options)
+                ?? TryReflink(source, out _)
+                ?? TryLease(source, options, out _)
+                ?? Copy(source, options, cancellation),
         };
 
         SnapshotException Refused(string deed) => new(
@@ -37,8 +41,23 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
         return content is null ? null : new PrivateBytes(content, baseline);
     }
 
-    private static PrivateBytes? TryLease(SourceFile source, SnapshotOptions options, out string? reason) =>
-        LeasedContent.TryTake(source, options, out var baseline, out reason) is { } content ? new PrivateBytes(content, baseline) : null;
+    private static PrivateBytes? TryLease(SourceFile source, SnapshotOptions options, out string? reason, TimeSpan? cloneTime = null) =>
+        LeasedContent.TryTake(source, options, cloneTime, out var baseline, out reason) is { } content ? new PrivateBytes(content, baseline) : null;
+
+    /// <summary>A file in many pieces takes long to be cloned: under a lease the clone waits until it is needed, if it ever is.</summary>
+    private static PrivateBytes? TryLeaseOfFragmented(SourceFile source, SnapshotOptions options)
+    {
+        if (Kernel.FileSystemType(source.Handle) is not (LocalFileSystem.Xfs or LocalFileSystem.Btrfs)) return null;
+        var cloneTime = Fragmentation.CloneTime(source.Handle, FileStatus.Of(source.Handle, source.Path));
+        if (cloneTime is null) return null;
+        // Without a clone the keeper would have to copy it all.
+        var created = PrivateFile.TryCreateIn(source.Folder, out var trial);
+        using (trial)
+        {
+            if (created != 0 || !FileClone.CanClone(source.Handle, trial.Handle)) return null;
+        }
+        return TryLease(source, options, out _, cloneTime);
+    }
 
     /// <summary>A clone in the file's own folder; null, with the reason, where there can be none.</summary>
     private static PrivateBytes? TryReflink(SourceFile source, out string? reason)

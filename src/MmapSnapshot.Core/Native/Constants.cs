@@ -12,6 +12,9 @@ internal static class Constants
     /// <summary>man 2 ioctl_ficlonerange.</summary>
     internal const uint FiCloneRange = 0x4020940d;
 
+    /// <summary>FS_IOC_FIEMAP (linux/fiemap.h, Documentation/filesystems/fiemap.rst).</summary>
+    internal const uint FieMap = 0xc020660b;
+
     /// <summary>man 2 ioctl_iflags: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS.</summary>
     internal const uint GetInodeFlags = 0x80086601, SetInodeFlags = 0x40086602;
 

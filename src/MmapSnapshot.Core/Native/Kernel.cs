@@ -186,6 +186,27 @@ internal static unsafe class Kernel
         return LibC.Ioctl(target, Constants.FiCloneRange, range) == 0 ? 0 : LastPInvokeErrno();
     }
 
+    /// <summary>FS_IOC_FIEMAP: how many extents there are from the start of the file on, and how many bytes they have.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="limit">How many to look at.</param>
+    /// <param name="count">How many there were, at most <paramref name="limit"/>.</param>
+    /// <param name="bytes">What they have together.</param>
+    internal static Errno MapExtents(SafeFileHandle file, int limit, out int count, out long bytes)
+    {
+        const int Header = 32, Extent = 56, LengthInExtent = 16; // struct fiemap, struct fiemap_extent, its fe_length
+        (count, bytes) = (0, 0);
+        var request = new byte[Header + (limit * Extent)];
+        BitConverter.TryWriteBytes(request.AsSpan(8), ulong.MaxValue); // fm_length
+        BitConverter.TryWriteBytes(request.AsSpan(24), limit); // fm_extent_count
+        fixed (byte* pointer = request) // pinned until the kernel has returned
+        {
+            if (LibC.Ioctl(file, Constants.FieMap, pointer) != 0) return LastPInvokeErrno();
+        }
+        count = BitConverter.ToInt32(request, 20); // fm_mapped_extents
+        for (int extent = 0; extent < count; extent++) bytes += BitConverter.ToInt64(request, Header + (extent * Extent) + LengthInExtent);
+        return 0;
+    }
+
     /// <summary>
     /// man 2 ioctl_xfs_start_commit: samples what <see cref="CommitRange"/> compares. It works on any XFS, and on a descriptor
     /// open for reading.

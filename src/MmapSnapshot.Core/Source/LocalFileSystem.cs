@@ -9,11 +9,14 @@ namespace MmapSnapshot.Source;
 /// </summary>
 internal static class LocalFileSystem
 {
+    /// <summary>XFS_SUPER_MAGIC and BTRFS_SUPER_MAGIC (man 2 statfs).</summary>
+    internal const long Xfs = 0x58465342, Btrfs = 0x9123683e;
+
     /// <summary>OVERLAYFS_SUPER_MAGIC (man 2 statfs).</summary>
     private const long Overlay = 0x794c7630;
 
-    /// <summary>ext2, ext3 and ext4; tmpfs; XFS; btrfs; f2fs (man 2 statfs).</summary>
-    private static readonly long[] _local = [0xef53, FileStatus.Tmpfs, 0x58465342, 0x9123683e, 0xf2f52010];
+    /// <summary>ext2, ext3 and ext4; f2fs; and those that have a name here.</summary>
+    private static readonly long[] _local = [0xef53, 0xf2f52010, FileStatus.Tmpfs, Xfs, Btrfs];
 
     /// <summary>Those of overlayfs that name a layer. A colon that belongs to a path is escaped.</summary>
     private static readonly string[] _layers = ["lowerdir=", "lowerdir+=", "datadir+=", "upperdir="];
