@@ -60,6 +60,11 @@ internal sealed class ImmutableContent : SnapshotContent
         }
     }
 
+    /// <summary>Whether nobody can write to a file, or to the files in a folder.</summary>
+    internal static bool IsImmutable(SafeFileHandle file) =>
+        Kernel.FileSystemType(file) is Erofs or Squashfs
+        || (Kernel.GetInodeFlags(file, out var flags) == 0 && flags.HasFlag(InodeFlags.Verity));
+
     internal override Errno Read(Span<byte> destination, long offset, out int done) =>
         Copy is { } copy ? copy.Read(destination, offset, out done) : Kernel.Read(_source, destination, offset, out done);
 
@@ -84,8 +89,4 @@ internal sealed class ImmutableContent : SnapshotContent
         _source.Dispose();
         Copy?.Dispose();
     }
-
-    private static bool IsImmutable(SafeFileHandle file) =>
-        Kernel.FileSystemType(file) is Erofs or Squashfs
-        || (Kernel.GetInodeFlags(file, out var flags) == 0 && flags.HasFlag(InodeFlags.Verity));
 }

@@ -61,7 +61,14 @@ internal static class LeaseKeeper
         while (true)
         {
             Kernel.WaitForUrgentSignal();
-            foreach (var (content, _) in _watched) content.GiveWay();
+            LookAtAll();
         }
+    }
+
+    /// <summary>A method of its own, so that no variable of the sleeping thread keeps a forgotten snapshot alive.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void LookAtAll()
+    {
+        foreach (var (content, _) in _watched) content.GiveWay();
     }
 }

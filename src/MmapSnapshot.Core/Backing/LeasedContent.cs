@@ -73,7 +73,7 @@ internal sealed class LeasedContent : SnapshotContent
         SourceFile source, SnapshotOptions options, TimeSpan? cloneTime, out Baseline baseline, out string? reason)
     {
         baseline = default;
-        reason = !LocalFileSystem.Holds(source.Handle) ? "its filesystem may have writers on other machines, or does not tell"
+        reason = !LocalFileSystem.Holds(source.Handle) ? LocalFileSystem.WhyNot
             : !LeaseKeeper.CanHear() ? "this thread acts as another user than the process"
             : null;
         if (reason is not null) return null;
@@ -148,8 +148,9 @@ internal sealed class LeasedContent : SnapshotContent
             // Not behind the gate: the listener may take its time, and the keeper must not wait for it.
             copy = PrivateContent.CopyOf(_source, _status, PrivateFile.CreateAnywhere(_folder, _scratchPath), _path, listener, cancellation);
         }
-        catch (Exception exception) when (exception is SnapshotException or ObjectDisposedException && Copy is not null)
+        catch (Exception exception) when (exception is SnapshotException or ObjectDisposedException && (Copy is not null || _lost is not null))
         {
+            ThrowIfLost();
             return; // the keeper was quicker, and took the source away
         }
         lock (_gate)
@@ -181,23 +182,8 @@ internal sealed class LeasedContent : SnapshotContent
         lock (_gate)
         {
             if (_disposed || Copy is not null || _lost is not null || Stands()) return;
-            PrivateContent? copy = null;
-            string? failure = null;
-            foreach (var file in PrivateFile.CreateEverywhere(_folder, _scratchPath))
-            {
-                try
-                {
-                    copy = PrivateContent.CopyOf(_source, _status, file, _path, listener: null, CancellationToken.None);
-                    break;
-                }
-#pragma warning disable CA1031 // Whatever it was, the writer must not wait for it, nor the other leases.
-                catch (Exception exception)
-#pragma warning restore CA1031
-                {
-                    failure = exception.Message;
-                }
-            }
-            TakeOver(copy, failure ?? "there is no place for a private file");
+            var copy = CopyWherever(out string? failure);
+            TakeOver(copy, failure);
         }
     }
 
@@ -225,6 +211,27 @@ internal sealed class LeasedContent : SnapshotContent
         catch (ObjectDisposedException)
         {
             return false;
+        }
+    }
+
+    /// <summary>Copies the source to the first place that has room. It does not throw: the writer must not wait for what went wrong.</summary>
+    private PrivateContent? CopyWherever(out string? failure)
+    {
+        failure = "there is no place for a private file";
+        var places = PrivateFile.CreateEverywhere(_folder, _scratchPath).GetEnumerator();
+        while (true)
+        {
+            try
+            {
+                if (!places.MoveNext()) return null;
+                return PrivateContent.CopyOf(_source, _status, places.Current, _path, listener: null, CancellationToken.None);
+            }
+#pragma warning disable CA1031 // Nor must the other leases, if it is the keeper that this happens to.
+            catch (Exception exception)
+#pragma warning restore CA1031
+            {
+                failure = exception.Message;
+            }
         }
     }
 

@@ -9,6 +9,9 @@ namespace MmapSnapshot.Source;
 /// </summary>
 internal static class LocalFileSystem
 {
+    /// <summary>What it means when it is not so, in words.</summary>
+    internal const string WhyNot = "the filesystem may have writers on other machines, or does not tell";
+
     /// <summary>XFS_SUPER_MAGIC and BTRFS_SUPER_MAGIC (man 2 statfs).</summary>
     internal const long Xfs = 0x58465342, Btrfs = 0x9123683e;
 
