@@ -285,6 +285,7 @@ public sealed class FindTests
     {
         using var workspace = Workspace.On(fileSystem);
         using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Of('a', 100_000)));
+        snapshot.Write(0, "a"u8); // a private file, if it was none before
         // Like a bad sector: memory behind the end of its file cannot be touched.
         string privateFile = Descriptors.PathOf(Assert.Single(Descriptors.Nameless(workspace.Folder)));
         using (var file = File.OpenHandle(privateFile, FileMode.Open, FileAccess.Write)) RandomAccess.SetLength(file, 50_000);

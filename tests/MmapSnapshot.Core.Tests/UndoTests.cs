@@ -323,6 +323,7 @@ public sealed class UndoTests
     {
         using var workspace = Workspace.On(fileSystem);
         using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(6 << 20)));
+        snapshot.Write(0, "!"u8); // from here on it has a private file
         int before = Descriptors.Nameless(workspace.Folder).Length;
         snapshot.Fill(0, 6 << 20, 1);
         snapshot.Fill(0, 6 << 20, 2);

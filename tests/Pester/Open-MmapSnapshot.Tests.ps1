@@ -33,7 +33,7 @@ Describe 'Open-MmapSnapshot' {
             $snapshot.IsModified | Should -BeFalse
             $snapshot.ModifiedBytes | Should -Be 0
             $snapshot.IsClosed | Should -BeFalse
-            $snapshot.Backing | Should -BeIn 'Reflink', 'Copy'
+            $snapshot.Backing | Should -BeIn 'Reflink', 'Lease', 'Copy'
             $snapshot.OpenedAt | Should -BeGreaterOrEqual $before
             $snapshot.OpenedAt | Should -BeLessOrEqual ([DateTimeOffset]::Now)
         }
@@ -326,7 +326,7 @@ Describe 'Open-MmapSnapshot' {
 
     Context 'help and completion' {
         It 'completes the backings' {
-            (TabExpansion2 -inputScript 'Open-MmapSnapshot x -Backing ').CompletionMatches.CompletionText | Sort-Object | Should -Be 'Auto', 'Copy', 'Reflink'
+            (TabExpansion2 -inputScript 'Open-MmapSnapshot x -Backing ').CompletionMatches.CompletionText | Sort-Object | Should -Be 'Auto', 'Copy', 'Immutable', 'Lease', 'Reflink'
         }
 
         It 'completes file names' {
@@ -350,8 +350,8 @@ Describe 'Open-MmapSnapshot on <Label>' -ForEach (Get-TestFileSystem) {
             Remove-Workspace $folder
         }
 
-        It 'clones where the filesystem can, and copies where it cannot' {
-            (Open-MmapSnapshot $file).Backing | Should -Be $(if ($Reflink) { 'Reflink' } else { 'Copy' })
+        It 'clones where the filesystem can, and takes a lease where it cannot' {
+            (Open-MmapSnapshot $file).Backing | Should -Be $(if ($Reflink) { 'Reflink' } else { 'Lease' })
         }
 
         It 'gives -Backing Reflink, or says that it cannot be had' {

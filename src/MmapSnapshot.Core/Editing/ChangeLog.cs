@@ -146,10 +146,10 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
     }
 
     /// <summary>Reads what the baseline has; 0 behind its end.</summary>
-    internal void ReadBaseline(PrivateFile file, long offset, Span<byte> destination)
+    internal void ReadBaseline(SnapshotContent content, long offset, Span<byte> destination)
     {
         int count = (int)Math.Clamp(BaselineLength - offset, 0, destination.Length);
-        ReadFormer(file, offset, destination[..count]);
+        ReadFormer(content, offset, destination[..count]);
         destination[count..].Clear();
     }
 
@@ -157,13 +157,13 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
     internal IEnumerable<ByteRange> BaselineData(ByteRange range) => _baseline.DataWithin(range);
 
     /// <summary>Whether <paramref name="other"/> has the baseline's bytes. Holes that both files have are not read.</summary>
-    internal bool IsBaseline(SafeFileHandle other, PrivateFile file, Progress progress)
+    internal bool IsBaseline(SafeFileHandle other, SnapshotContent content, Progress progress)
     {
         if (FileStatus.Of(other, path).Length != BaselineLength) return false;
         var whole = new ByteRange(0, BaselineLength);
         var interesting = new ModifiedRanges();
         foreach (var run in DataCopy.DataRanges(other, whole, path)) interesting.Add(run.Offset, run.Length);
-        foreach (var run in DataCopy.DataRanges(file.Handle, whole, path)) interesting.Add(run.Offset, run.Length);
+        foreach (var run in content.DataRanges(whole)) interesting.Add(run.Offset, run.Length);
         foreach (var run in _modified.Within(whole)) interesting.Add(run.Offset, run.Length);
         var here = new byte[256 << 10];
         var there = new byte[here.Length];
@@ -173,7 +173,7 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
             {
                 progress.Advance(offset);
                 int count = (int)Math.Min(here.Length, run.End - offset);
-                ReadFormer(file, offset, here.AsSpan(0, count));
+                ReadFormer(content, offset, here.AsSpan(0, count));
                 Failure.Check(Kernel.Read(other, there.AsSpan(0, count), offset, out int done), $"read '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
                 if (done < count || !here.AsSpan(0, count).SequenceEqual(there.AsSpan(0, count))) return false;
             }
@@ -181,10 +181,10 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
         return true;
     }
 
-    /// <summary>Reads the baseline wherever it is: unchanged in the private file, or put aside.</summary>
-    internal void ReadFormer(PrivateFile file, long offset, Span<byte> destination)
+    /// <summary>Reads the baseline wherever it is: unchanged where it was, or put aside.</summary>
+    internal void ReadFormer(SnapshotContent content, long offset, Span<byte> destination)
     {
-        Failure.Check(Kernel.Read(file.Handle, destination, offset, out int done), $"read the snapshot of '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
+        Failure.Check(content.Read(destination, offset, out int done), $"read the snapshot of '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
         if (done < destination.Length) _baseline.Read(offset + done, destination[done..]); // cut off since
         foreach (var part in _modified.Within(new ByteRange(offset, done)))
             _baseline.Read(part.Offset, destination.Slice((int)(part.Offset - offset), (int)part.Length));

@@ -1,5 +1,3 @@
-using MmapSnapshot.Backing;
-
 namespace MmapSnapshot.Editing;
 
 /// <summary>Tells what differs, window by window, so that others may use the snapshots meanwhile.</summary>
@@ -19,19 +17,19 @@ internal static class Comparison
 
     internal static IEnumerable<SnapshotChange> WithBaseline(Snapshot snapshot, Progress progress)
     {
-        var (lengthBefore, length, ranges, generation) = snapshot.Examine(content =>
+        var (lengthBefore, length, ranges, generation) = snapshot.Examine(bytes =>
         {
-            var changes = content.Changes;
-            var whole = new ByteRange(0, Math.Max(changes.BaselineLength, content.Length));
+            var changes = bytes.Changes;
+            var whole = new ByteRange(0, Math.Max(changes.BaselineLength, bytes.Length));
             var interesting = new ModifiedRanges();
             // What was changed or cut off; but where both have a hole, nothing differs.
-            foreach (var range in (ByteRange[])[.. changes.ModifiedRanges, ByteRange.Between(content.Length, whole.End)])
+            foreach (var range in (ByteRange[])[.. changes.ModifiedRanges, ByteRange.Between(bytes.Length, whole.End)])
             {
-                foreach (var data in DataCopy.DataRanges(content.File.Handle, range, snapshot.Path)) AddData(interesting, data);
+                foreach (var data in bytes.Content.DataRanges(range)) AddData(interesting, data);
                 foreach (var data in changes.BaselineData(range.Before(changes.BaselineLength))) AddData(interesting, data);
             }
             foreach (var gap in interesting.Missing(whole).Where(gap => gap.Length < Gap).ToArray()) AddData(interesting, gap);
-            return (changes.BaselineLength, content.Length, interesting.ToArray(), changes.Generation);
+            return (changes.BaselineLength, bytes.Length, interesting.ToArray(), changes.Generation);
         });
         return Differences(snapshot.Path, lengthBefore, length, ranges, progress, (offset, before, now) =>
         {
@@ -46,7 +44,7 @@ internal static class Comparison
         var interesting = new ModifiedRanges();
         foreach (var snapshot in (Snapshot[])[before, after])
         {
-            foreach (var range in snapshot.Examine(content => DataCopy.DataRanges(content.File.Handle, new ByteRange(0, content.Length), snapshot.Path).ToArray()))
+            foreach (var range in snapshot.Examine(bytes => bytes.Content.DataRanges(new ByteRange(0, bytes.Length)).ToArray()))
                 AddData(interesting, range);
         }
         return Differences(after.Path, before.Length, after.Length, interesting.ToArray(), progress, (offset, then, now) =>
@@ -62,10 +60,10 @@ internal static class Comparison
     private static bool TryReadBaseline(Snapshot snapshot, int generation, long offset, Span<byte> before)
     {
         var buffer = new byte[before.Length];
-        bool still = snapshot.Examine(content =>
+        bool still = snapshot.Examine(bytes =>
         {
-            content.Changes.ReadBaseline(content.File, offset, buffer);
-            return content.Changes.Generation == generation;
+            bytes.Changes.ReadBaseline(bytes.Content, offset, buffer);
+            return bytes.Changes.Generation == generation;
         });
         buffer.CopyTo(before);
         return still;
