@@ -63,6 +63,18 @@ public sealed class LeaseBackingTests
 
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Whoever_will_not_wait_is_turned_away_and_let_in_a_moment_later(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", Bytes.Of('a', Size));
+        using var snapshot = Snapshot.Open(path, _lease);
+        Assert.Equal(Errno.EAGAIN, OpenWithoutWaiting(path));
+        Assert.True(SpinWait.SpinUntil(() => OpenWithoutWaiting(path) == 0, _soon));
+        Assert.Equal(-1, Bytes.In(snapshot).AsSpan().IndexOfAnyExcept((byte)'a'));
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
     public void Threads_that_read_while_writers_come_again_and_again_never_see_a_new_byte(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
@@ -508,6 +520,13 @@ public sealed class LeaseBackingTests
             Assert.Equal((Errno)0, errno);
             Assert.Equal(bytes, Bytes.In(snapshot));
         }
+    }
+
+    private static Errno OpenWithoutWaiting(string path)
+    {
+        int descriptor = Syscall.open(path, OpenFlags.O_WRONLY | OpenFlags.O_NONBLOCK | OpenFlags.O_CLOEXEC);
+        if (descriptor < 0) return Stdlib.GetLastError();
+        return Syscall.close(descriptor) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
