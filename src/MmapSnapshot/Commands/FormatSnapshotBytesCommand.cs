@@ -78,8 +78,9 @@ public sealed class FormatSnapshotBytesCommand : SnapshotCmdlet
 
     private void Show(SnapshotMatch match)
     {
-        var dump = DumpOf(match.Snapshot);
         var found = new ByteRange(match.Offset, match.Length);
+        _ = match.Snapshot.Read(found.Offset, found.Length); // it may be closed or cut by now: let the read say so
+        var dump = DumpOf(match.Snapshot);
         if (_shownBefore) WriteObject(Separator);
         _shownBefore = true;
         ShowBlocks(match.Snapshot, dump, Around([found], dump.Width, match.Snapshot.Length), found);
