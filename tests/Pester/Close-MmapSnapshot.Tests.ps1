@@ -113,6 +113,34 @@ Describe 'Close-MmapSnapshot' {
         }
     }
 
+    Context 'at a terminal' {
+        It 'asks before changes are lost, and only then; Enter alone keeps them' {
+            Skip-When (Get-Obstacle -Program script)
+            Invoke-Shell 'for name in b c d; do cp "$1/a.bin" "$1/$name.bin"; done' $folder
+            # script(1) makes a terminal, at which Enter, n and y are typed in turn.
+            $program = {
+                Import-Module -Name $env:MMAPSNAPSHOT_MODULE
+                $opened = Open-MmapSnapshot "$env:FOLDER/*.bin"
+                Close-MmapSnapshot $opened[3]
+                Set-SnapshotBytes $opened[0] 0 'FF'
+                foreach ($attempt in 1..3) { Close-MmapSnapshot $opened[0]; "closed $($opened[0].IsClosed)." }
+                Set-SnapshotBytes $opened[1] 0 'FF'
+                Close-MmapSnapshot $opened[1] -Force
+                Set-SnapshotBytes $opened[2] 0 'FF'
+                Close-MmapSnapshot $opened[2] -Confirm:$false
+                "all closed: $(-not (Get-MmapSnapshot))."
+            }
+            $encoded = [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes("$program"))
+            $printed = Invoke-Shell 'printf "\nn\ny\n" | FOLDER=$3 NO_COLOR=1 TERM=dumb timeout 60 script -qec "$1 -NoProfile -EncodedCommand $2" /dev/null' (Get-ProgramOfPowerShell) $encoded $folder
+            $text = $printed -join "`n"
+            @([regex]::Matches($text, 'has unsaved changes')).Count | Should -Be 3
+            [regex]::Matches($text, 'closed (True|False)\.').Value | Should -Be 'closed False.', 'closed False.', 'closed True.'
+            # Who has been asked already, or says so, is warned or left alone.
+            @([regex]::Matches($text, 'was closed with unsaved changes')).Count | Should -Be 1
+            $text | Should -BeLike '*all closed: True.*'
+        }
+    }
+
     Context 'the pipeline' {
         It 'closes what Get-MmapSnapshot finds' {
             $other = Open-MmapSnapshot $file

@@ -203,21 +203,23 @@ Describe 'Find-SnapshotBytes' {
     }
 
     Context 'the table of matches' {
-        It 'shows the offset in hex, and the match with eight bytes before and behind it' {
+        It 'shows the offset in hex, and the match with four bytes before and behind it' {
             $shown = Find-SnapshotBytes $snapshot '41 42' -First 1 | Out-String -Width 120
-            $shown | Should -Match '(?m)^ +0x41 +2 39 3A 3B 3C 3D 3E 3F 40 41 42 43 44 45 46 47 48 49 4A +9:;<=>\?@ABCDEFGHIJ'
+            $shown | Should -Match '(?m)^ +0x41 +2 3D 3E 3F 40 41 42 43 44 45 46 +=>\?@ABCDEF *$'
         }
 
         It 'shows what there is at the start and at the end, matches below each other' {
             $lines = (Find-SnapshotBytes $snapshot '00', 'FE FF' | Out-String -Width 120) -split "`n" | Where-Object { $_ -match '0x' }
-            $lines[0] | Should -Match '^ +0x0 +1 {25}00 01 02 03 04 05 06 07 08 {19,}\.{9}'
-            $lines[3] | Should -Match '^ +0x1FE +2 F6 F7 F8 F9 FA FB FC FD FE FF +\.{10} *$'
+            $lines[0] | Should -Match '^ +0x0 +1 {13}00 01 02 03 04 +\.{5} *$'
+            $lines[3] | Should -Match '^ +0x1FE +2 FA FB FC FD FE FF +\.{6} *$'
             $lines[0].IndexOf(' 00 01') | Should -Be $lines[3].IndexOf(' FE FF')
         }
 
-        It 'cuts a wide match' {
+        It 'shows of a wide match ten bytes, and what follows it only where they leave room' {
             $shown = Find-SnapshotBytes $snapshot ([byte[]](16..63)) -First 1 | Out-String -Width 120
-            $shown | Should -Match '0x10 +48 08 09 0A 0B 0C 0D 0E 0F 10 11 .* 1E 1F +\.{24}'
+            $shown | Should -Match '(?m)0x10 +48 0C 0D 0E 0F 10 11 12 13 14 15 16 17 18 19 +\.{14} *$'
+            $shown = Find-SnapshotBytes $snapshot ([byte[]](16..23)) -First 1 | Out-String -Width 120
+            $shown | Should -Match '(?m)0x10 +8 0C 0D 0E 0F 10 11 12 13 14 15 16 17 18 19 +\.{14} *$'
         }
 
         It 'colours the match, unless PowerShell is told to be plain' {

@@ -88,6 +88,32 @@ Describe 'Get-MmapSnapshot' {
             (Get-MmapSnapshot "$folder/link").Id | Should -Contain $linked.Id
         }
 
+        It 'finds a snapshot through a linked folder, by <What>' -ForEach @(
+            @{ What = 'its full path'; Path = { "$folder/link/c.bin" } }
+            @{ What = 'a relative path'; Path = { 'link/c.bin' } }
+            @{ What = 'a full wildcard'; Path = { "$folder/link/*.bin" } }
+            @{ What = 'a relative wildcard'; Path = { 'link/*.bin' } }
+            @{ What = 'a link to a link'; Path = { 'second/c.bin' } }
+            @{ What = 'a linked name in it'; Path = { 'link/d.bin' } }
+        ) {
+            Invoke-Shell 'cd "$1"; mkdir real; printf abc > real/c.bin; ln -s real link; ln -s "$1/sub/../link" second; mkdir sub; ln -s ../real/c.bin real/d.bin' $folder
+            $third = Open-MmapSnapshot link/c.bin
+            (Get-MmapSnapshot (& $Path)).Id | Should -Be $third.Id
+        }
+
+        It 'finds snapshots while the location of PowerShell is a linked folder' {
+            Invoke-Shell 'mkdir "$1/real"; printf abc > "$1/real/c.bin"; ln -s real "$1/li[n]k"' $folder
+            Set-Location -LiteralPath "$folder/li[n]k"
+            $third = Open-MmapSnapshot c.bin
+            (Get-MmapSnapshot c.bin).Id | Should -Be $third.Id
+            (Get-MmapSnapshot *.bin).Id | Should -Be $third.Id
+        }
+
+        It 'refuses a path of links that lead in a circle' {
+            Invoke-Shell 'ln -s y "$1/x"; ln -s x "$1/y"' $folder
+            Assert-SnapshotError { Get-MmapSnapshot "$folder/x/a.bin" } -Id SnapshotClosed -Cmdlet Get-MmapSnapshot
+        }
+
         It 'still finds the snapshot of a file that was deleted' {
             Remove-Item -LiteralPath "$folder/a.bin"
             (Get-MmapSnapshot "$folder/a.bin").Id | Should -Be $first.Id

@@ -106,6 +106,122 @@ Describe 'Get-SnapshotBytes' {
         }
     }
 
+    Context '-AsHex' {
+        It 'returns hex text that Set-SnapshotBytes takes back' {
+            Get-SnapshotBytes $snapshot 0x10 3 -AsHex | Should -BeExactly '10 11 12'
+            Set-SnapshotBytes $snapshot 0 (Get-SnapshotBytes $snapshot 0x10 3 -AsHex)
+            Get-SnapshotHex $snapshot 0 4 | Should -BeExactly '10 11 12 03'
+        }
+
+        It 'returns an empty text of no bytes' {
+            Get-SnapshotBytes $snapshot 256 -AsHex | Should -BeExactly ''
+        }
+    }
+
+    Context '-AsText' {
+        It 'returns text in <Encoding>' -ForEach @(
+            @{ Encoding = 'utf8'; Hex = '41 C3 A9' }
+            @{ Encoding = 'latin1'; Hex = '41 E9' }
+            @{ Encoding = 'unicode'; Hex = '41 00 E9 00' }
+            @{ Encoding = 'bigendianunicode'; Hex = '00 41 00 E9' }
+            @{ Encoding = 1200; Hex = '41 00 E9 00' }
+        ) {
+            Set-SnapshotBytes $snapshot 0x20 $Hex
+            Get-SnapshotBytes $snapshot 0x20 $Hex.Split(' ').Count -AsText -Encoding $Encoding | Should -BeExactly 'Aé'
+        }
+
+        It 'is UTF-8 without -Encoding' {
+            Set-SnapshotBytes $snapshot 0 'C3 A9'
+            Get-SnapshotBytes $snapshot 0 2 -AsText | Should -BeExactly 'é'
+        }
+
+        It 'ends with -NullTerminated before the first NUL character' {
+            Set-SnapshotBytes $snapshot 0x41 -Text 'one' -NullTerminated
+            Get-SnapshotBytes $snapshot 0x41 -AsText -NullTerminated | Should -BeExactly 'one'
+            Get-SnapshotBytes $snapshot 0x41 2 -AsText -NullTerminated | Should -BeExactly 'on'
+            Get-SnapshotBytes $snapshot 0 -AsText -NullTerminated | Should -BeExactly ''
+            Get-SnapshotBytes $snapshot 0x61 3 -AsText -NullTerminated | Should -BeExactly 'abc'
+        }
+
+        It 'takes two zeros for the end of UTF-16 only where a character begins' {
+            Set-SnapshotBytes $snapshot 0 '00 41 00 00 42 00 00 00 43 00'
+            Get-SnapshotBytes $snapshot 0 10 -AsText -Encoding unicode -NullTerminated | Should -BeExactly ([char]0x4100)
+            Set-SnapshotBytes $snapshot 0 '41 00 00 42 00 00'
+            Get-SnapshotBytes $snapshot 0 6 -AsText -Encoding unicode -NullTerminated | Should -BeExactly "A$([char]0x4200)"
+        }
+
+        It 'finds the NUL character beyond what it reads at a time' {
+            $long = Open-MmapSnapshot (New-TestFile "$folder/long" -Bytes ([byte[]]::new(200000)))
+            Set-SnapshotBytes $long 0 -Fill 0x61 -Count 150001
+            (Get-SnapshotBytes $long -AsText -NullTerminated).Length | Should -Be 150001
+        }
+
+        It 'refuses <What> with -NullTerminated too' -ForEach @(
+            @{ What = 'a negative offset'; Range = @{ Offset = -1 } }
+            @{ What = 'a negative offset and no bytes'; Range = @{ Offset = -1; Count = 0 } }
+            @{ What = 'a negative count'; Range = @{ Count = -1 } }
+            @{ What = 'an offset past the end'; Range = @{ Offset = 257 } }
+            @{ What = 'a count that reaches past the end'; Range = @{ Offset = 0; Count = 257 } }
+        ) {
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot @Range -AsText -NullTerminated } -Id OutOfRange -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $file
+        }
+    }
+
+    Context '-AsNumber' {
+        It 'returns one <Type>' -ForEach @(
+            @{ Type = 'Byte'; Of = [byte]; Little = 0xF0; Big = 0xF0 }
+            @{ Type = 'Int8'; Of = [sbyte]; Little = -16; Big = -16 }
+            @{ Type = 'Int16'; Of = [short]; Little = -3600; Big = -3855 }
+            @{ Type = 'UInt16'; Of = [ushort]; Little = 0xF1F0; Big = 0xF0F1 }
+            @{ Type = 'Int32'; Of = [int]; Little = 0xF3F2F1F0; Big = 0xF0F1F2F3 }
+            @{ Type = 'UInt32'; Of = [uint]; Little = 0xF3F2F1F0u; Big = 0xF0F1F2F3u }
+            @{ Type = 'Int64'; Of = [long]; Little = 0xF7F6F5F4F3F2F1F0; Big = 0xF0F1F2F3F4F5F6F7 }
+            @{ Type = 'UInt64'; Of = [ulong]; Little = 0xF7F6F5F4F3F2F1F0ul; Big = 0xF0F1F2F3F4F5F6F7ul }
+        ) {
+            $number = Get-SnapshotBytes $snapshot 0xF0 -AsNumber $Type
+            $number | Should -BeOfType $Of
+            $number | Should -Be $Little
+            Get-SnapshotBytes $snapshot 0xF0 -AsNumber $Type -BigEndian | Should -Be $Big
+        }
+
+        It 'returns one <Type>, a real number' -ForEach @(
+            @{ Type = 'Half'; Of = [System.Half]; Hex = '00 BE' }
+            @{ Type = 'Single'; Of = [float]; Hex = '00 00 C0 BF' }
+            @{ Type = 'Double'; Of = [double]; Hex = '00 00 00 00 00 00 F8 BF' }
+        ) {
+            Set-SnapshotBytes $snapshot 0 $Hex
+            $number = Get-SnapshotBytes $snapshot -AsNumber $Type
+            $number | Should -BeOfType $Of
+            [double]$number | Should -Be -1.5
+        }
+
+        It 'returns as many as -Count bytes hold' {
+            Get-SnapshotBytes $snapshot 0x10 6 -AsNumber UInt16 -BigEndian | Should -Be 0x1011, 0x1213, 0x1415
+            Get-SnapshotBytes $snapshot 0x10 0 -AsNumber UInt16 | Should -BeNullOrEmpty
+        }
+
+        It 'refuses a count that is no whole number of them' {
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot 0 3 -AsNumber UInt16 } -Id InvalidBytes -Cmdlet Get-SnapshotBytes -Target $snapshot -Says 'UInt16'
+        }
+
+        It 'refuses a number that reaches past the end' {
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot 255 -AsNumber UInt16 } -Id OutOfRange -Cmdlet Get-SnapshotBytes -Target $snapshot
+        }
+
+        It 'refuses -Encoding, and -AsHex' {
+            { Get-SnapshotBytes $snapshot -AsNumber Byte -Encoding utf8 } | Should -Throw -ErrorId 'AmbiguousParameterSet,MmapSnapshot.GetSnapshotBytesCommand'
+            { Get-SnapshotBytes $snapshot -AsNumber Byte -AsHex } | Should -Throw -ErrorId 'AmbiguousParameterSet,MmapSnapshot.GetSnapshotBytesCommand'
+        }
+
+        It 'refuses a type that there is not' {
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot -AsNumber Int7 } -Id CannotConvertArgumentNoMessage -Cmdlet Get-SnapshotBytes
+        }
+
+        It 'reads at each match' {
+            Find-SnapshotBytes $snapshot '10', '20' | Get-SnapshotBytes -AsNumber UInt16 -BigEndian | Should -Be 0x1011, 0x2021
+        }
+    }
+
     Context 'the pipeline' {
         It 'takes snapshots from the pipeline' {
             $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin" -Bytes 1, 2, 3)

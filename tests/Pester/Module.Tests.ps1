@@ -305,3 +305,90 @@ Describe 'A snapshot sent elsewhere' {
         $json.ModifiedBytes | Should -Be 2
     }
 }
+
+Describe 'Tab completion' {
+    BeforeAll {
+        # What the prompt would offer.
+        function Get-Completion([string] $Line) {
+            [System.Management.Automation.CommandCompletion]::CompleteInput($Line, $Line.Length, $null).CompletionMatches
+        }
+    }
+
+    BeforeEach {
+        $folder = New-Workspace
+        $snapshot = Open-MmapSnapshot (New-TestFile "$folder/a.bin")
+        $changed = Open-MmapSnapshot (New-TestFile "$folder/b.bin")
+        Set-SnapshotBytes $changed 0 'FF'
+        $closed = Open-MmapSnapshot "$folder/a.bin"
+        Close-MmapSnapshot $closed
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    It 'offers the ids of the open snapshots after <_>' -ForEach @(
+        'Save-Snapshot ', 'Save-Snapshot -Snapshot ', 'Set-SnapshotBytes ', 'Get-SnapshotBytes ', 'Find-SnapshotBytes ', 'Compare-Snapshot '
+        'Undo-SnapshotBytes ', 'Format-SnapshotBytes ', 'Resize-Snapshot ', 'Close-MmapSnapshot ', 'Close-MmapSnapshot -Id ', 'Get-MmapSnapshot -Id '
+    ) {
+        $offered = Get-Completion $_
+        $offered.CompletionText | Should -Contain "$($snapshot.Id)"
+        $offered.CompletionText | Should -Contain "$($changed.Id)"
+        $offered.CompletionText | Should -Not -Contain "$($closed.Id)"
+    }
+
+    It 'says which file each id stands for, and whether it was changed' {
+        $offered = Get-Completion 'Save-Snapshot ' | Where-Object CompletionText -In $snapshot.Id, $changed.Id
+        $offered.ListItemText | Should -Be "$($snapshot.Id)  a.bin", "$($changed.Id)  b.bin"
+        $offered.ToolTip | Should -Be "$folder/a.bin, 256 bytes, unchanged", "$folder/b.bin, 256 bytes, 1 modified"
+    }
+
+    It 'offers only ids that begin as what was typed' {
+        (Get-Completion "Save-Snapshot $($changed.Id)").CompletionText | Should -Contain "$($changed.Id)"
+        (Get-Completion "Save-Snapshot $($changed.Id)").CompletionText | Should -Not -Contain "$($snapshot.Id)"
+    }
+
+    It 'offers encodings, methods and types of numbers' {
+        (Get-Completion 'Get-SnapshotBytes $s -AsText -Encoding big').CompletionText | Should -Be 'bigendianunicode', 'bigendianutf32'
+        (Get-Completion 'Save-Snapshot $s -Method ').CompletionText | Should -Be 'Auto', 'Exchange', 'InPlace', 'Replace'
+        (Get-Completion 'Get-SnapshotBytes $s -AsNumber s').CompletionText | Should -Be 'Single'
+    }
+}
+
+Describe 'An id for the snapshot' {
+    BeforeEach {
+        $folder = New-Workspace
+        $file = New-TestFile "$folder/a.bin"
+        $snapshot = Open-MmapSnapshot $file
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    It 'does in every cmdlet' {
+        $id = $snapshot.Id
+        Set-SnapshotBytes $id 0 'AA'
+        Get-SnapshotBytes $id 0 1 -AsHex | Should -BeExactly 'AA'
+        (Find-SnapshotBytes $id 'AA' -First 1).Offset | Should -Be 0
+        (Compare-Snapshot $id).After | Should -BeExactly 'AA'
+        Format-SnapshotBytes $id 0 1 | Should -BeLike '00000000  AA *'
+        Undo-SnapshotBytes $id
+        Resize-Snapshot $id 10
+        Save-Snapshot $id
+        Close-MmapSnapshot $id
+        $snapshot.IsClosed | Should -BeTrue
+        (Get-Item -LiteralPath $file).Length | Should -Be 10
+    }
+
+    It 'does in a list, among snapshots' {
+        $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin")
+        @(Get-SnapshotBytes $snapshot.Id, $other -Count 1).Count | Should -Be 2
+    }
+
+    It 'is refused by <_> if no open snapshot has it' -ForEach 'Save-Snapshot', 'Compare-Snapshot', 'Undo-SnapshotBytes', 'Format-SnapshotBytes', 'Get-SnapshotBytes', 'Close-MmapSnapshot' {
+        $cmdlet = $_
+        Close-MmapSnapshot $snapshot
+        Assert-SnapshotError { & $cmdlet $snapshot.Id } -Id ParameterArgumentTransformationError -Cmdlet $cmdlet -Says "$($snapshot.Id)", 'Get-MmapSnapshot'
+    }
+}

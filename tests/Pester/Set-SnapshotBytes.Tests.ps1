@@ -366,6 +366,236 @@ Describe 'Set-SnapshotBytes' {
         }
     }
 
+    Context '-Number' {
+        It 'writes <Number> as <As>, the least significant byte first: <Hex>' -ForEach @(
+            @{ Number = 255; As = 'Byte'; Hex = 'FF' }
+            @{ Number = -128; As = 'Int8'; Hex = '80' }
+            @{ Number = -2; As = 'Int16'; Hex = 'FE FF' }
+            @{ Number = 0x1234; As = 'UInt16'; Hex = '34 12' }
+            @{ Number = 0x12345678; As = 'Int32'; Hex = '78 56 34 12' }
+            @{ Number = 0xFFFFFFFF; As = 'UInt32'; Hex = 'FF FF FF FF' }
+            @{ Number = [long]::MinValue; As = 'Int64'; Hex = '00 00 00 00 00 00 00 80' }
+            @{ Number = [ulong]::MaxValue; As = 'UInt64'; Hex = 'FF FF FF FF FF FF FF FF' }
+            @{ Number = 1.5; As = 'Half'; Hex = '00 3E' }
+            @{ Number = -0.5; As = 'Single'; Hex = '00 00 00 BF' }
+            @{ Number = [double]::PositiveInfinity; As = 'Double'; Hex = '00 00 00 00 00 00 F0 7F' }
+            @{ Number = '0xFFFE'; As = 'Int16'; Hex = 'FE FF' }
+            @{ Number = '18446744073709551615'; As = 'UInt64'; Hex = 'FF FF FF FF FF FF FF FF' }
+            @{ Number = 3.0; As = 'Int32'; Hex = '03 00 00 00' }
+        ) {
+            if ($As -eq 'UInt32') {
+                # PowerShell reads the literal as -1; only a bare one keeps its text.
+                Set-SnapshotBytes $snapshot 16 -Number 0xFFFFFFFF -As UInt32
+            } else {
+                Set-SnapshotBytes $snapshot 16 -Number $Number -As $As
+            }
+            $count = $Hex.Split(' ').Count
+            Get-SnapshotHex $snapshot 15 ($count + 2) | Should -BeExactly ('0F {0} {1:X2}' -f $Hex, (16 + $count))
+            if ($Number -isnot [string] -and $As -ne 'UInt32') { Get-SnapshotBytes $snapshot 16 -AsNumber $As | Should -Be $Number }
+        }
+
+        It 'writes the most significant byte first with -BigEndian' {
+            Set-SnapshotBytes $snapshot 0 -Number 0x1234 -As UInt32 -BigEndian
+            Set-SnapshotBytes $snapshot 4 -Number 1.5 -As Half -BigEndian
+            Get-SnapshotHex $snapshot 0 6 | Should -BeExactly '00 00 12 34 3E 00'
+        }
+
+        It 'writes several numbers behind each other' {
+            Set-SnapshotBytes $snapshot 0 -Number 1, -2, '0x7FFF' -As Int16
+            Get-SnapshotHex $snapshot 0 7 | Should -BeExactly '01 00 FE FF FF 7F 06'
+            Undo-SnapshotBytes $snapshot
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'goes with -Expect and with matches from the pipeline' {
+            Find-SnapshotBytes $snapshot '40 41' | Set-SnapshotBytes -Number 7 -As Int16 -Expect '40 41'
+            Get-SnapshotHex $snapshot 0x40 2 | Should -BeExactly '07 00'
+        }
+
+        It 'refuses <What>, and changes nothing' -ForEach @(
+            @{ What = '256 as Byte'; Number = 256; As = 'Byte'; Says = 'does not fit into Byte' }
+            @{ What = '-1 as UInt32, and says why it may be so'; Number = -1; As = 'UInt32'; Says = 'quotes' }
+            @{ What = '128 as Int8'; Number = 128; As = 'Int8'; Says = 'does not fit' }
+            @{ What = 'hex digits that are too many'; Number = '0x10000'; As = 'UInt16'; Says = 'does not fit' }
+            @{ What = 'a fraction as Int32'; Number = 1.5; As = 'Int32'; Says = 'whole number' }
+            @{ What = '70000 as Half'; Number = 70000; As = 'Half'; Says = 'does not fit' }
+            @{ What = '1e300 as Single'; Number = 1e300; As = 'Single'; Says = 'does not fit' }
+            @{ What = 'a word'; Number = 'ten'; As = 'Int32'; Says = "'ten'" }
+            @{ What = 'a word as Double'; Number = 'ten'; As = 'Double'; Says = "'ten'" }
+            @{ What = 'an empty text'; Number = ''; As = 'Int32'; Says = 'whole number' }
+            @{ What = 'true'; Number = $true; As = 'Int32'; Says = 'True' }
+            @{ What = 'one bad number among good ones'; Number = @(1, 2, 'x'); As = 'Int32'; Says = "'x'" }
+        ) {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Number $Number -As $As } -Id InvalidBytes -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $Says
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'refuses a number that reaches past the end' {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 254 -Number 1 -As UInt32 } -Id OutOfRange -Cmdlet Set-SnapshotBytes -Target $snapshot
+        }
+
+        It 'refuses a number without its type' {
+            { Set-SnapshotBytes $snapshot 0 -Number 1 } | Should -Throw -ErrorId 'MissingMandatoryParameter,MmapSnapshot.SetSnapshotBytesCommand'
+        }
+
+        It 'completes the types' {
+            (TabExpansion2 -inputScript 'Set-SnapshotBytes $s 0 -Number 1 -As ui').CompletionMatches.CompletionText | Should -Be 'UInt16', 'UInt32', 'UInt64'
+        }
+    }
+
+    Context '-NullTerminated' {
+        It 'writes a NUL character behind the text in <Encoding>' -ForEach @(
+            @{ Encoding = 'utf8'; Hex = 'C3 A9 00' }
+            @{ Encoding = 'unicode'; Hex = 'E9 00 00 00' }
+            @{ Encoding = 'bigendianutf32'; Hex = '00 00 00 E9 00 00 00 00' }
+        ) {
+            Set-SnapshotBytes $snapshot 0x20 -Text 'é' -Encoding $Encoding -NullTerminated
+            Get-SnapshotBytes $snapshot 0x20 $Hex.Split(' ').Count -AsHex | Should -BeExactly $Hex
+            Get-SnapshotBytes $snapshot 0x20 -AsText -Encoding $Encoding -NullTerminated | Should -BeExactly 'é'
+        }
+
+        It 'does not go with -Bytes' {
+            { Set-SnapshotBytes $snapshot 0 -Bytes 'AA' -NullTerminated } | Should -Throw -ErrorId 'AmbiguousParameterSet,MmapSnapshot.SetSnapshotBytesCommand'
+        }
+    }
+
+    Context '-NewLength and -ExpectLength' {
+        It 'makes the snapshot longer and writes there, as one change' {
+            Set-SnapshotBytes $snapshot 256 'AA BB' -NewLength 258 -ExpectLength 256
+            $snapshot.Length | Should -Be 258
+            Get-SnapshotHex $snapshot 255 3 | Should -BeExactly 'FF AA BB'
+            Undo-SnapshotBytes $snapshot
+            $snapshot.Length | Should -Be 256
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'makes the snapshot shorter, the length written as 0x…' {
+            Set-SnapshotBytes $snapshot 0 'AA' -NewLength '0x10'
+            $snapshot.Length | Should -Be 16
+            Get-SnapshotHex $snapshot 0 2 | Should -BeExactly 'AA 01'
+        }
+
+        It 'refuses <What>, and changes nothing' -ForEach @(
+            @{ What = 'another length than it has'; Arguments = @{ ExpectLength = 255 }; Id = 'ExpectationFailed'; Says = '256 bytes, not 255' }
+            @{ What = 'a negative length'; Arguments = @{ NewLength = -1 }; Id = 'OutOfRange'; Says = 'negative' }
+            @{ What = 'bytes that reach past the new end'; Arguments = @{ NewLength = 1 }; Id = 'OutOfRange'; Says = 'past the end' }
+            @{ What = 'the highest length there is'; Arguments = @{ NewLength = [long]::MaxValue }; Id = 'TooLarge'; Says = 'EFBIG' }
+        ) {
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 'AA BB' @Arguments } -Id $Id -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $Says
+            $snapshot.IsModified | Should -BeFalse
+            Get-SnapshotHex $snapshot | Should -BeExactly $original
+        }
+
+        It 'refuses the length <_>' -ForEach 'ten', 1.5 {
+            $length = $_
+            Assert-BindingError { Set-SnapshotBytes $snapshot 0 'AA' -NewLength $length } -Parameter NewLength
+        }
+
+        It 'refuses a new length while a view of the memory is in use' {
+            $view = $snapshot.GetView(0, 16)
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 'AA' -NewLength 300 } -Id ViewOpen -Cmdlet Set-SnapshotBytes -Target $snapshot
+            $view.Dispose()
+            $snapshot.IsModified | Should -BeFalse
+        }
+    }
+
+    Context 'one pipeline, one change' {
+        It 'takes the names Before, After and OldLength for Expect, Bytes and ExpectLength' {
+            "Offset,Before,After,OldLength,NewLength`n256,,AA,256,257`n0,00,BB,," | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $snapshot
+            $snapshot.Length | Should -Be 257
+            Get-SnapshotHex $snapshot 0 1 | Should -BeExactly 'BB'
+            Set-SnapshotBytes $snapshot 0 -Before 'BB' -After 'CC' -OldLength 257
+            Get-SnapshotHex $snapshot 0 1 | Should -BeExactly 'CC'
+        }
+
+        It 'writes nothing if one of many expectations fails, tells of each that does, and warns' {
+            $rows = "Offset,Bytes,Expect`n0,AA,00`n1,AA,EE`n2,AA,02`n3,AA,EE" | ConvertFrom-Csv
+            $rows | Set-SnapshotBytes -Snapshot $snapshot -PassThru -ErrorAction SilentlyContinue -ErrorVariable problems -WarningAction SilentlyContinue -WarningVariable warnings | Should -BeNullOrEmpty
+            $problems.FullyQualifiedErrorId | Should -Be (@('ExpectationFailed,MmapSnapshot.SetSnapshotBytesCommand') * 2)
+            "$($problems[0])", "$($problems[1])" | Should -BeLike '*offset [13]*'
+            $warnings.Count | Should -Be 1
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'sees in each expectation what stood there before the pipeline' {
+            $rows = "Offset,Bytes,Expect`n0,AA,00`n0,BB,00" | ConvertFrom-Csv
+            $rows | Set-SnapshotBytes -Snapshot $snapshot
+            Get-SnapshotHex $snapshot 0 1 | Should -BeExactly 'BB'
+            Undo-SnapshotBytes $snapshot
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'writes nothing if the pipeline ends early' {
+            { 1..3 | ForEach-Object { if ($_ -eq 3) { throw 'enough' }; [pscustomobject]@{ Offset = $_; Bytes = 'AA' } } | Set-SnapshotBytes -Snapshot $snapshot } | Should -Throw 'enough'
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'writes nothing with -ErrorAction Stop' {
+            { "Offset,Bytes`n0,AA`n999,BB" | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $snapshot -ErrorAction Stop } |
+                Should -Throw -ErrorId 'OutOfRange,MmapSnapshot.SetSnapshotBytesCommand'
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'writes nothing with -WhatIf, and says what it would' {
+            "Offset,Bytes`n0,AA`n1,BB" | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $snapshot -WhatIf
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'is one for each of several snapshots that come one after another; one that fails leaves the others' {
+            $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin")
+            $rows = foreach ($one in $snapshot, $other) { foreach ($offset in 0, 1) { [pscustomobject]@{ Snapshot = $one; Offset = $offset; Bytes = 'AA'; Expect = '{0:X2}' -f $offset } } }
+            $rows[1].Expect = 'EE'
+            $rows | Set-SnapshotBytes -ErrorAction SilentlyContinue -ErrorVariable problems -WarningAction SilentlyContinue -WarningVariable warnings
+            $problems.Count, $warnings.Count | Should -Be 1, 1
+            [object]::ReferenceEquals($problems[0].TargetObject, $snapshot) | Should -BeTrue
+            $snapshot.IsModified | Should -BeFalse
+            $other.ModifiedBytes | Should -Be 2
+            Undo-SnapshotBytes $other
+            $other.IsModified | Should -BeFalse
+        }
+
+        It 'does not wait for the end of the pipeline when -Offset is given as an argument, and warns of nothing' {
+            $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin" -Bytes 1)
+            $written = [System.Collections.Generic.List[bool]]::new()
+            $other, $snapshot | Set-SnapshotBytes -Offset 8 -Bytes 'AA' -PassThru -ErrorAction SilentlyContinue -ErrorVariable problems -WarningVariable warnings |
+                ForEach-Object { $written.Add($_.IsModified) }
+            $written | Should -Be @($true)
+            $problems.Count, $warnings.Count | Should -Be 1, 0
+        }
+
+        It 'says 1 byte, and 2 bytes' {
+            "$(Set-SnapshotBytes $snapshot 0 'AA' -Verbose 4>&1)" | Should -BeLike '*Write 1 byte at*'
+            "$(Set-SnapshotBytes $snapshot 0 'AA BB' -Verbose 4>&1)" | Should -BeLike '*Write 2 bytes at*'
+        }
+    }
+
+    Context 'the indexer' {
+        It 'reads and writes one byte' {
+            $snapshot[0x40] | Should -Be 0x40
+            $snapshot[0x40] = 0x90
+            $snapshot[0x40] | Should -Be 0x90
+            $snapshot.ModifiedBytes | Should -Be 1
+            $snapshot[0x10..0x12] | Should -Be 0x10, 0x11, 0x12
+        }
+
+        It 'refuses <What>, and changes nothing' -ForEach @(
+            @{ What = 'to read behind the end'; Do = { $snapshot[256] }; Says = '*offset 256*' }
+            @{ What = 'to read before the start'; Do = { $snapshot[-1] }; Says = '*offset -1 is negative*' }
+            @{ What = 'to write behind the end'; Do = { $snapshot[256] = 1 }; Says = '*offset 256*' }
+            @{ What = 'what is no byte'; Do = { $snapshot[0] = 256 }; Says = '*256*' }
+        ) {
+            $Do | Should -Throw -ExpectedMessage $Says
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'refuses to write to a read-only snapshot, and to read a closed one' {
+            $readOnly = Open-MmapSnapshot $file -ReadOnly
+            { $readOnly[0] = 1 } | Should -Throw -ExpectedMessage '*read-only*'
+            Close-MmapSnapshot $readOnly
+            { $readOnly[0] } | Should -Throw -ExpectedMessage '*closed*'
+        }
+    }
+
     Context 'the pipeline' {
         It 'takes snapshots from the pipeline' {
             $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin")

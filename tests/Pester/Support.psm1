@@ -305,6 +305,18 @@ function Invoke-Shell {
 
 <#
 .SYNOPSIS
+    How a shell starts another PowerShell like this one.
+#>
+function Get-ProgramOfPowerShell {
+    [CmdletBinding()]
+    [OutputType([string])]
+    param()
+
+    ($pwsh | ForEach-Object { "'$_'" }) -join ' '
+}
+
+<#
+.SYNOPSIS
     Runs a script in a fresh PowerShell that has the module, and returns what it wrote; errors arrive as objects with the
     properties ErrorId, Category and Message, warnings with the property Warning.
 .PARAMETER Arguments

@@ -18,7 +18,7 @@ internal sealed class ParentFolder : IDisposable
 
     internal SafeFileHandle Handle { get; }
 
-    /// <summary>Where it was when it was opened.</summary>
+    /// <summary>Where it was when it was opened, symbolic links resolved.</summary>
     internal string Path { get; }
 
     internal static Errno Open(string path, out ParentFolder folder)
@@ -27,6 +27,7 @@ internal sealed class ParentFolder : IDisposable
         // A folder one may enter but not list: good enough for all but reading its names and fsync.
         bool readable = errno == 0;
         if (errno == Errno.EACCES) errno = Kernel.OpenAt(null, path, OpenMode.PathOnly | OpenMode.Directory, out handle);
+        if (errno == 0 && Kernel.PathOf(handle, out string real) == 0) path = real;
         folder = new ParentFolder(handle, path, readable);
         return errno;
     }

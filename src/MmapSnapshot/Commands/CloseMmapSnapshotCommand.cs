@@ -49,7 +49,13 @@ public sealed class CloseMmapSnapshotCommand : SnapshotCmdlet
         if (!ShouldProcess(snapshot.Path, snapshot.IsModified ? "Close the snapshot and lose its changes" : "Close the snapshot")) return;
         bool loses = snapshot.IsModified && !snapshot.IsClosed;
         bool asks = loses && !Force && CanAsk;
-        if (asks && !ShouldContinue($"'{snapshot.Path}' has unsaved changes (modified bytes: {snapshot.ModifiedBytes}). Close it and lose them?", "Unsaved changes", ref _yesToAll, ref _noToAll)) return;
+        // hasSecurityImpact makes No the default: Enter alone loses nothing.
+        if (asks && !ShouldContinue(
+            $"'{snapshot.Path}' has unsaved changes (modified bytes: {snapshot.ModifiedBytes}). Close it and lose them?",
+            "Unsaved changes",
+            hasSecurityImpact: true,
+            ref _yesToAll,
+            ref _noToAll)) return;
         snapshot.Close();
         if (loses && !Force && !asks) WriteWarning(LossOf(snapshot));
     }

@@ -18,20 +18,23 @@ public sealed class CompareSnapshotCommand : SnapshotCmdlet
     [ValidateNotNull]
     public Snapshot[] Snapshot { get; set; } = [];
 
-    /// <summary>Compare with this instead, as what was before: another snapshot, or the path of a file.</summary>
+    /// <summary>Compare with this instead, as what was before: another snapshot, or its id, or the path of a file.</summary>
     [Parameter(Position = 1)]
+    [SnapshotTransformation]
     [ValidateNotNull]
     public object? With { get; set; }
+
+    private object? Other => With is PSObject wrapped ? wrapped.BaseObject : With;
 
     /// <summary>Compares each snapshot.</summary>
     protected override void ProcessRecord()
     {
-        foreach (var snapshot in Snapshot) TryDo(With ?? snapshot, progress => Compare(snapshot, progress));
+        foreach (var snapshot in Snapshot) TryDo(Other is Snapshot { IsClosed: true } ? Other : snapshot, progress => Compare(snapshot, progress));
     }
 
     private void Compare(Snapshot snapshot, IProgress<SnapshotProgress> progress)
     {
-        switch (With is PSObject wrapped ? wrapped.BaseObject : With)
+        switch (Other)
         {
             case null:
                 WriteAll(snapshot.GetChanges(progress, Stopped));
@@ -39,13 +42,19 @@ public sealed class CompareSnapshotCommand : SnapshotCmdlet
             case Snapshot other:
                 WriteAll(snapshot.GetChangesFrom(other, progress, Stopped));
                 break;
-            default:
-                string path = ResolveLiteral(With is PSObject { BaseObject: FileSystemInfo file } ? file.FullName : With!.ToString()!);
-                using (var other = MmapSnapshot.Snapshot.Open(path, new SnapshotOptions { ReadOnly = true, Progress = progress }, Stopped))
-                    WriteAll(snapshot.GetChangesFrom(other, progress, Stopped));
+            case var path:
+                Snapshot? file = null;
+                TryDo(path, () => file = Open(path is FileSystemInfo info ? info.FullName : path.ToString()!, progress));
+                using (file)
+                {
+                    if (file is not null) WriteAll(snapshot.GetChangesFrom(file, progress, Stopped));
+                }
                 break;
         }
     }
+
+    private Snapshot Open(string path, IProgress<SnapshotProgress> progress) =>
+        MmapSnapshot.Snapshot.Open(ResolveLiteral(path), new SnapshotOptions { ReadOnly = true, Progress = progress }, Stopped);
 
     private void WriteAll(IEnumerable<SnapshotChange> changes)
     {

@@ -67,19 +67,20 @@ public sealed class FormatSnapshotBytesCommand : SnapshotCmdlet
         long length = snapshot.Length;
         // Past the end there is nothing to count: let the read say so.
         long count = Count ?? Math.Min(DefaultCount, Math.Max(0, length - Offset));
-        if (!onlyChanges && (Offset > length || count > length - Offset)) _ = snapshot.Read(Offset, count);
+        if (!onlyChanges && (Offset > length || count < 0 || count > length - Offset)) _ = snapshot.Read(Offset, count);
 
         var dump = DumpOf(snapshot);
         if (onlyChanges) ShowBlocks(snapshot, dump, Around(snapshot.GetModifiedRanges(), dump.Width, length));
         else ShowBlocks(snapshot, dump, [new ByteRange(Offset, count)]);
         long more = length - Offset - count;
-        if (!onlyChanges && Count is null && more > 0) WriteObject($"... {more} more bytes (-Offset and -Count show them)");
+        if (!onlyChanges && Count is null && more > 0) WriteObject($"... {Wording.Of(more, "more byte")} (-Offset and -Count show them)");
     }
 
     private void Show(SnapshotMatch match)
     {
-        var dump = DumpOf(match.Snapshot);
         var found = new ByteRange(match.Offset, match.Length);
+        _ = match.Snapshot.Read(found.Offset, found.Length); // it may be closed or cut by now: let the read say so
+        var dump = DumpOf(match.Snapshot);
         if (_shownBefore) WriteObject(Separator);
         _shownBefore = true;
         ShowBlocks(match.Snapshot, dump, Around([found], dump.Width, match.Snapshot.Length), found);

@@ -42,9 +42,13 @@ public sealed class GetMmapSnapshotCommand : SnapshotCmdlet
         // Wildcards are what was written, not what the current folder is called.
         string folder = CurrentFileSystemLocation.TrimEnd('/') + "/";
         bool isBelow = !path.StartsWith('/') && full.StartsWith(folder, StringComparison.Ordinal);
-        var pattern = new WildcardPattern(isBelow ? WildcardPattern.Escape(folder) + full[folder.Length..] : full);
-        string? target = File.Exists(full) ? new FileInfo(full).ResolveLinkTarget(returnFinalTarget: true)?.FullName : null;
-        Snapshot[] found = [.. open.Where(snapshot => pattern.IsMatch(snapshot.Path) || snapshot.Path == full || snapshot.Path == target)];
+        int written = isBelow ? folder.Length : 0;
+        int wildcard = full.AsSpan(written).IndexOfAny("*?[");
+        int end = full.LastIndexOf('/', wildcard < 0 ? full.Length - 1 : written + wildcard);
+        // The folders before them may be links, which the paths of snapshots have resolved.
+        string real = RealPath.Of(full);
+        var pattern = new WildcardPattern(WildcardPattern.Escape(RealPath.Of(full[..end]).TrimEnd('/')) + full[end..]);
+        Snapshot[] found = [.. open.Where(snapshot => pattern.IsMatch(snapshot.Path) || snapshot.Path == full || snapshot.Path == real)];
         bool wild = WildcardPattern.ContainsWildcardCharacters(path);
         return found.Length > 0 || wild ? found : throw ErrorFactory.NotOpen($"of '{full}'");
     }

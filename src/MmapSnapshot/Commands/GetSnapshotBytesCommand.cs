@@ -115,7 +115,7 @@ public sealed class GetSnapshotBytesCommand : SnapshotCmdlet
     /// <summary>The whole range lies within the snapshot, even if the text ends before.</summary>
     private void ByteRangeCheck(Snapshot snapshot, long count)
     {
-        if (count > snapshot.Length - Offset) _ = snapshot.Read(Offset, count);
+        if (Offset < 0 || count < 0 || count > snapshot.Length - Offset) _ = snapshot.Read(Offset, count);
     }
 
     private static int IndexOfNull(byte[] window, int unit)

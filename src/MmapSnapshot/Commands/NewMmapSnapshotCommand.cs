@@ -28,7 +28,7 @@ public sealed class NewMmapSnapshotCommand : SnapshotCmdlet
             TryDo(path, () =>
             {
                 string resolved = ResolveLiteral(path);
-                if (!ShouldProcess(resolved, $"Make a snapshot of a new file of {Length} bytes")) return;
+                if (!ShouldProcess(resolved, $"Make a snapshot of a new file of {Wording.Of(Length, "byte")}")) return;
                 var snapshot = Snapshot.Create(resolved, Length);
                 Session.Add(snapshot);
                 WriteObject(snapshot);

@@ -64,7 +64,7 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
             });
             if (!opened || snapshot is null) continue;
             Session.Add(snapshot);
-            WriteVerbose($"Opened '{snapshot.Path}': {snapshot.Length} bytes, {snapshot.Backing} in {snapshot.BackingLocation}.");
+            WriteVerbose($"Opened '{snapshot.Path}': {Wording.Of(snapshot.Length, "byte")}, {snapshot.Backing} in {snapshot.BackingLocation}.");
             WriteObject(snapshot);
         }
     }

@@ -30,7 +30,7 @@ public sealed class ResizeSnapshotCommand : SnapshotCmdlet
     {
         foreach (var snapshot in Snapshot)
         {
-            bool resized = !ShouldProcess(snapshot.Path, $"Resize the snapshot from {snapshot.Length} to {Length} bytes") || TryDo(
+            bool resized = !ShouldProcess(snapshot.Path, $"Resize the snapshot from {snapshot.Length} to {Wording.Of(Length, "byte")}") || TryDo(
                 snapshot, progress => snapshot.Resize(Length, progress, Stopped));
             if (resized && PassThru) WriteObject(snapshot);
         }

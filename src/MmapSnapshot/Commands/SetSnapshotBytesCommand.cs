@@ -118,7 +118,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
             if (!_pending.TryGetValue(snapshot, out var pending)) _pending[snapshot] = pending = new Pending();
             pending.Records++;
             if (!understood || edit is null) pending.IsRefused = true;
-            else if (ShouldProcess(snapshot.Path, $"Write {edit.Count} bytes at offset 0x{Offset:X} of the snapshot")) pending.Add(edit, NewLength, ExpectLength);
+            else if (ShouldProcess(snapshot.Path, $"Write {Wording.Of(edit.Count, "byte")} at offset 0x{Offset:X} of the snapshot")) pending.Add(edit, NewLength, ExpectLength);
             if (_isSingle) Write(snapshot);
         }
     }

@@ -61,8 +61,8 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     private string What(Snapshot snapshot) => ParameterSetName switch
     {
         "All" => $"Undo all changes of the snapshot (modified bytes: {snapshot.ModifiedBytes})",
-        "Range" => $"Undo the changes of the snapshot in {Count} bytes from offset 0x{Offset:X} on",
-        "Change" => $"Undo {Change.Length} changes of the snapshot",
+        "Range" => $"Undo the changes of the snapshot in {Wording.Of(Count, "byte")} from offset 0x{Offset:X} on",
+        "Change" => $"Undo {Wording.Of(Change.Length, "change")} of the snapshot",
         _ => $"Undo the last {(Last == 1 ? "change" : $"{Last} changes")} of the snapshot",
     };
 
@@ -83,7 +83,7 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
                 for (int i = 0; i < Last; i++)
                 {
                     if (snapshot.UndoLast(progress, Stopped)) continue;
-                    WriteVerbose($"'{snapshot.Path}': {i} changes were taken back; there are no more.");
+                    WriteVerbose($"'{snapshot.Path}': there was no more to take back than {Wording.Of(i, "change")}.");
                     break;
                 }
                 break;
