@@ -42,6 +42,9 @@ public sealed class Snapshot : IDisposable
     /// <summary>The file as it was when the snapshot was taken or last committed; null: it is not there yet.</summary>
     private Baseline? _baseline;
 
+    /// <summary>Whether the file was not there when the snapshot was made.</summary>
+    private readonly bool _isNew;
+
     /// <summary>Whether a commit in place has failed half-way: the file is a mix of its bytes and the snapshot's.</summary>
     private bool _fileIsMixed;
 
@@ -53,6 +56,7 @@ public sealed class Snapshot : IDisposable
         : this(source.Folder, source.Name, bytes.Content, options.ScratchPath is { } scratch ? System.IO.Path.GetFullPath(scratch) : null)
     {
         _baseline = bytes.Baseline;
+        _isNew = false;
         _permissions = bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS;
         IsReadOnly = options.ReadOnly;
         if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Baseline.Status, Path);
@@ -62,6 +66,7 @@ public sealed class Snapshot : IDisposable
     {
         _folder = folder;
         _name = name;
+        _isNew = true;
         _permissions = NewFileMode;
         Path = folder.Combine(name);
         _bytes = new EditedBytes(content, folder, Path, scratchPath);
@@ -657,7 +662,8 @@ public sealed class Snapshot : IDisposable
     /// <summary>Whether a destination is the snapshot's own file under any name: overwriting it takes -Force, but is a save like any other.</summary>
     private bool IsOwnPath(string destination, CommitOptions options)
     {
-        if (_folder.Find(_name) is not { } own || Kernel.OpenAt(null, destination, OpenMode.PathOnly, out var other) != 0) return false;
+        if (_folder.Find(_name) is not { } own) return _baseline is null && System.IO.Path.GetFullPath(destination) == Path;
+        if (Kernel.OpenAt(null, destination, OpenMode.PathOnly, out var other) != 0) return false;
         using (other)
         {
             if (Kernel.PathOf(other, out string path) != 0 || path != Path || !FileStatus.Of(other, destination).IsSameFileAs(own)) return false;
@@ -687,7 +693,7 @@ public sealed class Snapshot : IDisposable
             {
                 // What is there now is our own doing: the next commit, which writes all of it, is no conflict.
                 _fileIsMixed = true;
-                _baseline = mixed;
+                _baseline = Exchangeable(mixed);
                 UpdateModified();
             }
         }
@@ -708,8 +714,16 @@ public sealed class Snapshot : IDisposable
         FileMetadata? metadata;
         if (target.Find() is null)
         {
-            if (_folder.HasMoved() && !options.Force) throw target.Refused("its folder was moved or deleted since the snapshot was made");
-            (committed, metadata) = commit.CreateExpected(target, _permissions);
+            overridden = _folder.HasMoved() ? "its folder was moved or deleted since the snapshot was made" : null;
+            if (overridden is not null && !options.Force) throw target.Refused(overridden);
+            try
+            {
+                (committed, metadata) = commit.CreateExpected(target, _permissions);
+            }
+            catch (SnapshotException refused) when (options.Force && refused.Error == SnapshotError.SnapshotConflict)
+            {
+                return CommitNewFile(options, cancellation); // somebody has just made it
+            }
         }
         else
         {
@@ -739,14 +753,16 @@ public sealed class Snapshot : IDisposable
     {
         using (EnterExclusive())
         {
-            // An exchange takes a clone of the private bytes: a copy, perhaps on another filesystem, will not ask for one.
-            _baseline = Backing == SnapshotBacking.Reflink ? committed : committed with { Freshness = null };
+            _baseline = Exchangeable(committed);
             _metadata = metadata ?? _metadata;
             _fileIsMixed = false;
             _bytes.Changes.Reset(Length);
             UpdateModified();
         }
     }
+
+    /// <summary>An exchange takes a clone of the private bytes: a copy, perhaps on another filesystem, will not ask for one.</summary>
+    private Baseline Exchangeable(in Baseline file) => Backing == SnapshotBacking.Reflink || _isNew ? file : file with { Freshness = null };
 
     private IEnumerable<SnapshotException> Unexpected(IReadOnlyList<SnapshotEdit> edits, long? length, long? expectedLength)
     {

@@ -652,6 +652,62 @@ public sealed class ConflictTests
         Assert.Equal((byte)'c', File.ReadAllBytes(path)[0]);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_a_writer_stored_through_a_mapping_on_tmpfs_that_came_and_went_is_not_lost(bool modified)
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        string path = workspace.WriteSparse("file", 1 << 20, 5000, "data"u8.ToArray());
+        // Nobody has the file open: it is copied under a lease, and read once.
+        using var snapshot = Snapshot.Open(path);
+        using (var mapping = MemoryMappedFile.CreateFromFile(path, FileMode.Open))
+        using (var writer = mapping.CreateViewAccessor()) writer.Write(700_000, (byte)'c'); // into a hole
+        if (modified) snapshot.Write(1, "x"u8);
+        foreach (var method in (CommitMethod[])[CommitMethod.Auto, CommitMethod.InPlace])
+            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Method = method }));
+        Assert.Equal((byte)'c', File.ReadAllBytes(path)[700_000]);
+        Assert.NotNull(snapshot.Commit(new CommitOptions { Force = true }).Override);
+        Assert.Equal(0, File.ReadAllBytes(path)[700_000]);
+    }
+
+    [Theory]
+    [InlineData(CommitMethod.Auto)]
+    [InlineData(CommitMethod.InPlace)]
+    public void A_file_on_tmpfs_that_is_mapped_and_not_stored_to_is_saved_whatever_was_changed_in_the_snapshot(CommitMethod method)
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        byte[] bytes = Bytes.Random(3 << 20);
+        string path = workspace.Write("file", bytes);
+        using var snapshot = Snapshot.Open(path);
+        using (var mapping = MemoryMappedFile.CreateFromFile(path, FileMode.Open))
+        using (var reader = mapping.CreateViewAccessor()) Assert.Equal(bytes[5], reader.ReadByte(5));
+        // Cut off, overwritten, grown: what stood there is compared all the same.
+        snapshot.Fill(100_000, 2 << 20, 1);
+        snapshot.Resize(1 << 20);
+        snapshot.Resize(4 << 20);
+        snapshot.Undo(0, 200_000);
+        byte[] changed = Bytes.In(snapshot);
+        Assert.Null(snapshot.Commit(new CommitOptions { Method = method }).Override);
+        Assert.True(changed.AsSpan().SequenceEqual(File.ReadAllBytes(path)), "other bytes were saved");
+    }
+
+    [Fact]
+    public void A_store_into_what_the_snapshot_has_cut_off_or_changed_too_is_a_conflict_on_tmpfs()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        string path = workspace.Write("file", Bytes.Of('a', 3 << 20));
+        foreach (int offset in (int[])[0, 500_000, (3 << 20) - 1])
+        {
+            using var snapshot = Snapshot.Open(path);
+            snapshot.Fill(0, 600_000, (byte)'x');
+            snapshot.Resize(700_000);
+            using (var mapping = MemoryMappedFile.CreateFromFile(path, FileMode.Open))
+            using (var writer = mapping.CreateViewAccessor()) writer.Write(offset, (byte)'x');
+            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
+        }
+    }
+
     /// <summary>What a file is and holds; null when there is none.</summary>
     private static string? Show(string path) => File.Exists(path) ? $"{FileFacts.Of(path)} {File.ReadAllText(path)}" : null;
 }

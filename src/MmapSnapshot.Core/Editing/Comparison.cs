@@ -31,12 +31,13 @@ internal static class Comparison
             foreach (var gap in interesting.Missing(whole).Where(gap => gap.Length < Gap).ToArray()) AddData(interesting, gap);
             return (changes.BaselineLength, bytes.Length, interesting.ToArray(), changes.Generation);
         });
-        return Differences(snapshot.Path, lengthBefore, length, ranges, progress, (offset, before, now) =>
+        var differences = Differences(snapshot.Path, lengthBefore, length, ranges, progress, (offset, before, now) =>
         {
             int count = snapshot.ReadAvailable(offset, now);
             now[count..].Clear();
             return TryReadBaseline(snapshot, generation, offset, before);
         });
+        foreach (var difference in differences) yield return difference;
     }
 
     internal static IEnumerable<SnapshotChange> Between(Snapshot before, Snapshot after, Progress progress)
@@ -47,12 +48,13 @@ internal static class Comparison
             foreach (var range in snapshot.Examine(bytes => bytes.Content.DataRanges(new ByteRange(0, bytes.Length)).ToArray()))
                 AddData(interesting, range);
         }
-        return Differences(after.Path, before.Length, after.Length, interesting.ToArray(), progress, (offset, then, now) =>
+        var differences = Differences(after.Path, before.Length, after.Length, interesting.ToArray(), progress, (offset, then, now) =>
         {
             then[before.ReadAvailable(offset, then)..].Clear();
             now[after.ReadAvailable(offset, now)..].Clear();
             return true;
         });
+        foreach (var difference in differences) yield return difference;
     }
 
     private static void AddData(ModifiedRanges interesting, ByteRange range) => interesting.Add(range.Offset, range.Length);
