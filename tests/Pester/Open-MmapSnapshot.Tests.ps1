@@ -366,6 +366,14 @@ Describe 'Open-MmapSnapshot on <Label>' -ForEach (Get-TestFileSystem) {
             (Open-MmapSnapshot $file -Backing Copy).Backing | Should -Be 'Copy'
         }
 
+        It 'takes a number for -MaxWriterDelay as seconds, and copies at once what would take longer' {
+            if ($Reflink) { return }
+            [System.IO.File]::WriteAllBytes("$folder/mib", [byte[]]::new(1MB))
+            (Open-MmapSnapshot "$folder/mib" -MaxWriterDelay 0).Backing | Should -Be 'Copy'
+            (Open-MmapSnapshot "$folder/mib" -MaxWriterDelay 5).Backing | Should -Be 'Lease'
+            (Open-MmapSnapshot "$folder/mib" -MaxWriterDelay 0:0:5).Backing | Should -Be 'Lease'
+        }
+
         It 'opens a sparse file of 5 GiB without filling its holes' {
             $large = New-SparseFile "$folder/large" -Length 5GB
             (Open-MmapSnapshot $large -Backing Copy).Length | Should -Be 5GB

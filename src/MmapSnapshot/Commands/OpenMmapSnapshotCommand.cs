@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using MmapSnapshot.Binding;
 
 namespace MmapSnapshot;
 
@@ -34,6 +35,7 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
     /// take longer is copied when it is opened.
     /// </summary>
     [Parameter]
+    [SecondsTransformation]
     public TimeSpan? MaxWriterDelay { get; set; }
 
     /// <summary>The folder for the bytes of a copy.</summary>
