@@ -692,20 +692,58 @@ public sealed class ConflictTests
         Assert.True(changed.AsSpan().SequenceEqual(File.ReadAllBytes(path)), "other bytes were saved");
     }
 
-    [Fact]
-    public void A_store_into_what_the_snapshot_has_cut_off_or_changed_too_is_a_conflict_on_tmpfs()
+    /// <summary>Where the snapshot has the same byte by now, where it has another one, where it ends before, and where nothing was changed.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(500_000)]
+    [InlineData(650_000)]
+    [InlineData((3 << 20) - 1)]
+    public void A_store_through_an_old_mapping_on_tmpfs_is_seen_wherever_it_went(int offset)
     {
         using var workspace = Workspace.On(FileSystems.Tmpfs);
         string path = workspace.Write("file", Bytes.Of('a', 3 << 20));
-        foreach (int offset in (int[])[0, 500_000, (3 << 20) - 1])
+        Snapshot snapshot;
+        using (var mapping = MemoryMappedFile.CreateFromFile(path, FileMode.Open))
+        using (var writer = mapping.CreateViewAccessor())
         {
-            using var snapshot = Snapshot.Open(path);
-            snapshot.Fill(0, 600_000, (byte)'x');
+            writer.Write(offset, (byte)'a');
+            snapshot = Snapshot.Open(path);
+            snapshot.Fill(0, 400_000, (byte)'x');
+            snapshot.Fill(400_000, 200_000, (byte)'y');
             snapshot.Resize(700_000);
-            using (var mapping = MemoryMappedFile.CreateFromFile(path, FileMode.Open))
-            using (var writer = mapping.CreateViewAccessor()) writer.Write(offset, (byte)'x');
+            writer.Write(offset, (byte)'x');
+        }
+        using (snapshot)
+        {
+            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
+            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace }));
+            snapshot.UndoAll();
             Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
         }
+        Assert.Equal((byte)'x', File.ReadAllBytes(path)[offset]);
+    }
+
+    [Fact]
+    public void A_store_through_an_old_mapping_on_tmpfs_after_ones_own_save_in_place_is_seen()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        string path = workspace.Write("file", Bytes.Of('a', 8192));
+        Snapshot snapshot;
+        using (var mapping = MemoryMappedFile.CreateFromFile(path, FileMode.Open))
+        using (var writer = mapping.CreateViewAccessor())
+        {
+            writer.Write(5000, (byte)'a');
+            snapshot = Snapshot.Open(path);
+            snapshot.Write(0, "x"u8);
+            Assert.Null(snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace }).Override);
+            writer.Write(5000, (byte)'b');
+        }
+        using (snapshot)
+        {
+            snapshot.Write(0, "y"u8);
+            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
+        }
+        Assert.Equal((byte)'b', File.ReadAllBytes(path)[5000]);
     }
 
     /// <summary>What a file is and holds; null when there is none.</summary>

@@ -98,6 +98,52 @@ Describe 'Stopping a pipeline' {
         Get-FileHex $file 0 7 | Should -BeExactly (ConvertTo-HexText ([System.Text.Encoding]::ASCII.GetBytes('CHANGED')))
     }
 
+    # 800 ms, where 200 are asked for: the machine may be busy with other tests. Each of these would go on for seconds.
+    It 'ends a long <What> at once, and leaves nothing' -ForEach @(
+        @{ What = 'search'; Script = '@($snapshot) * 1000 | Find-SnapshotBytes -Pattern "AA BB CC DD EE FF 00 11 22 33 ??" | Out-Null' }
+        @{ What = 'search that finds much'; Script = '@($snapshot) * 1000 | Find-SnapshotBytes -Pattern "A?" | Out-Null' }
+        @{ What = 'comparison'; Script = '@($snapshot) * 1000 | Compare-Snapshot -With $snapshot | Out-Null' }
+        @{ What = 'comparison with a file'; Script = '@($snapshot) * 1000 | Compare-Snapshot -With $file | Out-Null' }
+        @{ What = 'dump'; Script = 'Format-SnapshotBytes $snapshot -Count 64MB | Out-Null' }
+        @{ What = 'list of changes'; Script = '$snapshot | Compare-Snapshot -With $empty | Out-Null' }
+    ) {
+        $file = New-NoisyFile "$folder/a.bin" 64
+        $snapshot = Open-MmapSnapshot $file
+        $empty = Open-MmapSnapshot (New-SparseFile "$folder/empty" -Length 64MB)
+        $others = @(Get-DescriptorInto $folder).Count
+        $pipeline = Start-Pipeline $Script -Variables @{ snapshot = $snapshot; file = $file; empty = $empty }
+        Start-Sleep -Milliseconds 150
+        $state = $pipeline.InvocationStateInfo.State
+        Stop-Pipeline $pipeline | Should -BeLessThan 800
+        $state, $pipeline.InvocationStateInfo.State | Should -Be 'Running', 'Stopped'
+        @(Get-DescriptorInto $folder).Count | Should -Be $others
+        @(Get-ChildItem -LiteralPath $folder -Force).Count | Should -Be 2
+        # Nobody holds its lock any more.
+        Set-SnapshotBytes $snapshot 0 'FF'
+        Undo-SnapshotBytes $snapshot
+        $snapshot.IsModified | Should -BeFalse
+    }
+
+    It 'ends taking back a big fill at once, and what is left can be taken back' {
+        $file = New-NoisyFile "$folder/a.bin" 256
+        $before = Invoke-Shell 'sha256sum < "$1"' $file
+        $snapshot = Open-MmapSnapshot $file
+        foreach ($attempt in 1..5) {
+            Set-SnapshotBytes $snapshot 0 -Fill 0xEE -Count 256MB
+            $pipeline = Start-Pipeline 'Undo-SnapshotBytes $snapshot -All' -Variables @{ snapshot = $snapshot }
+            Start-Sleep -Milliseconds 10
+            Stop-Pipeline $pipeline | Should -BeLessThan 800
+            if ($pipeline.InvocationStateInfo.State -eq 'Stopped') { break }
+        }
+        $pipeline.InvocationStateInfo.State | Should -Be 'Stopped'
+        $snapshot.IsModified | Should -BeTrue
+        @(Get-ChildItem -LiteralPath $folder -Force).Name | Should -Be 'a.bin'
+        Undo-SnapshotBytes $snapshot -All
+        $snapshot.IsModified | Should -BeFalse
+        $sum = [System.Security.Cryptography.SHA256]::Create().ComputeHash($snapshot.AsStream())
+        "$([Convert]::ToHexString($sum))  -" | Should -Be $before
+    }
+
     It 'leaves nothing of a snapshot that was on its way through the pipeline' {
         $file = New-TestFile "$folder/a.bin"
         $control = [hashtable]::Synchronized(@{ Reached = $false })
@@ -120,6 +166,22 @@ Describe 'A long operation' {
 
     AfterEach {
         Remove-Workspace $folder
+    }
+
+    It 'shows the progress of <What>, over a second after it began' -ForEach @(
+        @{ What = 'a comparison'; Script = '$snapshot | Compare-Snapshot -With $empty'; Activity = 'Comparing' }
+        @{ What = 'a search'; Script = '$snapshot | Find-SnapshotBytes -Pattern 01'; Activity = 'Searching' }
+    ) {
+        # Who takes what it finds is slow, so that little is enough.
+        $file = New-TestFile "$folder/a.bin" -Bytes ([byte[]](, 1) * 4MB)
+        $variables = @{ snapshot = Open-MmapSnapshot $file; empty = Open-MmapSnapshot (New-SparseFile "$folder/empty" -Length 4MB); control = [hashtable]::Synchronized(@{ Seen = 0 }) }
+        $pipeline = Start-Pipeline "$Script | ForEach-Object { if (`$control.Seen++ -eq 0) { Start-Sleep -Milliseconds 1100 } }" -Variables $variables
+        Wait-Until $pipeline { $pipeline.Streams.Progress.Count -gt 0 }
+        $pipeline.Streams.Progress.Count | Should -BeGreaterThan 0
+        $record = $pipeline.Streams.Progress[0]
+        [void](Stop-Pipeline $pipeline)
+        $record.Activity | Should -BeExactly "$Activity '$file'"
+        $record.StatusDescription | Should -Match '^\d of 4 MiB$'
     }
 
     It 'shows its progress once it has gone on for a second' {
