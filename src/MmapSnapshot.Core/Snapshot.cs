@@ -74,7 +74,10 @@ public sealed class Snapshot : IDisposable
         Id = Interlocked.Increment(ref _lastId);
     }
 
-    /// <summary>Raised, on the thread that made the change, when <see cref="IsModified"/> has changed or the snapshot was closed.</summary>
+    /// <summary>
+    /// Raised, on the thread that made the change, when <see cref="IsModified"/> has changed or the snapshot was closed. The
+    /// snapshot is locked meanwhile: a handler may look at its properties, but must neither read nor write its bytes.
+    /// </summary>
     public event EventHandler? StateChanged;
 
     /// <summary>A number that no other snapshot of this process has.</summary>
@@ -746,8 +749,11 @@ public sealed class Snapshot : IDisposable
     }
 
     /// <summary>A file that is still under our lease, or cannot be written to, need not be read for that.</summary>
-    private bool HasBaselineBytes(SafeFileHandle file) =>
-        _fileIsMixed || !_bytes.Content.IsPrivate || _bytes.Changes.IsBaseline(file, _bytes.Content, default);
+    private bool HasBaselineBytes(SafeFileHandle file)
+    {
+        _bytes.Content.Vouch();
+        return _fileIsMixed || !_bytes.Content.IsPrivate || _bytes.Changes.IsBaseline(file, _bytes.Content, default);
+    }
 
     private void MoveBaseline(in Baseline committed, FileMetadata? metadata)
     {
