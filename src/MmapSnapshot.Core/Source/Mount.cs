@@ -32,7 +32,7 @@ internal sealed partial record Mount(string FileSystem, string MountPoint, strin
         {
             return File.ReadAllLines(path);
         }
-        catch (IOException)
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             return []; // no /proc
         }
