@@ -48,6 +48,9 @@ public sealed class Snapshot : IDisposable
     /// <summary>Whether a commit in place has failed half-way: the file is a mix of its bytes and the snapshot's.</summary>
     private bool _fileIsMixed;
 
+    /// <summary>How long a writer may be kept waiting by a lease; zero where none may be taken.</summary>
+    private readonly TimeSpan _maxWriterDelay;
+
     private long _baselineLength;
 
     private int _views;
@@ -59,6 +62,7 @@ public sealed class Snapshot : IDisposable
         _isNew = false;
         _permissions = bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS;
         IsReadOnly = options.ReadOnly;
+        _maxWriterDelay = options.Backing is SnapshotBacking.Auto or SnapshotBacking.Lease ? options.MaxWriterDelay : TimeSpan.Zero;
         if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Baseline.Status, Path);
     }
 
@@ -632,10 +636,23 @@ public sealed class Snapshot : IDisposable
             }
         }
 
-        var replace = new ReplaceCommit(_bytes.File, Length, options, cancellation);
+        using var leased = TryLease(target, options);
+        if (leased is null) _bytes.MakePrivate(options.Progress, cancellation);
+        var replace = new ReplaceCommit(leased ?? _bytes.File, Length, options, cancellation, giveAway: options.Close || leased is not null);
         MoveBaseline(replace.Replace(target, _metadata), replace.Metadata);
         CheckFolderSync(replace, Path);
         return (target.CurrentPath, CommitMethod.Replace, replace.Overridden);
+    }
+
+    /// <summary>
+    /// Where a commit that keeps the snapshot open would have to copy: the private file itself, under a lease, to be given the
+    /// name. Null where that cannot be, or is not worth while.
+    /// </summary>
+    private PrivateFile? TryLease(CommitTarget target, CommitOptions options)
+    {
+        if (options.Close || Backing != SnapshotBacking.Copy || _maxWriterDelay <= TimeSpan.Zero || !_bytes.File.CanBeLinkedIn(_folder)) return null;
+        if (!options.Force && target.Conflict(target.Find()) is not null) return null;
+        using (EnterExclusive()) return Volatile.Read(ref _views) == 0 ? _bytes.TryLease(_maxWriterDelay) : null;
     }
 
     private (string Path, CommitMethod Method, string? Overridden) CommitElsewhere(string destination, CommitOptions options, CancellationToken cancellation)
@@ -711,7 +728,7 @@ public sealed class Snapshot : IDisposable
                 SnapshotError.NotSupported, $"'{Path}' does not exist yet, so there is nothing for -Method {options.Method} to keep. Leave it out.", Path);
         }
         var target = new CommitTarget(_folder, _name, Expected: null);
-        var commit = new ReplaceCommit(_bytes.File, Length, options, cancellation);
+        var commit = new ReplaceCommit(_bytes.File, Length, options, cancellation, giveAway: options.Close);
         string? overridden = null;
         Baseline committed;
         FileMetadata? metadata;

@@ -20,11 +20,11 @@ internal sealed class ImmutableContent : SnapshotContent
 
     private PrivateContent? _copy;
 
-    private ImmutableContent(SafeFileHandle own, SourceFile source, in FileStatus status)
+    private ImmutableContent(SafeFileHandle own, string path, ParentFolder folder, in FileStatus status)
     {
         _source = own;
-        _path = source.Path;
-        _folder = source.Folder;
+        _path = path;
+        _folder = folder;
         _status = status;
     }
 
@@ -48,7 +48,7 @@ internal sealed class ImmutableContent : SnapshotContent
         try
         {
             baseline = Baseline.SettledOf(own, source.Path);
-            return new ImmutableContent(own, source, baseline.Status);
+            return new ImmutableContent(own, source.Path, source.Folder, baseline.Status);
         }
         catch
         {
@@ -56,6 +56,9 @@ internal sealed class ImmutableContent : SnapshotContent
             throw;
         }
     }
+
+    /// <summary>A private file that nobody can write to any more, as its descriptor was closed and it has no name.</summary>
+    internal static ImmutableContent OfPrivate(SafeFileHandle own, string path, ParentFolder folder, in FileStatus status) => new(own, path, folder, status);
 
     /// <summary>Whether nobody can write to a file, or to the files in a folder.</summary>
     internal static bool IsImmutable(SafeFileHandle file) =>

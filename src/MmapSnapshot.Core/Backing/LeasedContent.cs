@@ -42,11 +42,11 @@ internal sealed class LeasedContent : SnapshotContent
 
     private bool _disposed;
 
-    private LeasedContent(SafeFileHandle own, SourceFile source, in FileStatus status, ReadLease lease, LeaseBudget budget, string? scratchPath)
+    private LeasedContent(SafeFileHandle own, string path, ParentFolder folder, in FileStatus status, ReadLease lease, LeaseBudget budget, string? scratchPath)
     {
         _source = own;
-        _path = source.Path;
-        _folder = source.Folder;
+        _path = path;
+        _folder = folder;
         _status = status;
         _lease = lease;
         _budget = budget;
@@ -80,12 +80,45 @@ internal sealed class LeasedContent : SnapshotContent
 
         // A descriptor of its own: this content closes it as soon as it has a copy, whatever the opener is doing just then.
         var errno = Kernel.Reopen(source.Handle, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out var own);
-        ReadLease? lease = null;
+        if (errno == 0) return TryTake(own, source.Path, source.Folder, options.ScratchPath, options.MaxWriterDelay, cloneTime, out baseline, out reason);
+        own.Dispose();
+        reason = $"it cannot be opened again ({Failure.Describe(errno)})";
+        return null;
+    }
+
+    /// <summary>
+    /// Takes a lease on what was a private file until now. Nobody has it open for writing any more; named or not, it is what the
+    /// snapshot reads until somebody wants to write to it.
+    /// </summary>
+    /// <param name="own">The file, open for reading, for this content to close; closed if there is no lease.</param>
+    /// <param name="path">The path that errors name.</param>
+    /// <param name="folder">Where a copy is best made.</param>
+    /// <param name="maxWriterDelay">How long a writer may be kept waiting.</param>
+    internal static LeasedContent? TryTakeOfPrivate(SafeFileHandle own, string path, ParentFolder folder, TimeSpan maxWriterDelay)
+    {
+        try
+        {
+            return TryTake(own, path, folder, scratchPath: null, maxWriterDelay, cloneTime: null, out _, out _);
+        }
+        catch (SnapshotException)
+        {
+            return null; // it cannot be examined
+        }
+    }
+
+    /// <summary>Whether <see cref="TryTakeOfPrivate"/> has a chance.</summary>
+    internal static bool MayTakeOfPrivate(SafeFileHandle file, string path, TimeSpan maxWriterDelay) =>
+        LocalFileSystem.Holds(file) && LeaseKeeper.CanHear() && CopySpeed.Expect(file, FileStatus.Of(file, path)) <= maxWriterDelay;
+
+    private static LeasedContent? TryTake(
+        SafeFileHandle own, string path, ParentFolder folder, string? scratchPath, TimeSpan maxWriterDelay, TimeSpan? cloneTime, out Baseline baseline, out string? reason)
+    {
+        baseline = default;
         LeaseBudget? budget = null;
         LeasedContent? content = null;
         try
         {
-            if (errno == 0) lease = ReadLease.TryTake(own, out errno, LeaseKeeper.Thread);
+            var lease = ReadLease.TryTake(own, out var errno, LeaseKeeper.Thread);
             if (lease is null)
             {
                 reason = errno switch
@@ -96,12 +129,12 @@ internal sealed class LeasedContent : SnapshotContent
                 };
                 return null;
             }
-            baseline = Baseline.SettledOf(own, source.Path);
+            baseline = Baseline.SettledOf(own, path);
             var delay = cloneTime ?? CopySpeed.Expect(own, baseline.Status);
-            budget = LeaseBudget.TryReserve(baseline.Status, delay, options.MaxWriterDelay, out reason);
+            budget = LeaseBudget.TryReserve(baseline.Status, delay, maxWriterDelay, out reason);
             if (budget is null) return null;
 
-            var taken = new LeasedContent(own, source, baseline.Status, lease, budget, options.ScratchPath);
+            var taken = new LeasedContent(own, path, folder, baseline.Status, lease, budget, scratchPath);
             LeaseKeeper.Watch(taken);
             // Whoever came before the keeper knew of the lease was announced to nobody.
             taken.GiveWayIfAsked();

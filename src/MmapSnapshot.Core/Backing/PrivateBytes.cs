@@ -140,6 +140,6 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
         // tmpfs never tells of stores through a mapping. Read twice alike, the bytes are those between the two readings.
         if (lease is null && !copy.IsEqual(length, progress with { Activity = $"Checking the copy of '{source.Path}'" })) return null;
         if (before.DifferenceTo(FileStatus.Of(source.Handle, source.Path)) is not null) return null;
-        return new Baseline(before, Freshness: null);
+        return new Baseline(before, Freshness: null, MayChangeUnseen: lease is null);
     }
 }

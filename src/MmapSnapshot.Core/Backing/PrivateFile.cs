@@ -21,7 +21,7 @@ internal sealed class PrivateFile : IDisposable
         _home = home;
     }
 
-    /// <summary>Open for reading and writing, close-on-exec.</summary>
+    /// <summary>Open for reading and, except on its way to a name, for writing; close-on-exec.</summary>
     internal SafeFileHandle Handle { get; }
 
     /// <summary>The folder whose filesystem holds the bytes, or "memory".</summary>
@@ -35,6 +35,9 @@ internal sealed class PrivateFile : IDisposable
 
     /// <summary>man 2 open: a nameless file takes a name once. When that is removed again, it can have no other.</summary>
     internal void HasBeenLinked() => _linked = true;
+
+    /// <summary>The same file by a descriptor of its own.</summary>
+    internal PrivateFile By(SafeFileHandle descriptor) => new(descriptor, Location, _home) { _linked = _linked };
 
     /// <summary>man 2 open, O_TMPFILE in <paramref name="folder"/>.</summary>
     internal static Errno TryCreateIn(ParentFolder folder, out PrivateFile file)

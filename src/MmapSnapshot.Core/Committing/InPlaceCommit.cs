@@ -78,10 +78,11 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
             }
             catch
             {
-                Interrupted = Baseline.TryOf(file);
+                Interrupted = Baseline.TryOf(file) is { } mixed ? mixed with { MayChangeUnseen = true } : null;
                 throw;
             }
-            return Baseline.TryOf(file) ?? new Baseline(now, Freshness: null);
+            // Whoever had it mapped has it still.
+            return (Baseline.TryOf(file) ?? new Baseline(now, Freshness: null)) with { MayChangeUnseen = true };
         }
     }
 

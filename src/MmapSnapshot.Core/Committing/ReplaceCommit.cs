@@ -10,7 +10,12 @@ namespace MmapSnapshot.Committing;
 /// Puts a new file in the place of the old one: made without a name, given all that the old one has, made durable, and renamed
 /// over it. At every instant, and after a crash, the name stands for the old file or the new one, whole.
 /// </summary>
-internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOptions options, CancellationToken cancellation)
+/// <param name="content">The bytes.</param>
+/// <param name="length">How many.</param>
+/// <param name="options">How.</param>
+/// <param name="cancellation">Ends a copy.</param>
+/// <param name="giveAway">Whether the private file itself may become the new file, as nobody will write to it any more.</param>
+internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOptions options, CancellationToken cancellation, bool giveAway = false)
 {
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
@@ -121,13 +126,13 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
     private StagedFile Stage(CommitTarget target, FileMetadata metadata)
     {
         string path = target.Path;
-        bool giveAway = options.Close && content.CanBeLinkedIn(target.Folder) && HasFlagOf(metadata);
-        var staged = giveAway ? StagedFile.GiveAway(content, target.Folder, target.Name) : StagedFile.Create(target.Folder, target.Name, Kernel.PrivateMode);
+        bool given = giveAway && content.CanBeLinkedIn(target.Folder) && HasFlagOf(metadata);
+        var staged = given ? StagedFile.GiveAway(content, target.Folder, target.Name) : StagedFile.Create(target.Folder, target.Name, Kernel.PrivateMode);
         try
         {
             metadata.ApplyOwner(staged.Handle, path);
-            if (!giveAway) FileClone.TrySetNoCopyOnWrite(staged.Handle, metadata.IsNoCopyOnWrite);
-            if (!giveAway) Fill(staged.Handle, path);
+            if (!given) FileClone.TrySetNoCopyOnWrite(staged.Handle, metadata.IsNoCopyOnWrite);
+            if (!given) Fill(staged.Handle, path);
             metadata.ApplyRest(staged.Handle, path);
             Flush(staged.Handle, path);
             return staged;

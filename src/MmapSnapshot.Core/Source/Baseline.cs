@@ -6,7 +6,11 @@ namespace MmapSnapshot.Source;
 /// <summary>What a file was when a snapshot was taken of it or last committed to it.</summary>
 /// <param name="Status">Its status.</param>
 /// <param name="Freshness">The same for the kernel's eyes, on XFS; null where it cannot tell, or nobody will ask it.</param>
-internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshness)
+/// <param name="MayChangeUnseen">
+/// Whether somebody may have had it mapped for writing then. On tmpfs their stores to pages they have written to before move no
+/// timestamp; the first store to each page does.
+/// </param>
+internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshness, bool MayChangeUnseen = false)
 {
     /// <summary>
     /// The baseline of a file that has just been committed; whatever happens to it from here on is a conflict. Null when it
