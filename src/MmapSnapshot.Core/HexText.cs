@@ -40,11 +40,14 @@ public static class HexText
             string digits = text[start..end];
             int wrong = digits.AsSpan().IndexOfAnyExcept(_digits);
             if (wrong >= 0) throw Invalid(text, start + wrong, $"'{digits[wrong]}' is no hex digit. Use -Text to write text.");
-            if (digits.Length == 0 || digits.Length % 2 != 0) throw Invalid(text, start, $"'{Excerpt.Of(digits)}' has {digits.Length} digits, and a byte has two.");
+            if (digits.Length == 0 || digits.Length % 2 != 0) throw Invalid(text, start, $"{NotInPairs(digits)}.");
             bytes.AddRange(Convert.FromHexString(digits));
         }
         return [.. bytes];
     }
+
+    /// <summary>What is wrong with an odd number of digits, or none, in words.</summary>
+    internal static string NotInPairs(string digits) => $"'{(digits.Length == 0 ? "0x" : Excerpt.Of(digits))}' has {digits.Length} digits, and a byte has two";
 
     /// <summary>Where the digits between two separators begin and end, a "0x" before them left out.</summary>
     internal static IEnumerable<(int Start, int End)> Groups(string text)

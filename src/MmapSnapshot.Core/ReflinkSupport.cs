@@ -14,7 +14,7 @@ namespace MmapSnapshot;
 /// <param name="TmpFile">Whether O_TMPFILE works there: the private bytes lie beside the file, without a name.</param>
 /// <param name="ExchangeRange">Whether XFS exchanges the contents of files there: a save keeps the inode and is atomic all the same.</param>
 /// <param name="Lease">Whether this process may take a read lease there: writers can be held off while a copy or a commit goes on.</param>
-/// <param name="OpenCost">What opening a snapshot costs: O(extents) or O(data).</param>
+/// <param name="OpenCost">What opening a snapshot costs: O(1) under a lease or where nobody can write, O(extents) or O(data).</param>
 /// <param name="CommitCost">What saving one costs, by default.</param>
 /// <param name="Reason">In words, why it is not better; null when it is as good as it gets.</param>
 public sealed record ReflinkSupport(
@@ -33,6 +33,8 @@ public sealed record ReflinkSupport(
 
     private const string ByData = "O(data)";
 
+    private const string AtOnce = "O(1)";
+
     /// <summary>How much of a file is cloned to see whether it can be: some blocks of any size, few extents.</summary>
     private const int Trial = 1 << 20;
 
@@ -44,7 +46,7 @@ public sealed record ReflinkSupport(
         ArgumentNullException.ThrowIfNull(path);
         if (Directory.Exists(path)) return ProbeFolder(path);
         using var source = SourceFile.Open(path);
-        return Probe(source.Path, source.Folder, source.Handle);
+        return Probe(source.Path, source.Folder, source);
     }
 
     private static ReflinkSupport ProbeFolder(string path)
@@ -54,13 +56,14 @@ public sealed record ReflinkSupport(
         {
             Failure.Check(errno, $"open the folder '{path}'", path, SnapshotError.ReadFailed);
             Failure.Check(Kernel.PathOf(folder.Handle, out string real), $"resolve '{path}'", path, SnapshotError.ReadFailed);
-            return Probe(real, folder, file: null);
+            return Probe(real, folder, source: null);
         }
     }
 
-    private static ReflinkSupport Probe(string path, ParentFolder folder, SafeFileHandle? file)
+    private static ReflinkSupport Probe(string path, ParentFolder folder, SourceFile? source)
     {
         var mount = Mount.Of(folder.Handle);
+        var file = source?.Handle;
         var created = PrivateFile.TryCreateIn(folder, out var tmpFile);
         using (tmpFile)
         {
@@ -68,6 +71,7 @@ public sealed record ReflinkSupport(
             var cloned = hasTmpFile ? TryClone(folder, tmpFile, file) : created;
             bool exchange = cloned == 0 && TryExchange(folder, tmpFile);
             bool lease = file is not null ? TryLease(file) : hasTmpFile && TryLeaseOf(tmpFile);
+            bool atOnce = OpensAtOnce(folder, source, lease, out string? obstacle);
             return new ReflinkSupport(
                 path,
                 mount?.FileSystem ?? "unknown",
@@ -76,19 +80,38 @@ public sealed record ReflinkSupport(
                 hasTmpFile,
                 exchange,
                 lease,
-                OpenCost: cloned == 0 ? ByExtent : ByData,
+                OpenCost: cloned == 0 ? ByExtent : atOnce ? AtOnce : ByData,
                 CommitCost: cloned == 0 ? ByExtent : ByData,
-                cloned == 0 ? null : Explain(hasTmpFile, cloned, folder.Path));
+                cloned == 0 ? null : Explain(hasTmpFile, cloned, folder.Path, atOnce, obstacle));
         }
     }
 
-    private static string Explain(bool hasTmpFile, Errno errno, string folder) => (hasTmpFile, errno) switch
+    /// <summary>Whether a snapshot is the file itself, so that opening it reads nothing; else <paramref name="obstacle"/> says why not.</summary>
+    private static bool OpensAtOnce(ParentFolder folder, SourceFile? source, bool lease, out string? obstacle)
     {
-        (true, _) => $"The filesystem does not clone here ({Failure.Describe(errno)}), so a snapshot is a copy.",
-        (false, Errno.EACCES or Errno.EPERM or Errno.EROFS) =>
-            $"'{folder}' cannot be written to ({Failure.Describe(errno)}), so a snapshot is a copy in $TMPDIR, /tmp or memory, and cannot replace its file.",
-        _ => $"No nameless file can be made in '{folder}' ({Failure.Describe(errno)}), so a snapshot is a copy in $TMPDIR, /tmp or memory.",
-    };
+        obstacle = null;
+        if (ImmutableContent.IsImmutable(source?.Handle ?? folder.Handle)) return true;
+        if (source is null)
+        {
+            bool local = LocalFileSystem.Holds(folder.Handle);
+            if (!local) obstacle = LocalFileSystem.WhyNot;
+            return lease && local;
+        }
+        using var content = LeasedContent.TryTake(source, new SnapshotOptions(), cloneTime: null, out _, out obstacle);
+        return content is not null;
+    }
+
+    private static string Explain(bool hasTmpFile, Errno errno, string folder, bool atOnce, string? obstacle)
+    {
+        string why = (hasTmpFile, errno) switch
+        {
+            (true, _) => $"The filesystem does not clone here ({Failure.Describe(errno)}), so {(atOnce ? "a save is" : "a snapshot is")} a copy.",
+            (false, Errno.EACCES or Errno.EPERM or Errno.EROFS) =>
+                $"'{folder}' cannot be written to ({Failure.Describe(errno)}), so what is changed lies in $TMPDIR, /tmp or memory, and cannot replace its file.",
+            _ => $"No nameless file can be made in '{folder}' ({Failure.Describe(errno)}), so what is changed lies in $TMPDIR, /tmp or memory.",
+        };
+        return obstacle is null ? why : $"{why} A snapshot is copied when it is opened, and takes no lease: {obstacle}.";
+    }
 
     private static Errno TryClone(ParentFolder folder, PrivateFile target, SafeFileHandle? file)
     {
@@ -122,8 +145,8 @@ public sealed record ReflinkSupport(
 
     private static bool TryLease(SafeFileHandle file)
     {
-        using var lease = ReadLease.TryTake(file, out bool openForWriting);
-        return lease is not null || openForWriting; // somebody writes just now: on another day there is one
+        using var lease = ReadLease.TryTake(file, out var errno);
+        return lease is not null || errno == Errno.EAGAIN; // somebody writes just now: on another day there is one
     }
 
     /// <summary>A lease is for a file nobody has open for writing, so the nameless one is reopened and its first descriptor closed.</summary>

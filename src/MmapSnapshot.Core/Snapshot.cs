@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 using MmapSnapshot.Backing;
@@ -26,7 +27,7 @@ public sealed class Snapshot : IDisposable
     /// </summary>
     private readonly ReaderWriterLockSlim _lock = new();
 
-    private readonly Content _content;
+    private readonly EditedBytes _bytes;
 
     private readonly ParentFolder _folder;
 
@@ -41,6 +42,9 @@ public sealed class Snapshot : IDisposable
     /// <summary>The file as it was when the snapshot was taken or last committed; null: it is not there yet.</summary>
     private Baseline? _baseline;
 
+    /// <summary>Whether the file was not there when the snapshot was made.</summary>
+    private readonly bool _isNew;
+
     /// <summary>Whether a commit in place has failed half-way: the file is a mix of its bytes and the snapshot's.</summary>
     private bool _fileIsMixed;
 
@@ -49,28 +53,31 @@ public sealed class Snapshot : IDisposable
     private int _views;
 
     private Snapshot(SourceFile source, PrivateBytes bytes, SnapshotOptions options)
-        : this(source.Folder, source.Name, bytes.File)
+        : this(source.Folder, source.Name, bytes.Content, options.ScratchPath is { } scratch ? System.IO.Path.GetFullPath(scratch) : null)
     {
         _baseline = bytes.Baseline;
+        _isNew = false;
         _permissions = bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS;
-        Backing = bytes.Backing;
         IsReadOnly = options.ReadOnly;
         if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Baseline.Status, Path);
     }
 
-    private Snapshot(ParentFolder folder, string name, PrivateFile file)
+    private Snapshot(ParentFolder folder, string name, SnapshotContent content, string? scratchPath)
     {
         _folder = folder;
         _name = name;
+        _isNew = true;
         _permissions = NewFileMode;
         Path = folder.Combine(name);
-        Backing = SnapshotBacking.Copy;
-        _content = new Content(file, folder, Path);
-        _baselineLength = _content.Length;
+        _bytes = new EditedBytes(content, folder, Path, scratchPath);
+        _baselineLength = _bytes.Length;
         Id = Interlocked.Increment(ref _lastId);
     }
 
-    /// <summary>Raised, on the thread that made the change, when <see cref="IsModified"/> has changed or the snapshot was closed.</summary>
+    /// <summary>
+    /// Raised, on the thread that made the change, when <see cref="IsModified"/> has changed or the snapshot was closed. The
+    /// snapshot is locked meanwhile: a handler may look at its properties, but must neither read nor write its bytes.
+    /// </summary>
     public event EventHandler? StateChanged;
 
     /// <summary>A number that no other snapshot of this process has.</summary>
@@ -80,7 +87,7 @@ public sealed class Snapshot : IDisposable
     public string Path { get; }
 
     /// <summary>How many bytes the snapshot has; that of a closed one is its last.</summary>
-    public long Length => _content.Length;
+    public long Length => _bytes.Length;
 
     /// <summary>How many bytes it had when it was opened or last committed.</summary>
     public long BaselineLength => Volatile.Read(ref _baselineLength);
@@ -94,11 +101,11 @@ public sealed class Snapshot : IDisposable
     /// </summary>
     public bool IsModified { get; private set; }
 
-    /// <summary>How the bytes are kept private.</summary>
-    public SnapshotBacking Backing { get; }
+    /// <summary>How the bytes are kept private just now: a lease becomes a copy, or a clone, when it must.</summary>
+    public SnapshotBacking Backing => _bytes.Content.Backing;
 
-    /// <summary>The folder whose filesystem holds the private bytes, or "memory".</summary>
-    public string BackingLocation => _content.File.Location;
+    /// <summary>The folder whose filesystem holds the private bytes, or "memory"; under a lease, the file's own.</summary>
+    public string BackingLocation => _bytes.Content.Location;
 
     /// <summary>How many bytes were written since the snapshot was opened or last committed; rewriting a byte counts once.</summary>
     public long ModifiedBytes { get; private set; }
@@ -132,7 +139,7 @@ public sealed class Snapshot : IDisposable
         }
         catch
         {
-            bytes?.File.Dispose();
+            bytes?.Content.Dispose();
             source.Dispose();
             throw;
         }
@@ -156,9 +163,10 @@ public sealed class Snapshot : IDisposable
             if (destination.Existing is not null)
                 throw new SnapshotException(SnapshotError.DestinationExists, $"'{path}' exists already. Open it with Open-MmapSnapshot.", path);
             file = PrivateFile.CreateAnywhere(destination.Folder, scratchPath: null);
-            var snapshot = new Snapshot(destination.Folder, destination.Name, file);
-            snapshot._content.Resize(ByteRange.CheckLength(length, path), default);
-            snapshot._content.Changes.Reset(length);
+            var content = new PrivateContent(file, SnapshotBacking.Copy, 0, destination.Folder.Combine(destination.Name));
+            var snapshot = new Snapshot(destination.Folder, destination.Name, content, scratchPath: null);
+            snapshot._bytes.Resize(ByteRange.CheckLength(length, path), default);
+            snapshot._bytes.Changes.Reset(length);
             snapshot.UpdateModified();
             return snapshot;
         }
@@ -179,7 +187,7 @@ public sealed class Snapshot : IDisposable
         using (EnterRead())
         {
             ByteRange.Check(offset, destination.Length, Length, Path);
-            _content.Read(offset, destination);
+            _bytes.Read(offset, destination);
         }
     }
 
@@ -198,7 +206,7 @@ public sealed class Snapshot : IDisposable
                     SnapshotError.TooLarge, $"{count} bytes of '{Path}' do not fit into one byte array ({Array.MaxLength}). Read them in parts.", Path);
             }
             var bytes = GC.AllocateUninitializedArray<byte>((int)count);
-            _content.Read(offset, bytes);
+            _bytes.Read(offset, bytes);
             return bytes;
         }
     }
@@ -211,8 +219,8 @@ public sealed class Snapshot : IDisposable
     {
         using (EnterRead())
         {
-            ByteRange.Check(offset, destination.Length, _content.Changes.BaselineLength, Path);
-            _content.Changes.ReadFormer(_content.File, offset, destination);
+            ByteRange.Check(offset, destination.Length, _bytes.Changes.BaselineLength, Path);
+            _bytes.Changes.ReadFormer(_bytes.Content, offset, destination);
         }
     }
 
@@ -230,10 +238,10 @@ public sealed class Snapshot : IDisposable
         {
             ByteRange.Check(offset, bytes.Length, Length, Path);
             ByteRange.Check(offset, expected.Length, Length, Path);
-            if (_content.Unexpected(offset, expected) is { } unexpected) throw unexpected;
+            if (_bytes.Unexpected(offset, expected) is { } unexpected) throw unexpected;
             try
             {
-                _content.Write(offset, bytes);
+                _bytes.Write(offset, bytes);
             }
             finally
             {
@@ -279,7 +287,7 @@ public sealed class Snapshot : IDisposable
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(edits);
-        using (EnterWrite())
+        using (EnterWrite(progress, cancellation))
         {
             if (Unexpected(edits, length, expectedLength).FirstOrDefault() is { } unexpected) throw unexpected;
             string deed = edits is [{ IsFill: true }] ? "Filling" : "Writing to";
@@ -307,7 +315,7 @@ public sealed class Snapshot : IDisposable
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public void Resize(long length, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
     {
-        using (EnterWrite()) ApplyChecked([], ByteRange.CheckLength(length, Path), $"Resizing '{Path}'", progress, cancellation);
+        using (EnterWrite(progress, cancellation)) ApplyChecked([], ByteRange.CheckLength(length, Path), $"Resizing '{Path}'", progress, cancellation);
     }
 
     /// <summary>
@@ -321,10 +329,10 @@ public sealed class Snapshot : IDisposable
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public bool UndoLast(IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
     {
-        using (EnterWrite())
+        using (EnterWrite(progress, cancellation))
         {
-            if (_content.Changes.Last is { } last && last.LengthBefore != Length) ThrowIfViewed("resized");
-            return Modify(() => _content.UndoLast(new Progress($"Undoing changes of '{Path}'", Length, progress, cancellation)));
+            if (_bytes.Changes.Last is { } last && last.LengthBefore != Length) ThrowIfViewed("resized");
+            return Modify(() => _bytes.UndoLast(new Progress($"Undoing changes of '{Path}'", Length, progress, cancellation)));
         }
     }
 
@@ -340,10 +348,10 @@ public sealed class Snapshot : IDisposable
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public void Undo(long offset, long count, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
     {
-        using (EnterWrite())
+        using (EnterWrite(progress, cancellation))
         {
             ByteRange.Check(offset, count, Length, Path);
-            Modify(() => _content.Undo(new ByteRange(offset, count), new Progress($"Undoing changes of '{Path}'", count, progress, cancellation)));
+            Modify(() => _bytes.Undo(new ByteRange(offset, count), new Progress($"Undoing changes of '{Path}'", count, progress, cancellation)));
         }
     }
 
@@ -354,10 +362,10 @@ public sealed class Snapshot : IDisposable
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public void UndoAll(IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
     {
-        using (EnterWrite())
+        using (EnterWrite(progress, cancellation))
         {
-            if (_content.Changes.BaselineLength != Length) ThrowIfViewed("resized");
-            Modify(() => _content.UndoAll(new Progress($"Undoing changes of '{Path}'", Length, progress, cancellation)));
+            if (_bytes.Changes.BaselineLength != Length) ThrowIfViewed("resized");
+            Modify(() => _bytes.UndoAll(new Progress($"Undoing changes of '{Path}'", Length, progress, cancellation)));
         }
     }
 
@@ -406,8 +414,10 @@ public sealed class Snapshot : IDisposable
         using (EnterRead())
         {
             ByteRange.Check(offset, count, Length, Path);
-            if (count > 0) _content.Region.Populate(_content.File.Handle, offset, count, Path);
-            var view = new SnapshotView(this, _content.Region, offset, count);
+            var mapped = _bytes.Content.MakeMappable();
+            _bytes.Region.EnsureMapped(mapped, Length, Path);
+            if (count > 0) _bytes.Region.Populate(mapped, offset, count, Path);
+            var view = new SnapshotView(this, _bytes.Region, offset, count);
             ViewTaken();
             return view;
         }
@@ -452,7 +462,7 @@ public sealed class Snapshot : IDisposable
     /// <summary>The runs of bytes written since the snapshot was opened or last committed, in order.</summary>
     public IReadOnlyList<ByteRange> GetModifiedRanges()
     {
-        using (EnterRead()) return _content.Changes.ModifiedRanges;
+        using (EnterRead()) return _bytes.Changes.ModifiedRanges;
     }
 
     /// <summary>
@@ -516,7 +526,7 @@ public sealed class Snapshot : IDisposable
         {
             if (offset >= Length) return 0;
             int count = (int)Math.Min(destination.Length, Length - offset);
-            _content.Read(offset, destination[..count]);
+            _bytes.Read(offset, destination[..count]);
             return count;
         }
     }
@@ -530,7 +540,7 @@ public sealed class Snapshot : IDisposable
             if (bytes.Length > 0 && offset + bytes.Length > Length) ThrowIfViewed("resized");
             try
             {
-                _content.Write(offset, bytes);
+                _bytes.Write(offset, bytes);
             }
             finally
             {
@@ -540,9 +550,9 @@ public sealed class Snapshot : IDisposable
     }
 
     /// <summary>For comparisons: something of the private bytes and what was changed in them, at one instant.</summary>
-    internal T Examine<T>(Func<Content, T> what)
+    internal T Examine<T>(Func<EditedBytes, T> what)
     {
-        using (EnterRead()) return what(_content);
+        using (EnterRead()) return what(_bytes);
     }
 
     /// <summary>
@@ -556,9 +566,26 @@ public sealed class Snapshot : IDisposable
         {
             int there = (int)Math.Min(count, Length - offset);
             if (there <= 0) return false;
-            if (!_content.Region.IsResident(offset, there)) _content.Region.Populate(_content.File.Handle, offset, there, Path);
+            if (!_bytes.Content.IsPrivate)
+            {
+                // The file itself, through whose mapping bytes could vanish.
+                byte[] buffer = ArrayPool<byte>.Shared.Rent(there);
+                try
+                {
+                    _bytes.Read(offset, buffer.AsSpan(0, there));
+                    action(buffer.AsSpan(0, there));
+                    return true;
+                }
+                finally
+                {
+                    ArrayPool<byte>.Shared.Return(buffer);
+                }
+            }
+            var region = _bytes.Region;
+            region.EnsureMapped(_bytes.File.Handle, Length, Path);
+            if (!region.IsResident(offset, there)) region.Populate(_bytes.File.Handle, offset, there, Path);
             // Sound: the range lies within the region, which stays as it is while the lock is held.
-            action(new ReadOnlySpan<byte>(_content.Region.Address + offset, there));
+            action(new ReadOnlySpan<byte>(region.Address + offset, there));
             return true;
         }
     }
@@ -569,11 +596,7 @@ public sealed class Snapshot : IDisposable
     /// </summary>
     internal ByteRange NextData(long offset, long end)
     {
-        using (EnterRead())
-        {
-            end = Math.Min(end, Length);
-            return DataCopy.DataRanges(_content.File.Handle, new ByteRange(offset, end - offset), Path).FirstOrDefault(new ByteRange(end, 0));
-        }
+        using (EnterRead()) return _bytes.Content.NextData(ByteRange.Between(offset, Math.Max(offset, Math.Min(end, Length))));
     }
 
     internal void ViewTaken() => Interlocked.Increment(ref _views);
@@ -587,6 +610,7 @@ public sealed class Snapshot : IDisposable
         var target = new CommitTarget(_folder, _name, _baseline, HasBaselineBytes);
         // The file has these bytes already, unless somebody changed it; then it is a matter for -Force as always.
         if (!IsModified && IsUnchanged(target)) return (Path, CommitMethod.None, null);
+        _bytes.MakePrivate(options.Progress, cancellation);
 
         if (options.Method == CommitMethod.InPlace)
         {
@@ -595,7 +619,7 @@ public sealed class Snapshot : IDisposable
 
         if (options.Method is CommitMethod.Auto or CommitMethod.Exchange)
         {
-            var exchange = new ExchangeCommit(_content.File, options);
+            var exchange = new ExchangeCommit(_bytes.File, options);
             if (exchange.TryExchange(target, _metadata) is { } exchanged)
             {
                 MoveBaseline(exchanged, exchange.Metadata);
@@ -608,7 +632,7 @@ public sealed class Snapshot : IDisposable
             }
         }
 
-        var replace = new ReplaceCommit(_content.File, Length, options, cancellation);
+        var replace = new ReplaceCommit(_bytes.File, Length, options, cancellation);
         MoveBaseline(replace.Replace(target, _metadata), replace.Metadata);
         CheckFolderSync(replace, Path);
         return (target.CurrentPath, CommitMethod.Replace, replace.Overridden);
@@ -621,9 +645,10 @@ public sealed class Snapshot : IDisposable
             throw new SnapshotException(
                 SnapshotError.NotSupported, $"A destination is always written as a new file: -Method {options.Method} goes without -Destination.", destination);
         }
+        _bytes.MakePrivate(options.Progress, cancellation);
         using var found = Destination.Resolve(destination);
         var target = new CommitTarget(found.Folder, found.Name, Expected: null);
-        var commit = new ReplaceCommit(_content.File, Length, options, cancellation);
+        var commit = new ReplaceCommit(_bytes.File, Length, options, cancellation);
         if (found.Existing is null)
         {
             commit.Create(target, _permissions);
@@ -640,7 +665,8 @@ public sealed class Snapshot : IDisposable
     /// <summary>Whether a destination is the snapshot's own file under any name: overwriting it takes -Force, but is a save like any other.</summary>
     private bool IsOwnPath(string destination, CommitOptions options)
     {
-        if (_folder.Find(_name) is not { } own || Kernel.OpenAt(null, destination, OpenMode.PathOnly, out var other) != 0) return false;
+        if (_folder.Find(_name) is not { } own) return _baseline is null && System.IO.Path.GetFullPath(destination) == Path;
+        if (Kernel.OpenAt(null, destination, OpenMode.PathOnly, out var other) != 0) return false;
         using (other)
         {
             if (Kernel.PathOf(other, out string path) != 0 || path != Path || !FileStatus.Of(other, destination).IsSameFileAs(own)) return false;
@@ -659,7 +685,7 @@ public sealed class Snapshot : IDisposable
     private (string Path, CommitMethod Method, string? Overridden) CommitInPlace(
         CommitTarget target, FileMetadata metadata, CommitOptions options, CancellationToken cancellation)
     {
-        var commit = new InPlaceCommit(_content.File, Length, _fileIsMixed ? null : _content.Changes.ModifiedRanges, options, cancellation);
+        var commit = new InPlaceCommit(_bytes.File, Length, _fileIsMixed ? null : _bytes.Changes.ModifiedRanges, options, cancellation);
         try
         {
             MoveBaseline(commit.Write(target, metadata), commit.Metadata);
@@ -670,7 +696,7 @@ public sealed class Snapshot : IDisposable
             {
                 // What is there now is our own doing: the next commit, which writes all of it, is no conflict.
                 _fileIsMixed = true;
-                _baseline = mixed;
+                _baseline = Exchangeable(mixed);
                 UpdateModified();
             }
         }
@@ -685,14 +711,22 @@ public sealed class Snapshot : IDisposable
                 SnapshotError.NotSupported, $"'{Path}' does not exist yet, so there is nothing for -Method {options.Method} to keep. Leave it out.", Path);
         }
         var target = new CommitTarget(_folder, _name, Expected: null);
-        var commit = new ReplaceCommit(_content.File, Length, options, cancellation);
+        var commit = new ReplaceCommit(_bytes.File, Length, options, cancellation);
         string? overridden = null;
         Baseline committed;
         FileMetadata? metadata;
         if (target.Find() is null)
         {
-            if (_folder.HasMoved() && !options.Force) throw target.Refused("its folder was moved or deleted since the snapshot was made");
-            (committed, metadata) = commit.CreateExpected(target, _permissions);
+            overridden = _folder.HasMoved() ? "its folder was moved or deleted since the snapshot was made" : null;
+            if (overridden is not null && !options.Force) throw target.Refused(overridden);
+            try
+            {
+                (committed, metadata) = commit.CreateExpected(target, _permissions);
+            }
+            catch (SnapshotException refused) when (options.Force && refused.Error == SnapshotError.SnapshotConflict)
+            {
+                return CommitNewFile(options, cancellation); // somebody has just made it
+            }
         }
         else
         {
@@ -714,20 +748,27 @@ public sealed class Snapshot : IDisposable
         using (file) return target.UnseenConflict(file) is null;
     }
 
-    private bool HasBaselineBytes(SafeFileHandle file) => _fileIsMixed || _content.Changes.IsBaseline(file, _content.File, default);
+    /// <summary>A file that is still under our lease, or cannot be written to, need not be read for that.</summary>
+    private bool HasBaselineBytes(SafeFileHandle file)
+    {
+        _bytes.Content.Vouch();
+        return _fileIsMixed || !_bytes.Content.IsPrivate || _bytes.Changes.IsBaseline(file, _bytes.Content, default);
+    }
 
     private void MoveBaseline(in Baseline committed, FileMetadata? metadata)
     {
         using (EnterExclusive())
         {
-            // An exchange takes a clone of the private bytes: a copy, perhaps on another filesystem, will not ask for one.
-            _baseline = Backing == SnapshotBacking.Reflink ? committed : committed with { Freshness = null };
+            _baseline = Exchangeable(committed);
             _metadata = metadata ?? _metadata;
             _fileIsMixed = false;
-            _content.Changes.Reset(Length);
+            _bytes.Changes.Reset(Length);
             UpdateModified();
         }
     }
+
+    /// <summary>An exchange takes a clone of the private bytes: a copy, perhaps on another filesystem, will not ask for one.</summary>
+    private Baseline Exchangeable(in Baseline file) => Backing == SnapshotBacking.Reflink || _isNew ? file : file with { Freshness = null };
 
     private IEnumerable<SnapshotException> Unexpected(IReadOnlyList<SnapshotEdit> edits, long? length, long? expectedLength)
     {
@@ -745,7 +786,7 @@ public sealed class Snapshot : IDisposable
             if (writes && ByteRange.Outside(edit.Offset, edit.Count, length ?? Length, Path) is { } outside) yield return outside;
             else if (edit.Expected.IsEmpty) continue;
             else if (ByteRange.Outside(edit.Offset, edit.Expected.Length, Length, Path) is { } missing) yield return missing;
-            else if (_content.Unexpected(edit.Offset, edit.Expected.Span) is { } unexpected) yield return unexpected;
+            else if (_bytes.Unexpected(edit.Offset, edit.Expected.Span) is { } unexpected) yield return unexpected;
         }
     }
 
@@ -753,7 +794,7 @@ public sealed class Snapshot : IDisposable
     {
         if (length != Length) ThrowIfViewed("resized");
         long total = edits.Sum(edit => edit.Count) + Math.Max(0, Length - length);
-        Modify(() => _content.Apply(edits, length, new Progress(activity, total, progress, cancellation)));
+        Modify(() => _bytes.Apply(edits, length, new Progress(activity, total, progress, cancellation)));
     }
 
     private void Modify(Action change) => Modify(() =>
@@ -776,7 +817,7 @@ public sealed class Snapshot : IDisposable
 
     private void UpdateModified()
     {
-        var changes = _content.Changes;
+        var changes = _bytes.Changes;
         ModifiedBytes = changes.ModifiedBytes;
         Volatile.Write(ref _baselineLength, changes.BaselineLength);
         bool before = IsModified;
@@ -798,7 +839,7 @@ public sealed class Snapshot : IDisposable
     private void Release()
     {
         IsClosed = true;
-        _content.Dispose();
+        _bytes.Dispose();
         _folder.Dispose();
         StateChanged?.Invoke(this, EventArgs.Empty);
     }
@@ -815,12 +856,25 @@ public sealed class Snapshot : IDisposable
         return HeldWhileOpen(new Held(_lock, HeldFor.Committing));
     }
 
-    private Held EnterWrite()
+    private Held EnterWrite(IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
     {
         var held = EnterExclusive();
-        if (!IsReadOnly) return HeldWhileOpen(held);
-        held.Dispose();
-        throw ReadOnly();
+        if (IsReadOnly)
+        {
+            held.Dispose();
+            throw ReadOnly();
+        }
+        held = HeldWhileOpen(held);
+        try
+        {
+            _bytes.MakePrivate(progress, cancellation);
+            return held;
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
     }
 
     private Held EnterExclusive()

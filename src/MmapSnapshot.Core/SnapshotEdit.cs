@@ -41,7 +41,7 @@ public sealed class SnapshotEdit
     /// <param name="expected">If not empty, the bytes that must stand there now.</param>
     public static SnapshotEdit Fill(long offset, long count, byte value, ReadOnlyMemory<byte> expected = default)
     {
-        var pattern = new byte[Math.Clamp(count, 0, Editing.Content.Window)];
+        var pattern = new byte[Math.Clamp(count, 0, Editing.EditedBytes.Window)];
         Array.Fill(pattern, value);
         return new SnapshotEdit(offset, count, pattern, expected, isFill: true);
     }

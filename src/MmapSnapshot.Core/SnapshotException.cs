@@ -45,6 +45,9 @@ public enum SnapshotError
     /// <summary>The file was changed, replaced or deleted since the snapshot was opened, or is open for writing elsewhere.</summary>
     SnapshotConflict,
 
+    /// <summary>A writer was let through to a file under a lease before its bytes could be copied: they are gone.</summary>
+    SnapshotLost,
+
     /// <summary>The file has further names (hard links), which a new file would leave behind.</summary>
     HardLinked,
 

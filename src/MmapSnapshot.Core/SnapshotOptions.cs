@@ -11,6 +11,19 @@ public enum SnapshotBacking
 
     /// <summary>A nameless copy, holes kept. Costs by the byte.</summary>
     Copy,
+
+    /// <summary>
+    /// The file itself under a read lease (man 2 fcntl, F_SETLEASE), which has others wait who want to write to it, until a
+    /// private copy was made. That is made too before the first write and the first view; from then on the backing is
+    /// <see cref="Copy"/>, or <see cref="Reflink"/> where the filesystem clones. Opening costs the same whatever the file weighs.
+    /// </summary>
+    Lease,
+
+    /// <summary>
+    /// The file itself, as nobody can write to it: on erofs and squashfs, or made unchangeable by fs-verity. The first write makes
+    /// a private copy, and the backing is then <see cref="Copy"/>.
+    /// </summary>
+    Immutable,
 }
 
 /// <summary>How to open a snapshot.</summary>
@@ -21,6 +34,13 @@ public sealed class SnapshotOptions
 
     /// <summary>The backing to use; one that cannot be had is <see cref="SnapshotError.NotSupported"/>.</summary>
     public SnapshotBacking Backing { get; init; }
+
+    /// <summary>
+    /// How long whoever writes to the file may be kept waiting while it is copied. A lease is taken only where copying is
+    /// expected to take no longer, judged by the copies seen on that filesystem; a larger file is copied when it is opened.
+    /// Zero: there is never a lease.
+    /// </summary>
+    public TimeSpan MaxWriterDelay { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
     /// The folder for the bytes of a copy. Without it a copy lies beside the file if that folder can be written to, else in

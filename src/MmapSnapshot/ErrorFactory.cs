@@ -29,7 +29,7 @@ internal static class ErrorFactory
         SnapshotError.SnapshotClosed or SnapshotError.ReadOnlySnapshot or SnapshotError.HardLinked => ErrorCategory.InvalidOperation,
         SnapshotError.OutOfRange or SnapshotError.InvalidBytes => ErrorCategory.InvalidArgument,
         SnapshotError.ExpectationFailed => ErrorCategory.InvalidData,
-        SnapshotError.NoSpace => ErrorCategory.ResourceUnavailable,
+        SnapshotError.NoSpace or SnapshotError.SnapshotLost => ErrorCategory.ResourceUnavailable,
         SnapshotError.ReadFailed => ErrorCategory.ReadError,
         SnapshotError.WriteFailed => ErrorCategory.WriteError,
         SnapshotError.SnapshotConflict => ErrorCategory.ResourceExists,

@@ -216,6 +216,7 @@ public sealed class ApplyTests
         using var workspace = Workspace.On(fileSystem);
         byte[] bytes = Bytes.Random(4 << 20);
         using var snapshot = Snapshot.Open(workspace.Write("file", bytes));
+        snapshot.GetView(0, 1).Dispose(); // from here on it has a private file
         int descriptors = Descriptors.Nameless(workspace.Folder).Length;
         var listener = new Listener(progress => _ = progress.BytesDone < 2 << 20 ? 0 : throw new InvalidOperationException("stopped"));
         SnapshotEdit[] edits = [SnapshotEdit.Fill(1, 1, 7), SnapshotEdit.Fill(0, 4 << 20, 1)];

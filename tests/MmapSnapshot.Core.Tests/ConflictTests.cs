@@ -652,6 +652,100 @@ public sealed class ConflictTests
         Assert.Equal((byte)'c', File.ReadAllBytes(path)[0]);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_a_writer_stored_through_a_mapping_on_tmpfs_that_came_and_went_is_not_lost(bool modified)
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        string path = workspace.WriteSparse("file", 1 << 20, 5000, "data"u8.ToArray());
+        // Nobody has the file open: it is copied under a lease, and read once.
+        using var snapshot = Snapshot.Open(path);
+        using (var mapping = MemoryMappedFile.CreateFromFile(path, FileMode.Open))
+        using (var writer = mapping.CreateViewAccessor()) writer.Write(700_000, (byte)'c'); // into a hole
+        if (modified) snapshot.Write(1, "x"u8);
+        foreach (var method in (CommitMethod[])[CommitMethod.Auto, CommitMethod.InPlace])
+            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Method = method }));
+        Assert.Equal((byte)'c', File.ReadAllBytes(path)[700_000]);
+        Assert.NotNull(snapshot.Commit(new CommitOptions { Force = true }).Override);
+        Assert.Equal(0, File.ReadAllBytes(path)[700_000]);
+    }
+
+    [Theory]
+    [InlineData(CommitMethod.Auto)]
+    [InlineData(CommitMethod.InPlace)]
+    public void A_file_on_tmpfs_that_is_mapped_and_not_stored_to_is_saved_whatever_was_changed_in_the_snapshot(CommitMethod method)
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        byte[] bytes = Bytes.Random(3 << 20);
+        string path = workspace.Write("file", bytes);
+        using var snapshot = Snapshot.Open(path);
+        using (var mapping = MemoryMappedFile.CreateFromFile(path, FileMode.Open))
+        using (var reader = mapping.CreateViewAccessor()) Assert.Equal(bytes[5], reader.ReadByte(5));
+        // Cut off, overwritten, grown: what stood there is compared all the same.
+        snapshot.Fill(100_000, 2 << 20, 1);
+        snapshot.Resize(1 << 20);
+        snapshot.Resize(4 << 20);
+        snapshot.Undo(0, 200_000);
+        byte[] changed = Bytes.In(snapshot);
+        Assert.Null(snapshot.Commit(new CommitOptions { Method = method }).Override);
+        Assert.True(changed.AsSpan().SequenceEqual(File.ReadAllBytes(path)), "other bytes were saved");
+    }
+
+    /// <summary>Where the snapshot has the same byte by now, where it has another one, where it ends before, and where nothing was changed.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(500_000)]
+    [InlineData(650_000)]
+    [InlineData((3 << 20) - 1)]
+    public void A_store_through_an_old_mapping_on_tmpfs_is_seen_wherever_it_went(int offset)
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        string path = workspace.Write("file", Bytes.Of('a', 3 << 20));
+        Snapshot snapshot;
+        using (var mapping = MemoryMappedFile.CreateFromFile(path, FileMode.Open))
+        using (var writer = mapping.CreateViewAccessor())
+        {
+            writer.Write(offset, (byte)'a');
+            snapshot = Snapshot.Open(path);
+            snapshot.Fill(0, 400_000, (byte)'x');
+            snapshot.Fill(400_000, 200_000, (byte)'y');
+            snapshot.Resize(700_000);
+            writer.Write(offset, (byte)'x');
+        }
+        using (snapshot)
+        {
+            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
+            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace }));
+            snapshot.UndoAll();
+            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
+        }
+        Assert.Equal((byte)'x', File.ReadAllBytes(path)[offset]);
+    }
+
+    [Fact]
+    public void A_store_through_an_old_mapping_on_tmpfs_after_ones_own_save_in_place_is_seen()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        string path = workspace.Write("file", Bytes.Of('a', 8192));
+        Snapshot snapshot;
+        using (var mapping = MemoryMappedFile.CreateFromFile(path, FileMode.Open))
+        using (var writer = mapping.CreateViewAccessor())
+        {
+            writer.Write(5000, (byte)'a');
+            snapshot = Snapshot.Open(path);
+            snapshot.Write(0, "x"u8);
+            Assert.Null(snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace }).Override);
+            writer.Write(5000, (byte)'b');
+        }
+        using (snapshot)
+        {
+            snapshot.Write(0, "y"u8);
+            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
+        }
+        Assert.Equal((byte)'b', File.ReadAllBytes(path)[5000]);
+    }
+
     /// <summary>What a file is and holds; null when there is none.</summary>
     private static string? Show(string path) => File.Exists(path) ? $"{FileFacts.Of(path)} {File.ReadAllText(path)}" : null;
 }

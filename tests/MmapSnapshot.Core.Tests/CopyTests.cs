@@ -125,6 +125,7 @@ public sealed class CopyTests
         Thread? writer = null;
         var options = new SnapshotOptions
         {
+            Backing = SnapshotBacking.Copy,
             Progress = new Listener(report =>
             {
                 if (writer is not null || report.BytesDone == 0) return;

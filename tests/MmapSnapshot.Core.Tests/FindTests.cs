@@ -79,8 +79,12 @@ public sealed class FindTests
     {
         // R: D0 A0, r: D1 80. Taken byte by byte, D0 80 and D1 A0 would be found too; they are other letters.
         var pattern = BytePattern.FromText("Р", Encoding.UTF8, ignoreCase: true);
-        Assert.Equal([0L, 2L], Find([0xD0, 0xA0, 0xD1, 0x80], pattern));
-        Assert.Empty(Find([0xD0, 0x80, 0xD1, 0xA0], pattern));
+        foreach (int around in (int[])[0, 100]) // alone, and among as many as are looked at together
+        {
+            byte[] some = new byte[around];
+            Assert.Equal([around, around + 2L], Find([.. some, 0xD0, 0xA0, 0xD1, 0x80, .. some], pattern));
+            Assert.Empty(Find([.. some, 0xD0, 0x80, 0xD1, 0xA0, .. some], pattern));
+        }
     }
 
     [Fact]
@@ -281,6 +285,7 @@ public sealed class FindTests
     {
         using var workspace = Workspace.On(fileSystem);
         using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Of('a', 100_000)));
+        snapshot.Write(0, "a"u8); // a private file, if it was none before
         // Like a bad sector: memory behind the end of its file cannot be touched.
         string privateFile = Descriptors.PathOf(Assert.Single(Descriptors.Nameless(workspace.Folder)));
         using (var file = File.OpenHandle(privateFile, FileMode.Open, FileAccess.Write)) RandomAccess.SetLength(file, 50_000);

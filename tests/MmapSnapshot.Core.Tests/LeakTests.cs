@@ -57,6 +57,51 @@ public sealed class LeakTests
             using (var stream = snapshot.AsStream()) stream.SetLength(10);
             snapshot.Resize(0);
         },
+        ["changed and taken back"] = (_, path) =>
+        {
+            using var snapshot = OpenChanged(path);
+            snapshot.Resize(2 << 20);
+            for (byte value = 0; value < 3; value++) snapshot.Fill(5, (2 << 20) - 5, value); // what stood there goes to files
+            snapshot.Undo(100, 1000);
+            for (int times = 0; times < 3; times++) Assert.True(snapshot.UndoLast());
+            Assert.NotEmpty(snapshot.GetChanges());
+            snapshot.UndoAll();
+            snapshot.Fill(0, 1, 1);
+            snapshot.Resize(3 << 20);
+            snapshot.Resize(0);
+        },
+        ["changed in vain"] = (_, path) =>
+        {
+            using var snapshot = OpenChanged(path);
+            snapshot.Resize(2 << 20);
+            snapshot.Fill(0, 2 << 20, 1);
+            Expect.Error(SnapshotError.ExpectationFailed, () => snapshot.Apply([SnapshotEdit.Write(0, "x"u8.ToArray(), "y"u8.ToArray())]));
+            Expect.Error(SnapshotError.OutOfRange, () => snapshot.Apply([SnapshotEdit.Fill(0, 3 << 20, 1)]));
+            Expect.Error(SnapshotError.TooLarge, () => snapshot.Resize(long.MaxValue));
+            using var cancelled = new CancellationTokenSource();
+            cancelled.Cancel();
+            SnapshotEdit[] edits = [SnapshotEdit.Fill(0, 2 << 20, 1), SnapshotEdit.Fill(0, 1, 1)];
+            Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Apply(edits, length: 3 << 20, cancellation: cancelled.Token));
+        },
+        ["compared in part"] = (_, path) =>
+        {
+            using var snapshot = OpenChanged(path);
+            using var other = Snapshot.Open(path);
+            Assert.NotNull(snapshot.GetChanges().First());
+            Assert.NotNull(snapshot.GetChangesFrom(other).First());
+        },
+        ["of a new file"] = (workspace, path) =>
+        {
+            using (var abandoned = Snapshot.Create(workspace.PathOf("other.new"), 10)) abandoned.Write(0, "a"u8);
+            Expect.Error(SnapshotError.DestinationExists, () => Snapshot.Create(path));
+            Expect.Error(SnapshotError.FileNotFound, () => Snapshot.Create(workspace.PathOf("missing/new")));
+            Expect.Error(SnapshotError.OutOfRange, () => Snapshot.Create(workspace.PathOf("other.new"), -1));
+            File.Delete(workspace.PathOf("other"));
+            using var snapshot = Snapshot.Create(workspace.PathOf("other"));
+            using (var winner = Snapshot.Create(workspace.PathOf("other"))) winner.Commit(new CommitOptions { NoFlush = true, Close = true });
+            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
+            snapshot.Commit(new CommitOptions { NoFlush = true, Force = true });
+        },
         ["disposed before its view"] = (_, path) =>
         {
             var snapshot = Snapshot.Open(path);

@@ -55,6 +55,7 @@ public sealed class LeaseTests
         Thread? saver = null;
         var options = new SnapshotOptions
         {
+            Backing = SnapshotBacking.Copy,
             Progress = new Listener(report =>
             {
                 if (saver is not null || report.BytesDone == 0) return;

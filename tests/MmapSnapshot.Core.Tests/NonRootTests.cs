@@ -110,10 +110,10 @@ public sealed class NonRootTests
                 // Recursively: what is mounted below /tmp, as the filesystems may be, stays in view.
                 Shell.Run("for folder in /tmp \"$1\"; do mount --rbind \"$folder\" \"$folder\"; mount -o remount,bind,ro \"$folder\"; done", workspace.Folder);
                 using var snapshot = Snapshot.Open(path);
-                Assert.Equal("memory", snapshot.BackingLocation);
-                Assert.False(Descriptors.IsInherited(Assert.Single(Descriptors.In("/memfd:mmap-snapshot"))));
                 Assert.Equal(bytes, Bytes.In(snapshot));
                 snapshot.Write(0, "x"u8);
+                Assert.Equal("memory", snapshot.BackingLocation);
+                Assert.False(Descriptors.IsInherited(Assert.Single(Descriptors.In("/memfd:mmap-snapshot"))));
                 snapshot.Resize(200_000);
                 Assert.Equal((byte)'x', snapshot.Read(0, 1)[0]);
                 Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit());

@@ -20,7 +20,7 @@ public sealed class ReflinkSupportTests
             Assert.Equal(reflink, support.Reflink);
             Assert.True(support.TmpFile);
             Assert.True(support.Lease);
-            Assert.Equal(reflink ? "O(extents)" : "O(data)", support.OpenCost);
+            Assert.Equal(reflink ? "O(extents)" : "O(1)", support.OpenCost);
             Assert.Equal(reflink ? "O(extents)" : "O(data)", support.CommitCost);
             Assert.Equal(reflink, support.Reason is null);
         }
@@ -129,6 +129,37 @@ public sealed class ReflinkSupportTests
         string path = workspace.Write("file", "text");
         using var writer = File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
         Assert.True(ReflinkSupport.Probe(path).Lease);
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.Copying), MemberType = typeof(FileSystems))]
+    public void A_file_that_is_copied_when_it_is_opened_has_a_reason_for_that(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", "text");
+        using (File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            var support = ReflinkSupport.Probe(path);
+            Assert.Equal("O(data)", support.OpenCost);
+            Assert.Contains("open for writing", support.Reason, StringComparison.Ordinal);
+        }
+        Assert.Equal("O(1)", ReflinkSupport.Probe(path).OpenCost);
+        Assert.Equal(0, Leases.On(path));
+    }
+
+    [Theory]
+    [InlineData(FileImage.Erofs)]
+    [InlineData(FileImage.Squashfs)]
+    public void Where_nobody_can_write_opening_costs_the_same_for_every_file(string type)
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        using var image = new FileImage(workspace, type, Bytes.Random(10_000));
+        foreach (string path in (string[])[image.Path, Path.GetDirectoryName(image.Path)!])
+        {
+            var support = ReflinkSupport.Probe(path);
+            Assert.Equal("O(1)", support.OpenCost);
+            Assert.Contains("EROFS", support.Reason, StringComparison.Ordinal);
+        }
     }
 
     [Fact]

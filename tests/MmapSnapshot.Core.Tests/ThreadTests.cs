@@ -9,7 +9,7 @@ public sealed class ThreadTests
 
     private const int Block = 4096, Blocks = 16;
 
-    private static readonly TimeSpan _time = TimeSpan.FromSeconds(0.7);
+    private static readonly TimeSpan _time = TimeSpan.FromSeconds(0.5);
 
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
@@ -64,6 +64,59 @@ public sealed class ThreadTests
         byte[] all = Bytes.In(snapshot);
         Assert.Equal(all, File.ReadAllBytes(path));
         for (int block = 0; block < all.Length / Block; block++) AssertOneLetter(all.AsSpan(block * Block, Block));
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Threads_that_change_take_back_compare_and_commit_at_once_get_documented_errors_only(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", Bytes.Of('a', Blocks * Block));
+        using var other = Snapshot.Open(path);
+        using var snapshot = Snapshot.Open(path);
+        RunTogether(
+            random =>
+            {
+                long offset = random.Next(Blocks) * Block;
+                byte letter = (byte)('a' + random.Next(26));
+                switch (random.Next(12))
+                {
+                    case < 3:
+                        snapshot.Write(offset, Bytes.Of((char)letter, Block));
+                        break;
+                    case 3:
+                        snapshot.Apply([SnapshotEdit.Fill(offset, Block, letter), SnapshotEdit.Write(0, Bytes.Of((char)letter, Block))], length: Blocks * Block);
+                        break;
+                    case 4:
+                        snapshot.Resize((Blocks - random.Next(4)) * Block);
+                        break;
+                    case < 7:
+                        snapshot.UndoLast();
+                        break;
+                    case 7:
+                        snapshot.Undo(offset, Block);
+                        break;
+                    case 8:
+                        if (random.Next(4) == 0) snapshot.UndoAll();
+                        break;
+                    case 9:
+                        foreach (var change in snapshot.GetChanges()) Assert.InRange(change.Offset, 0, Blocks * Block);
+                        break;
+                    case 10:
+                        Assert.All(snapshot.GetChangesFrom(other), change => Assert.InRange(change.Offset, 0, Blocks * Block));
+                        break;
+                    default:
+                        Assert.Null(snapshot.Commit(new CommitOptions { NoFlush = true, Method = _methods[random.Next(_methods.Length)] }).Override);
+                        break;
+                }
+                AssertOneLetter(snapshot.Read(0, Block));
+            },
+            SnapshotError.OutOfRange);
+        byte[] saved = File.ReadAllBytes(path);
+        Assert.True(Bytes.In(snapshot).AsSpan().SequenceEqual(Changes.Applied(saved, snapshot.GetChanges())), "the changes do not lead to the bytes");
+        snapshot.UndoAll();
+        Assert.Equal(saved, Bytes.In(snapshot));
+        Assert.False(snapshot.IsModified);
     }
 
     [Theory]

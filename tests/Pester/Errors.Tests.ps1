@@ -151,6 +151,23 @@ Describe 'The error id' {
         Assert-Error { Set-SnapshotBytes $snapshot 0 'FF' -Expect 'FF' } ExpectationFailed Set-SnapshotBytes $snapshot $file
     }
 
+    It 'SnapshotLost: this process was stopped while somebody wrote to the file' {
+        Skip-When $needsRoot
+        $leased = Open-MmapSnapshot $file -Backing Lease
+        $setting = '/proc/sys/fs/lease-break-time'
+        $before = [System.IO.File]::ReadAllText($setting)
+        try {
+            [System.IO.File]::WriteAllText($setting, '1')
+            Invoke-Shell 'kill -STOP "$1"; echo new > "$2" || failed=1; kill -CONT "$1"; [ ! "$failed" ]' $PID $file
+        } finally {
+            [System.IO.File]::WriteAllText($setting, $before)
+        }
+        Assert-Error { Get-SnapshotBytes $leased 0 1 } SnapshotLost Get-SnapshotBytes $leased $file
+        Assert-Error { Set-SnapshotBytes $leased 0 'FF' } SnapshotLost Set-SnapshotBytes $leased $file
+        Assert-Error { Save-Snapshot $leased } SnapshotLost Save-Snapshot $leased $file
+        Close-MmapSnapshot $leased
+    }
+
     It 'NoSpace: the disk is full' {
         Skip-When $needsRoot
         Invoke-Shell 'mkdir "$1/small"; mount -t tmpfs -o size=1m tmpfs "$1/small"; truncate -s 4M "$1/small/f"' $folder

@@ -41,8 +41,8 @@ Describe 'Get-ReflinkSupport on <Label>' -ForEach $support {
             $found.ExchangeRange | Should -Be $Exchanges
             $found.TmpFile | Should -BeTrue
             $found.Lease | Should -BeTrue
-            $found.OpenCost | Should -BeExactly $(if ($Reflinks) { 'O(extents)' } else { 'O(data)' })
-            $found.CommitCost | Should -BeExactly $found.OpenCost
+            $found.OpenCost | Should -BeExactly $(if ($Reflinks) { 'O(extents)' } else { 'O(1)' })
+            $found.CommitCost | Should -BeExactly $(if ($Reflinks) { 'O(extents)' } else { 'O(data)' })
         }
 
         It 'gives the reason where a snapshot is a copy, and none where it is a clone' {

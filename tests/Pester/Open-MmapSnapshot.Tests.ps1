@@ -33,7 +33,7 @@ Describe 'Open-MmapSnapshot' {
             $snapshot.IsModified | Should -BeFalse
             $snapshot.ModifiedBytes | Should -Be 0
             $snapshot.IsClosed | Should -BeFalse
-            $snapshot.Backing | Should -BeIn 'Reflink', 'Copy'
+            $snapshot.Backing | Should -BeIn 'Reflink', 'Lease', 'Copy'
             $snapshot.OpenedAt | Should -BeGreaterOrEqual $before
             $snapshot.OpenedAt | Should -BeLessOrEqual ([DateTimeOffset]::Now)
         }
@@ -326,7 +326,7 @@ Describe 'Open-MmapSnapshot' {
 
     Context 'help and completion' {
         It 'completes the backings' {
-            (TabExpansion2 -inputScript 'Open-MmapSnapshot x -Backing ').CompletionMatches.CompletionText | Sort-Object | Should -Be 'Auto', 'Copy', 'Reflink'
+            (TabExpansion2 -inputScript 'Open-MmapSnapshot x -Backing ').CompletionMatches.CompletionText | Sort-Object | Should -Be 'Auto', 'Copy', 'Immutable', 'Lease', 'Reflink'
         }
 
         It 'completes file names' {
@@ -350,8 +350,8 @@ Describe 'Open-MmapSnapshot on <Label>' -ForEach (Get-TestFileSystem) {
             Remove-Workspace $folder
         }
 
-        It 'clones where the filesystem can, and copies where it cannot' {
-            (Open-MmapSnapshot $file).Backing | Should -Be $(if ($Reflink) { 'Reflink' } else { 'Copy' })
+        It 'clones where the filesystem can, and takes a lease where it cannot' {
+            (Open-MmapSnapshot $file).Backing | Should -Be $(if ($Reflink) { 'Reflink' } else { 'Lease' })
         }
 
         It 'gives -Backing Reflink, or says that it cannot be had' {
@@ -364,6 +364,14 @@ Describe 'Open-MmapSnapshot on <Label>' -ForEach (Get-TestFileSystem) {
 
         It 'gives -Backing Copy' {
             (Open-MmapSnapshot $file -Backing Copy).Backing | Should -Be 'Copy'
+        }
+
+        It 'takes a number for -MaxWriterDelay as seconds, and copies at once what would take longer' {
+            if ($Reflink) { return }
+            [System.IO.File]::WriteAllBytes("$folder/mib", [byte[]]::new(1MB))
+            (Open-MmapSnapshot "$folder/mib" -MaxWriterDelay 0).Backing | Should -Be 'Copy'
+            (Open-MmapSnapshot "$folder/mib" -MaxWriterDelay 5).Backing | Should -Be 'Lease'
+            (Open-MmapSnapshot "$folder/mib" -MaxWriterDelay 0:0:5).Backing | Should -Be 'Lease'
         }
 
         It 'opens a sparse file of 5 GiB without filling its holes' {

@@ -27,6 +27,7 @@ $categories = @{
     ReadFailed                = 'ReadError'
     WriteFailed               = 'WriteError'
     SnapshotConflict          = 'ResourceExists'
+    SnapshotLost              = 'ResourceUnavailable'
     HardLinked                = 'InvalidOperation'
     OwnerNotPreservable       = 'PermissionDenied'
     AttributesNotPreservable  = 'PermissionDenied'

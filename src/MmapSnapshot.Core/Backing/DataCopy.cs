@@ -98,6 +98,10 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
         }
     }
 
+    /// <summary>The first run of data in a range; an empty one at its end if there is none.</summary>
+    internal static ByteRange FirstData(SafeFileHandle file, ByteRange within, string path) =>
+        DataRanges(file, within, path).FirstOrDefault(new ByteRange(within.End, 0));
+
     private long CopyToEnd()
     {
         long offset = 0;

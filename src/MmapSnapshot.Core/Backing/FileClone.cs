@@ -7,6 +7,9 @@ namespace MmapSnapshot.Backing;
 /// <summary>Sharing extents between files (man 2 ioctl_ficlone): no data is copied, and neither file sees the other's later writes.</summary>
 internal static class FileClone
 {
+    /// <summary>A block of any size.</summary>
+    private const ulong Trial = 64 << 10;
+
     /// <summary>
     /// Makes the empty <paramref name="target"/> a clone of <paramref name="source"/>, at one instant. The answer is the errno;
     /// see <see cref="IsUnavailable"/>.
@@ -21,6 +24,11 @@ internal static class FileClone
             ? Kernel.Clone(source, target)
             : errno;
     }
+
+    /// <summary>
+    /// Whether a file can be cloned, found out with a part of it that is in few extents. The answer is no for a btrfs NOCOW file.
+    /// </summary>
+    internal static bool CanClone(SafeFileHandle source, SafeFileHandle target) => Kernel.CloneStart(source, target, Trial) == 0;
 
     /// <summary>Gives an empty file the flag, or takes it; false when it was so already, or cannot be.</summary>
     internal static bool TrySetNoCopyOnWrite(SafeFileHandle file, bool wanted)

@@ -1,28 +1,63 @@
+using System.Diagnostics;
 using MmapSnapshot.Native;
 using MmapSnapshot.Source;
 
 namespace MmapSnapshot.Backing;
 
-/// <summary>A private file that holds one instant of a source file, and how it came to.</summary>
-/// <param name="File">The private bytes.</param>
-/// <param name="Backing">How they were made private.</param>
+/// <summary>One instant of a source file, kept from changing.</summary>
+/// <param name="Content">The bytes.</param>
 /// <param name="Baseline">What the source was at that instant.</param>
-internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, Baseline Baseline)
+internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
 {
     /// <summary>How often a copy is begun anew when the source changes under it.</summary>
     private const int Attempts = 4;
 
-    internal static PrivateBytes Take(SourceFile source, SnapshotOptions options, CancellationToken cancellation) => options.Backing switch
+    internal static PrivateBytes Take(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
     {
-        SnapshotBacking.Copy => Copy(source, options, cancellation),
-        SnapshotBacking.Reflink => TryReflink(source, out string? reason)
-            ?? throw new SnapshotException(
-                SnapshotError.NotSupported,
-                $"'{source.Path}' cannot be cloned: {reason}. Leave -Backing out, or give Copy.",
-                source.Path),
-        // A scratch path asks for the bytes to lie there, and that takes a copy.
-        _ => (options.ScratchPath is null ? TryReflink(source, out _) : null) ?? Copy(source, options, cancellation),
-    };
+        string? reason;
+        return options.Backing switch
+        {
+            SnapshotBacking.Copy => Copy(source, options, cancellation),
+            SnapshotBacking.Reflink => TryReflink(source, out reason) ?? throw Refused("be cloned"),
+            SnapshotBacking.Lease => TryLease(source, options, out reason) ?? throw Refused("be opened under a lease"),
+            SnapshotBacking.Immutable => TryImmutable(source, out reason) ?? throw Refused("be taken as immutable"),
+            // A scratch path asks for the bytes to lie there, and that takes a copy.
+            _ when options.ScratchPath is not null => Copy(source, options, cancellation),
+            _ => TryImmutable(source, out _)
+                ?? TryLeaseOfFragmented(source, options)
+                ?? TryReflink(source, out _)
+                ?? TryLease(source, options, out _)
+                ?? Copy(source, options, cancellation),
+        };
+
+        SnapshotException Refused(string deed) => new(
+            SnapshotError.NotSupported, $"'{source.Path}' cannot {deed}: {reason}. Leave -Backing out, or give Copy.", source.Path);
+    }
+
+    private static PrivateBytes? TryImmutable(SourceFile source, out string? reason)
+    {
+        var content = ImmutableContent.TryTake(source, out var baseline);
+        reason = content is null ? "it is neither on erofs or squashfs nor under fs-verity" : null;
+        return content is null ? null : new PrivateBytes(content, baseline);
+    }
+
+    private static PrivateBytes? TryLease(SourceFile source, SnapshotOptions options, out string? reason, TimeSpan? cloneTime = null) =>
+        LeasedContent.TryTake(source, options, cloneTime, out var baseline, out reason) is { } content ? new PrivateBytes(content, baseline) : null;
+
+    /// <summary>A file in many pieces takes long to be cloned: under a lease the clone waits until it is needed, if it ever is.</summary>
+    private static PrivateBytes? TryLeaseOfFragmented(SourceFile source, SnapshotOptions options)
+    {
+        if (Kernel.FileSystemType(source.Handle) is not (FileSystemType.Xfs or FileSystemType.Btrfs)) return null;
+        var cloneTime = Fragmentation.CloneTime(source.Handle, FileStatus.Of(source.Handle, source.Path));
+        if (cloneTime is null) return null;
+        // Without a clone the keeper would have to copy it all.
+        var created = PrivateFile.TryCreateIn(source.Folder, out var trial);
+        using (trial)
+        {
+            if (created != 0 || !FileClone.CanClone(source.Handle, trial.Handle)) return null;
+        }
+        return TryLease(source, options, out _, cloneTime);
+    }
 
     /// <summary>A clone in the file's own folder; null, with the reason, where there can be none.</summary>
     private static PrivateBytes? TryReflink(SourceFile source, out string? reason)
@@ -45,7 +80,8 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, B
             if (errno == 0)
             {
                 reason = null;
-                return new PrivateBytes(file, SnapshotBacking.Reflink, baseline);
+                // The clone's own length: the file's may have changed since it was looked at.
+                return new PrivateBytes(new PrivateContent(file, SnapshotBacking.Reflink, FileStatus.Of(file.Handle, source.Path).Length, source.Path), baseline);
             }
             if (!FileClone.IsUnavailable(errno)) throw Failure.From(errno, $"clone '{source.Path}'", source.Path, SnapshotError.ReadFailed);
             reason = Failure.Describe(errno);
@@ -66,7 +102,8 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, B
             var file = PrivateFile.CreateAnywhere(source.Folder, options.ScratchPath);
             try
             {
-                if (TryCopyOneInstant(source, file, options, cancellation) is { } baseline) return new PrivateBytes(file, SnapshotBacking.Copy, baseline);
+                if (TryCopyOneInstant(source, file, options, cancellation) is { } baseline)
+                    return new PrivateBytes(new PrivateContent(file, SnapshotBacking.Copy, FileStatus.Of(file.Handle, source.Path).Length, source.Path), baseline);
             }
             catch
             {
@@ -96,7 +133,9 @@ internal sealed record PrivateBytes(PrivateFile File, SnapshotBacking Backing, B
         var before = FileStatus.SettledOf(source.Handle, source.Path);
         var progress = new Progress($"Copying '{source.Path}'", before.Length, options.Progress, cancellation);
         var copy = new DataCopy(source.Handle, file.Handle, source.Path, file.Location, progress);
+        long started = Stopwatch.GetTimestamp();
         long length = copy.CopyAll(before.Length);
+        CopySpeed.Saw(before, Stopwatch.GetElapsedTime(started));
 
         // tmpfs never tells of stores through a mapping. Read twice alike, the bytes are those between the two readings.
         if (lease is null && !copy.IsEqual(length, progress with { Activity = $"Checking the copy of '{source.Path}'" })) return null;

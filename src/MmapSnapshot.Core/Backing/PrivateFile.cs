@@ -8,6 +8,8 @@ namespace MmapSnapshot.Backing;
 /// <summary>A file without a name, which only the holder of its descriptor can reach: where a snapshot's bytes live.</summary>
 internal sealed class PrivateFile : IDisposable
 {
+    private const string InMemory = "memory", MemoryName = "mmap-snapshot";
+
     private readonly ParentFolder? _home;
 
     private bool _linked;
@@ -60,15 +62,30 @@ internal sealed class PrivateFile : IDisposable
         file.Dispose();
         if (!IsNoPlace(errno)) throw Failure.From(errno, $"create a private file in '{beside.Path}'", beside.Path, SnapshotError.WriteFailed);
 
-        foreach (string? folder in new[] { Environment.GetEnvironmentVariable("TMPDIR"), "/tmp" })
+        foreach (string folder in TemporaryFolders())
         {
-            if (string.IsNullOrEmpty(folder)) continue;
             if (TryCreateIn(folder, out var elsewhere) == 0) return elsewhere;
             elsewhere.Dispose();
         }
 
-        Failure.Check(Kernel.MemfdCreate("mmap-snapshot", out var memory), "create a private file in memory", beside.Path, SnapshotError.WriteFailed);
-        return new PrivateFile(memory, "memory");
+        Failure.Check(Kernel.MemfdCreate(MemoryName, out var memory), "create a private file in memory", beside.Path, SnapshotError.WriteFailed);
+        return new PrivateFile(memory, InMemory);
+    }
+
+    /// <summary>A file in each of those places in turn, for a caller who may find one too small.</summary>
+    internal static IEnumerable<PrivateFile> CreateEverywhere(ParentFolder beside, string? scratchPath)
+    {
+        if (scratchPath is not null)
+        {
+            if (TryCreateIn(scratchPath, out var scratch) == 0) yield return scratch;
+            yield break;
+        }
+        if (TryCreateIn(beside, out var file) == 0) yield return file;
+        foreach (string folder in TemporaryFolders())
+        {
+            if (TryCreateIn(folder, out var elsewhere) == 0) yield return elsewhere;
+        }
+        if (Kernel.MemfdCreate(MemoryName, out var memory) == 0) yield return new PrivateFile(memory, InMemory);
     }
 
     /// <summary>Whether an errno of <see cref="TryCreateIn(ParentFolder, out PrivateFile)"/> says that another place may do.</summary>
@@ -77,6 +94,12 @@ internal sealed class PrivateFile : IDisposable
         or Errno.EOPNOTSUPP or Errno.EISDIR or Errno.ENOENT; // no O_TMPFILE here (man 2 open), or the folder is gone
 
     public void Dispose() => Handle.Dispose();
+
+    private static IEnumerable<string> TemporaryFolders()
+    {
+        if (Environment.GetEnvironmentVariable("TMPDIR") is { Length: > 0 } folder) yield return folder;
+        yield return "/tmp";
+    }
 
     private static Errno TryCreateIn(string path, out PrivateFile file)
     {

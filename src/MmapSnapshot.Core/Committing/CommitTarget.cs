@@ -51,7 +51,7 @@ internal sealed record CommitTarget(ParentFolder Folder, string Name, Baseline? 
     /// </summary>
     /// <param name="file">The file that bears the name, open for reading.</param>
     internal string? UnseenConflict(SafeFileHandle file) =>
-        HasBaselineBytes is not null && Kernel.FileSystemType(file) == FileStatus.Tmpfs && !HasBaselineBytes(file)
+        HasBaselineBytes is not null && Kernel.FileSystemType(file) == FileSystemType.Tmpfs && !HasBaselineBytes(file)
             ? "it was written to through a mapping since the snapshot was opened"
             : null;
 

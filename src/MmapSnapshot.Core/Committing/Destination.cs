@@ -36,7 +36,7 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileMetadat
         }
 
         string parent = Path.GetDirectoryName(full)!;
-        errno = ParentFolder.Open(parent, out var folder);
+        errno = ParentFolder.OpenResolved(parent, out var folder);
         var there = errno == 0 ? folder.Find(name) : null;
         if (errno == 0 && there is null) return new Destination(folder, name, Existing: null);
         folder.Dispose();

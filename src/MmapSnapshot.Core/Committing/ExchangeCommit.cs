@@ -51,7 +51,9 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
             }
             using (clone)
             {
-                Failure.Check(Kernel.Clone(content.Handle, clone), $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
+                errno = Kernel.Clone(content.Handle, clone);
+                if (FileClone.IsUnavailable(errno)) return Refuse($"the snapshot's bytes lie where they cannot be cloned from ({Failure.Describe(errno)})");
+                Failure.Check(errno, $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
                 if (!options.NoFlush) Failure.Check(Kernel.Sync(clone), $"flush the new bytes of '{path}' to the disk", path, SnapshotError.WriteFailed);
                 errno = Exchange(clone, file, sampled);
                 if (errno == Errno.EBUSY)

@@ -44,10 +44,10 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         var errno = target.Open(OpenMode.ReadOnly, out var current);
         using (current)
         {
-            bool openForWriting = false;
-            using var lease = errno == 0 ? ReadLease.TryTake(current, out openForWriting) : null;
-            CheckConflict(target, target.Find(), openForWriting);
-            if (errno == 0 && Overridden is null && target.UnseenConflict(current) is { } unseen) Override(target, unseen);
+            bool opened = errno == 0;
+            using var lease = opened ? ReadLease.TryTake(current, out errno) : null;
+            CheckConflict(target, target.Find(), openForWriting: opened && errno == Errno.EAGAIN);
+            if (opened && Overridden is null && target.UnseenConflict(current) is { } unseen) Override(target, unseen);
             staged.Replace();
         }
 

@@ -124,38 +124,46 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
     /// <summary>What of a range differs from the baseline and lies within it: what can be given its former bytes.</summary>
     internal ByteRange[] Revertible(ByteRange range) => [.. _modified.Within(range).Select(part => part.Before(BaselineLength)).Where(part => part.Length > 0)];
 
-    /// <summary>Gives bytes back what the baseline has there, and counts them as unchanged.</summary>
-    /// <param name="step">The same, begun as a change like any other, so that it can be taken back too; null: it cannot.</param>
+    /// <summary>Gives bytes back what the baseline has there, and counts them as unchanged; if it fails, those it came to.</summary>
     /// <param name="revertible">From <see cref="Revertible"/>.</param>
     /// <param name="file">The private file.</param>
     /// <param name="progress">Told of the progress.</param>
-    internal void Revert(ChangeStep? step, ByteRange[] revertible, PrivateFile file, Progress progress)
+    internal void Revert(ByteRange[] revertible, PrivateFile file, Progress progress)
     {
-        foreach (var range in revertible) _baseline.PutBack(range, file, progress);
-        foreach (var range in revertible) _modified.Remove(range);
-        if (step is not null) Push(step);
-        else Forget(all: true);
+        foreach (var range in revertible)
+        {
+            _baseline.PutBack(range, file, progress);
+            _modified.Remove(range);
+        }
     }
 
-    /// <summary>Reads what the baseline has where the snapshot was changed or cut; 0 behind the baseline's end.</summary>
-    internal void ReadBaseline(long offset, Span<byte> destination)
+    /// <summary>Counts a change as the last one, to be taken back first.</summary>
+    internal void Push(ChangeStep step)
+    {
+        _steps.AddLast(step);
+        _overwritten += step.Overwritten?.Total ?? 0;
+        Forget(all: false);
+    }
+
+    /// <summary>Reads what the baseline has; 0 behind its end.</summary>
+    internal void ReadBaseline(SnapshotContent content, long offset, Span<byte> destination)
     {
         int count = (int)Math.Clamp(BaselineLength - offset, 0, destination.Length);
-        _baseline.Read(offset, destination[..count]);
+        ReadFormer(content, offset, destination[..count]);
         destination[count..].Clear();
     }
 
-    /// <summary>Where the baseline has data, in a range that was cut off.</summary>
+    /// <summary>Where the baseline has data, in a range that was changed or cut off.</summary>
     internal IEnumerable<ByteRange> BaselineData(ByteRange range) => _baseline.DataWithin(range);
 
     /// <summary>Whether <paramref name="other"/> has the baseline's bytes. Holes that both files have are not read.</summary>
-    internal bool IsBaseline(SafeFileHandle other, PrivateFile file, Progress progress)
+    internal bool IsBaseline(SafeFileHandle other, SnapshotContent content, Progress progress)
     {
         if (FileStatus.Of(other, path).Length != BaselineLength) return false;
         var whole = new ByteRange(0, BaselineLength);
         var interesting = new ModifiedRanges();
         foreach (var run in DataCopy.DataRanges(other, whole, path)) interesting.Add(run.Offset, run.Length);
-        foreach (var run in DataCopy.DataRanges(file.Handle, whole, path)) interesting.Add(run.Offset, run.Length);
+        foreach (var run in content.DataRanges(whole)) interesting.Add(run.Offset, run.Length);
         foreach (var run in _modified.Within(whole)) interesting.Add(run.Offset, run.Length);
         var here = new byte[256 << 10];
         var there = new byte[here.Length];
@@ -165,7 +173,7 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
             {
                 progress.Advance(offset);
                 int count = (int)Math.Min(here.Length, run.End - offset);
-                ReadFormer(file, offset, here.AsSpan(0, count));
+                ReadFormer(content, offset, here.AsSpan(0, count));
                 Failure.Check(Kernel.Read(other, there.AsSpan(0, count), offset, out int done), $"read '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
                 if (done < count || !here.AsSpan(0, count).SequenceEqual(there.AsSpan(0, count))) return false;
             }
@@ -173,23 +181,16 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
         return true;
     }
 
-    /// <summary>Reads the baseline wherever it is: unchanged in the private file, or put aside.</summary>
-    internal void ReadFormer(PrivateFile file, long offset, Span<byte> destination)
+    /// <summary>Reads the baseline wherever it is: unchanged where it was, or put aside.</summary>
+    internal void ReadFormer(SnapshotContent content, long offset, Span<byte> destination)
     {
-        Failure.Check(Kernel.Read(file.Handle, destination, offset, out int done), $"read the snapshot of '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
+        Failure.Check(content.Read(destination, offset, out int done), $"read the snapshot of '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
         if (done < destination.Length) _baseline.Read(offset + done, destination[done..]); // cut off since
         foreach (var part in _modified.Within(new ByteRange(offset, done)))
             _baseline.Read(part.Offset, destination.Slice((int)(part.Offset - offset), (int)part.Length));
     }
 
     public void Dispose() => Reset(0);
-
-    private void Push(ChangeStep step)
-    {
-        _steps.AddLast(step);
-        _overwritten += step.Overwritten?.Total ?? 0;
-        Forget(all: false);
-    }
 
     /// <summary>Lets go of the oldest changes that are too many, though never of the last one; or of all.</summary>
     private void Forget(bool all)

@@ -1,5 +1,3 @@
-using MmapSnapshot.Backing;
-
 namespace MmapSnapshot.Editing;
 
 /// <summary>Tells what differs, window by window, so that others may use the snapshots meanwhile.</summary>
@@ -19,22 +17,27 @@ internal static class Comparison
 
     internal static IEnumerable<SnapshotChange> WithBaseline(Snapshot snapshot, Progress progress)
     {
-        var (lengthBefore, length, ranges, generation) = snapshot.Examine(content =>
+        var (lengthBefore, length, ranges, generation) = snapshot.Examine(bytes =>
         {
-            var changes = content.Changes;
-            long common = Math.Min(changes.BaselineLength, content.Length);
+            var changes = bytes.Changes;
+            var whole = new ByteRange(0, Math.Max(changes.BaselineLength, bytes.Length));
             var interesting = new ModifiedRanges();
-            foreach (var range in changes.ModifiedRanges) AddData(interesting, range.Before(common));
-            foreach (var range in DataCopy.DataRanges(content.File.Handle, ByteRange.Between(common, content.Length), snapshot.Path)) AddData(interesting, range);
-            foreach (var range in changes.BaselineData(ByteRange.Between(common, changes.BaselineLength))) AddData(interesting, range);
-            return (changes.BaselineLength, content.Length, interesting.ToArray(), changes.Generation);
+            // What was changed or cut off; but where both have a hole, nothing differs.
+            foreach (var range in (ByteRange[])[.. changes.ModifiedRanges, ByteRange.Between(bytes.Length, whole.End)])
+            {
+                foreach (var data in bytes.Content.DataRanges(range)) AddData(interesting, data);
+                foreach (var data in changes.BaselineData(range.Before(changes.BaselineLength))) AddData(interesting, data);
+            }
+            foreach (var gap in interesting.Missing(whole).Where(gap => gap.Length < Gap).ToArray()) AddData(interesting, gap);
+            return (changes.BaselineLength, bytes.Length, interesting.ToArray(), changes.Generation);
         });
-        return Differences(snapshot.Path, lengthBefore, length, ranges, progress, (offset, before, now) =>
+        var differences = Differences(snapshot.Path, lengthBefore, length, ranges, progress, (offset, before, now) =>
         {
             int count = snapshot.ReadAvailable(offset, now);
             now[count..].Clear();
             return TryReadBaseline(snapshot, generation, offset, before);
         });
+        foreach (var difference in differences) yield return difference;
     }
 
     internal static IEnumerable<SnapshotChange> Between(Snapshot before, Snapshot after, Progress progress)
@@ -42,15 +45,16 @@ internal static class Comparison
         var interesting = new ModifiedRanges();
         foreach (var snapshot in (Snapshot[])[before, after])
         {
-            foreach (var range in snapshot.Examine(content => DataCopy.DataRanges(content.File.Handle, new ByteRange(0, content.Length), snapshot.Path).ToArray()))
+            foreach (var range in snapshot.Examine(bytes => bytes.Content.DataRanges(new ByteRange(0, bytes.Length)).ToArray()))
                 AddData(interesting, range);
         }
-        return Differences(after.Path, before.Length, after.Length, interesting.ToArray(), progress, (offset, then, now) =>
+        var differences = Differences(after.Path, before.Length, after.Length, interesting.ToArray(), progress, (offset, then, now) =>
         {
             then[before.ReadAvailable(offset, then)..].Clear();
             now[after.ReadAvailable(offset, now)..].Clear();
             return true;
         });
+        foreach (var difference in differences) yield return difference;
     }
 
     private static void AddData(ModifiedRanges interesting, ByteRange range) => interesting.Add(range.Offset, range.Length);
@@ -58,10 +62,10 @@ internal static class Comparison
     private static bool TryReadBaseline(Snapshot snapshot, int generation, long offset, Span<byte> before)
     {
         var buffer = new byte[before.Length];
-        bool still = snapshot.Examine(content =>
+        bool still = snapshot.Examine(bytes =>
         {
-            content.Changes.ReadBaseline(offset, buffer);
-            return content.Changes.Generation == generation;
+            bytes.Changes.ReadBaseline(bytes.Content, offset, buffer);
+            return bytes.Changes.Generation == generation;
         });
         buffer.CopyTo(before);
         return still;

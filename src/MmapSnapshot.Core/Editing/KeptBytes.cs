@@ -23,16 +23,15 @@ internal sealed class KeptBytes(Func<PrivateFile> createFile, string path) : IDi
 
     private PrivateFile? _file;
 
-    /// <summary>How many bytes were put aside.</summary>
+    /// <summary>How many bytes were put aside; holes in a file are none.</summary>
     internal long Total { get; private set; }
 
     /// <summary>Puts the bytes of a range aside. A failure (a full disk) loses nothing that was put aside before.</summary>
     internal void Keep(PrivateFile source, ByteRange range, Progress progress)
     {
         if (range.Length == 0) return;
-        if (_file is null && Total + range.Length <= MemoryLimit && _pieces.Count < PieceLimit) KeepInMemory(source, range);
+        if (_file is null && range.Length <= MemoryLimit - Total && _pieces.Count < PieceLimit) KeepInMemory(source, range);
         else KeepInFile(source, range, progress);
-        Total += range.Length;
     }
 
     /// <summary>Reads bytes that were put aside; all of them were.</summary>
@@ -95,6 +94,7 @@ internal sealed class KeptBytes(Func<PrivateFile> createFile, string path) : IDi
         var piece = new byte[range.Length];
         Failure.Check(Kernel.Read(source.Handle, piece, range.Offset, out _), $"read {range.Length} bytes at offset {range.Offset} of the snapshot of '{path}'", path, SnapshotError.ReadFailed);
         if (!_pieces.TryGetValue(range.Offset, out byte[]? known) || known.Length < piece.Length) _pieces[range.Offset] = piece;
+        Total += range.Length;
     }
 
     private void KeepInFile(PrivateFile source, ByteRange range, Progress progress)
@@ -115,7 +115,11 @@ internal sealed class KeptBytes(Func<PrivateFile> createFile, string path) : IDi
             _file = file;
             _pieces.Clear();
         }
-        foreach (var data in DataCopy.DataRanges(source.Handle, range, path)) Copy(source, _file, data, progress);
+        foreach (var data in DataCopy.DataRanges(source.Handle, range, path))
+        {
+            Copy(source, _file, data, progress);
+            Total += data.Length;
+        }
     }
 
     /// <summary>The whole blocks by themselves, so that they can be shared.</summary>

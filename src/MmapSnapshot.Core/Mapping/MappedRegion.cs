@@ -12,7 +12,12 @@ namespace MmapSnapshot.Mapping;
 /// </summary>
 internal sealed unsafe class MappedRegion : SafeHandle
 {
-    /// <summary>An empty region; see <see cref="Map"/>.</summary>
+    private readonly object _mapping = new();
+
+    /// <summary>What is mapped.</summary>
+    private SafeFileHandle? _file;
+
+    /// <summary>An empty region; see <see cref="EnsureMapped"/>.</summary>
     public MappedRegion()
         : base(invalidHandleValue: 0, ownsHandle: true)
     {
@@ -26,11 +31,25 @@ internal sealed unsafe class MappedRegion : SafeHandle
     /// <summary>The first byte. Valid only while a reference is held (DangerousAddRef).</summary>
     internal byte* Address => (byte*)handle;
 
-    internal static MappedRegion Map(SafeFileHandle file, long length, string path)
+    /// <summary>Maps a file unless one is mapped already. Several threads may ask at once.</summary>
+    internal void EnsureMapped(SafeFileHandle file, long length, string path)
     {
-        var region = new MappedRegion();
-        if (length > 0) region.SetMapping(file, length, path);
-        return region;
+        lock (_mapping)
+        {
+            if (IsInvalid && length > 0) SetMapping(file, length, path);
+        }
+    }
+
+    /// <summary>
+    /// If another file is mapped, puts this one, which has the same bytes, in its place at the same address: whoever reads there
+    /// notices nothing, and sees what is written to this one from then on.
+    /// </summary>
+    internal void EnsureShows(SafeFileHandle file, string path)
+    {
+        lock (_mapping)
+        {
+            if (!IsInvalid && !ReferenceEquals(_file, file)) SetMapping(file, Length, path);
+        }
     }
 
     /// <summary>
@@ -56,15 +75,6 @@ internal sealed unsafe class MappedRegion : SafeHandle
             SetHandle(moved);
         }
         Length = length;
-    }
-
-    /// <summary>
-    /// Maps another file of the same length, with the same bytes, at the same address: whoever holds a reference goes on reading
-    /// them. A failure leaves the mapping as it was.
-    /// </summary>
-    internal void MapOver(SafeFileHandle file, string path)
-    {
-        if (!IsInvalid) _ = MapShared(file, handle, Length, MmapFlags.MAP_FIXED, path);
     }
 
     /// <summary>
@@ -127,18 +137,17 @@ internal sealed unsafe class MappedRegion : SafeHandle
 
     private void SetMapping(SafeFileHandle file, long length, string path)
     {
-        SetHandle(MapShared(file, 0, length, default, path));
-        Length = length;
-    }
-
-    private static nint MapShared(SafeFileHandle file, nint place, long length, MmapFlags flags, string path)
-    {
         bool added = false;
         try
         {
             file.DangerousAddRef(ref added);
-            nint address = Syscall.mmap(place, (ulong)length, MmapProts.PROT_READ, MmapFlags.MAP_SHARED | flags, (int)file.DangerousGetHandle(), 0);
-            return address == Syscall.MAP_FAILED ? throw Refused(Stdlib.GetLastError(), length, path) : address;
+            // Over a mapping of the same length MAP_FIXED is sound: it is ours, and exchanged in one step.
+            var flags = IsInvalid ? MmapFlags.MAP_SHARED : MmapFlags.MAP_SHARED | MmapFlags.MAP_FIXED;
+            nint address = Syscall.mmap(handle, (ulong)length, MmapProts.PROT_READ, flags, (int)file.DangerousGetHandle(), 0);
+            if (address == Syscall.MAP_FAILED) throw Refused(Stdlib.GetLastError(), length, path);
+            SetHandle(address);
+            Length = length;
+            _file = file;
         }
         finally
         {

@@ -54,6 +54,12 @@ internal static class Constants
     /// <summary>man 2 fcntl: lease types F_RDLCK and F_UNLCK.</summary>
     internal const int LeaseRead = 0, LeaseNone = 2;
 
+    /// <summary>man 2 fcntl: F_SETOWN_EX, and F_OWNER_TID, which makes one thread the owner.</summary>
+    internal const int SetOwner = 15, OwnerIsThread = 0;
+
     /// <summary>man 7 signal: SIGURG, whose default action is to be ignored.</summary>
     internal const int SignalUrgent = 23;
+
+    /// <summary>man 3 pthread_sigmask: SIG_BLOCK.</summary>
+    internal const int SignalsBlock = 0;
 }

@@ -1,6 +1,6 @@
 namespace MmapSnapshot.Native;
 
-/// <summary>The inode flags a user can set (man 2 ioctl_iflags, man 1 chattr) and that a new file can take over.</summary>
+/// <summary>Inode flags (man 2 ioctl_iflags, man 1 chattr): those that a new file can take over, and one that tells something.</summary>
 [Flags]
 internal enum InodeFlags
 {
@@ -23,6 +23,9 @@ internal enum InodeFlags
 
     /// <summary>FS_NOCOMP_FL, <c>chattr +m</c>.</summary>
     NoCompress = 0x400,
+
+    /// <summary>FS_VERITY_FL: fs-verity (man 1 fsverity) has made the file's bytes unchangeable, for good.</summary>
+    Verity = 0x100000,
 
     /// <summary>FS_NOCOW_FL, <c>chattr +C</c>. Only an empty file takes it.</summary>
     NoCopyOnWrite = 0x800000,

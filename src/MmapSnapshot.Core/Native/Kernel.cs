@@ -187,10 +187,10 @@ internal static unsafe class Kernel
     }
 
     /// <summary>
-    /// ioctl FS_IOC_FIEMAP, with what is yet to be written to the disk written there first: extents that begin at or behind
-    /// <paramref name="start"/>, as many as fit into <paramref name="extents"/>.
+    /// ioctl FS_IOC_FIEMAP (linux/fiemap.h): extents that begin at or behind <paramref name="start"/>, as many as fit into
+    /// <paramref name="extents"/>; with <paramref name="sync"/>, what is yet to be written to the disk is written there first.
     /// </summary>
-    internal static Errno MapExtents(SafeFileHandle file, ulong start, Span<Source.Extent> extents, out int count, out bool last)
+    internal static Errno MapExtents(SafeFileHandle file, ulong start, bool sync, Span<Source.Extent> extents, out int count, out bool last)
     {
         // struct fiemap: u64 start, length; u32 flags, mapped_extents, extent_count, reserved; then struct fiemap_extent[]:
         // u64 logical, physical, length, reserved[2]; u32 flags, reserved[3].
@@ -202,7 +202,7 @@ internal static unsafe class Kernel
             ulong* head = (ulong*)buffer;
             head[0] = start;
             head[1] = ulong.MaxValue - start;
-            ((uint*)buffer)[4] = Constants.FieMapSync;
+            ((uint*)buffer)[4] = sync ? Constants.FieMapSync : 0;
             ((uint*)buffer)[6] = (uint)extents.Length;
             if (LibC.Ioctl(file, Constants.FieMap, buffer) != 0) return LastPInvokeErrno();
             count = (int)((uint*)buffer)[5];
@@ -402,18 +402,71 @@ internal static unsafe class Kernel
     }
 
     /// <summary>man 2 fcntl, F_SETLEASE with F_RDLCK, announced by SIGURG instead of the SIGIO that would kill the process.</summary>
-    internal static Errno TakeReadLease(SafeFileHandle file)
+    /// <param name="file">Open for reading only.</param>
+    /// <param name="listener">The thread (man 2 gettid) that the signal goes to and no other; 0: it goes to the process, which ignores it.</param>
+    internal static Errno TakeReadLease(SafeFileHandle file, int listener = 0)
     {
         using var fd = new Borrowed(file);
         if (Syscall.fcntl(fd.Number, FcntlCommand.F_SETSIG, Constants.SignalUrgent) != 0) return Stdlib.GetLastError();
+        if (listener != 0)
+        {
+            var owner = stackalloc int[2]; // struct f_owner_ex: int type; pid_t pid
+            owner[0] = Constants.OwnerIsThread;
+            owner[1] = listener;
+            if (LibC.Fcntl(file, Constants.SetOwner, owner) != 0) return LastPInvokeErrno();
+        }
         return Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.LeaseRead) == 0 ? 0 : Stdlib.GetLastError();
     }
 
-    /// <summary>man 2 fcntl, F_SETLEASE with F_UNLCK.</summary>
-    internal static void ReleaseLease(SafeFileHandle file)
+    /// <summary>man 2 fcntl, F_GETLEASE: whether there is a read lease, and nobody waits for its end.</summary>
+    internal static bool HasReadLease(SafeFileHandle file)
     {
         using var fd = new Borrowed(file);
-        _ = Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.LeaseNone);
+        return Syscall.fcntl(fd.Number, FcntlCommand.F_GETLEASE) == Constants.LeaseRead;
+    }
+
+    /// <summary>man 2 fcntl, F_SETLEASE with F_UNLCK. EAGAIN: there was none, or none any more.</summary>
+    internal static Errno ReleaseLease(SafeFileHandle file)
+    {
+        using var fd = new Borrowed(file);
+        return Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.LeaseNone) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>
+    /// man 5 proc_pid_fdinfo: whether the kernel has a lease of this open file in its books, even if somebody waits for its end.
+    /// </summary>
+    internal static bool HoldsLease(SafeFileHandle file)
+    {
+        using var fd = new Borrowed(file);
+        try
+        {
+            return System.IO.File.ReadLines($"/proc/self/fdinfo/{fd.Number}")
+                .Any(line => line.StartsWith("lock:", StringComparison.Ordinal) && line.Contains("LEASE", StringComparison.Ordinal));
+        }
+        catch (IOException)
+        {
+            return false; // no /proc
+        }
+    }
+
+    /// <summary>man 2 gettid.</summary>
+    internal static int CurrentThread() => (int)LibC.SystemCall(RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 178 : 186);
+
+    /// <summary>
+    /// Makes this thread the one that SIGURG waits for until <see cref="WaitForUrgentSignal"/> takes it: man 7 signal, a blocked
+    /// signal stays pending even if it would be ignored.
+    /// </summary>
+    internal static void BlockUrgentSignal()
+    {
+        var set = UrgentSignal();
+        _ = LibC.ChangeSignalMask(Constants.SignalsBlock, (ulong*)&set, null); // man 3 pthread_sigmask: it fails only for a wrong first argument
+    }
+
+    /// <summary>man 2 sigwaitinfo: sleeps until SIGURG was sent to this thread (or process), or something else woke it.</summary>
+    internal static void WaitForUrgentSignal()
+    {
+        var set = UrgentSignal();
+        _ = LibC.WaitForSignal((ulong*)&set, null);
     }
 
     /// <summary>man 2 flock, LOCK_EX without waiting (EAGAIN: somebody holds it). It goes with the last descriptor of this open file.</summary>
@@ -459,6 +512,13 @@ internal static unsafe class Kernel
         }
     }
 
+    private static SignalSet UrgentSignal()
+    {
+        var set = default(SignalSet);
+        set.First = 1UL << (Constants.SignalUrgent - 1);
+        return set;
+    }
+
     private static Errno LastPInvokeErrno() => NativeConvert.ToErrno(Marshal.GetLastPInvokeError());
 
     private static string ProcPath(int descriptor) => $"/proc/self/fd/{descriptor}";
@@ -468,6 +528,14 @@ internal static unsafe class Kernel
         var bytes = new byte[UnixEncoding.Instance.GetByteCount(path) + 1]; // the last stays 0
         UnixEncoding.Instance.GetBytes(path, 0, path.Length, bytes, 0);
         return bytes;
+    }
+
+    /// <summary>sigset_t of glibc: 1024 bits, of which the kernel knows 64.</summary>
+    private struct SignalSet
+    {
+        internal ulong First;
+
+        private fixed ulong _others[15];
     }
 
     /// <summary>The number of a descriptor, kept open until disposed: nobody can close it, and the kernel reuse it, meanwhile.</summary>

@@ -56,6 +56,22 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "flock", SetLastError = true)]
     internal static partial int Flock(SafeFileHandle file, int operation);
 
+    /// <summary>man 2 fcntl, with a buffer as its argument (F_SETOWN_EX).</summary>
+    [LibraryImport(Library, EntryPoint = "fcntl", SetLastError = true)]
+    internal static partial int Fcntl(SafeFileHandle file, int command, void* argument);
+
+    /// <summary>man 2 syscall, of a call without arguments: the C library has gettid only since glibc 2.30.</summary>
+    [LibraryImport(Library, EntryPoint = "syscall")]
+    internal static partial nint SystemCall(nint number);
+
+    /// <summary>man 3 pthread_sigmask: of the calling thread. A sigset_t has 128 bytes; the old one is not asked for.</summary>
+    [LibraryImport(Library, EntryPoint = "pthread_sigmask")]
+    internal static partial int ChangeSignalMask(int how, ulong* set, void* old);
+
+    /// <summary>man 2 sigwaitinfo; what else is known of the signal is not asked for.</summary>
+    [LibraryImport(Library, EntryPoint = "sigwaitinfo")]
+    internal static partial int WaitForSignal(ulong* set, void* information);
+
     /// <summary>man 2 fstatfs. The buffer has room for struct statfs, 120 bytes; Mono.Posix has only the call without the type.</summary>
     [LibraryImport(Library, EntryPoint = "fstatfs", SetLastError = true)]
     internal static partial int StatFs(SafeFileHandle file, long* buffer);

@@ -31,7 +31,7 @@ internal static class HexPattern
             return;
         }
         if (digits.Length == 0 || digits.Length % 2 != 0)
-            throw Invalid(text, start, $"'{Excerpt.Of(text[start..end])}' has {digits.Length} digits, and a byte has two");
+            throw Invalid(text, start, HexText.NotInPairs(digits.ToString()));
         for (; digits.Length > 0; digits = digits[2..])
         {
             values.Add((byte)((Value(digits[0]) << 4) | Value(digits[1])));

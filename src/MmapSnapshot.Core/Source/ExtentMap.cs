@@ -34,7 +34,7 @@ internal static class ExtentMap
         ulong start = 0;
         while (true)
         {
-            if (Kernel.MapExtents(file, start, buffer, out int count, out bool last) != 0)
+            if (Kernel.MapExtents(file, start, sync: true, buffer, out int count, out bool last) != 0)
             {
                 yield return null;
                 yield break;

@@ -9,14 +9,8 @@ namespace MmapSnapshot.Source;
 /// The change time settles it: unlike the modification time nobody can set it back.
 /// </summary>
 internal readonly record struct FileStatus(
-    ulong Device, ulong Inode, long Length, Timespec Modified, Timespec Changed, FilePermissions Mode, uint User, uint Group, ulong Links)
+    ulong Device, ulong Inode, long Length, Timespec Modified, Timespec Changed, FilePermissions Mode, uint User, uint Group, ulong Links, long Allocated)
 {
-    /// <summary>TMPFS_MAGIC (man 2 statfs).</summary>
-    internal const long Tmpfs = 0x01021994;
-
-    /// <summary>BTRFS_SUPER_MAGIC (man 2 statfs).</summary>
-    internal const long Btrfs = 0x9123683e;
-
     /// <summary>The longest step of the clock behind timestamps before Linux 6.13: one tick at 100 Hz.</summary>
     private static readonly TimeSpan _tick = TimeSpan.FromMilliseconds(10);
 
@@ -25,7 +19,10 @@ internal readonly record struct FileStatus(
     /// ext4, tmpfs, and overlayfs, which shows those of the others.
     /// </summary>
     private static readonly long[] _everyChangeShows =
-        Environment.OSVersion.Version >= new Version(6, 13) ? [0x58465342, Btrfs, 0xef53, Tmpfs, 0x794c7630] : [];
+        Environment.OSVersion.Version >= new Version(6, 13) ? [FileSystemType.Xfs, FileSystemType.Btrfs, FileSystemType.Ext, FileSystemType.Tmpfs, FileSystemType.Overlay] : [];
+
+    /// <summary>How many of its bytes are no holes, about.</summary>
+    internal long DataLength => Math.Min(Length, Allocated);
 
     internal bool IsRegular => (Mode & FilePermissions.S_IFMT) == FilePermissions.S_IFREG;
 
@@ -35,7 +32,7 @@ internal readonly record struct FileStatus(
     internal FilePermissions Permissions => Mode & FilePermissions.ALLPERMS;
 
     internal static FileStatus From(in Stat stat) => new(
-        stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtim, stat.st_ctim, stat.st_mode, stat.st_uid, stat.st_gid, stat.st_nlink);
+        stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtim, stat.st_ctim, stat.st_mode, stat.st_uid, stat.st_gid, stat.st_nlink, stat.st_blocks * 512);
 
     internal static FileStatus Of(SafeFileHandle file, string path)
     {

@@ -6,7 +6,8 @@ namespace MmapSnapshot.Source;
 /// <summary>A line of /proc/self/mountinfo (man 5 proc_pid_mountinfo).</summary>
 /// <param name="FileSystem">Its type: xfs, btrfs, ext4, tmpfs, overlay, ...</param>
 /// <param name="MountPoint">Where it is mounted.</param>
-internal sealed partial record Mount(string FileSystem, string MountPoint)
+/// <param name="Options">The options of the filesystem itself, as the kernel writes them.</param>
+internal sealed partial record Mount(string FileSystem, string MountPoint, string Options)
 {
     /// <summary>The mount that an open file was reached through; null where /proc does not tell.</summary>
     internal static Mount? Of(SafeFileHandle file)
@@ -22,7 +23,7 @@ internal sealed partial record Mount(string FileSystem, string MountPoint)
         // "36 35 98:0 /root /mount/point options optional... - type source options"
         string[] fields = line.Split(' ');
         int separator = Array.IndexOf(fields, "-", 6);
-        return separator < 0 ? null : new Mount(fields[separator + 1], Unescape(fields[4]));
+        return separator < 0 ? null : new Mount(fields[separator + 1], Unescape(fields[4]), Unescape(fields[separator + 3]));
     }
 
     private static string[] ReadLines(string path)

@@ -32,6 +32,14 @@ internal sealed class ParentFolder : IDisposable
         return errno;
     }
 
+    /// <summary>As <see cref="Open"/>, by a path that may lead through symbolic links: <see cref="Path"/> is where it led.</summary>
+    internal static Errno OpenResolved(string path, out ParentFolder folder)
+    {
+        var errno = Open(path, out folder);
+        if (errno == 0) folder = new ParentFolder(folder.Handle, folder.CurrentPath(), folder._readable);
+        return errno;
+    }
+
     /// <summary>The status of <paramref name="name"/> in this folder, null when there is none; a symbolic link is not followed.</summary>
     internal FileStatus? Find(string name)
     {

@@ -14,15 +14,30 @@ internal sealed class ReadLease : IDisposable
 
     private ReadLease(SafeFileHandle file) => _file = file;
 
+    /// <summary>Whether it is held, and nobody waits for its end.</summary>
+    internal bool Stands => Kernel.HasReadLease(_file);
+
     /// <param name="file">Open read-only; the lease is its owner's or a CAP_LEASE holder's to take.</param>
-    /// <param name="openForWriting">Whether there is no lease because somebody has the file open, or mapped, for writing.</param>
+    /// <param name="errno">Why there is none; EAGAIN: somebody has the file open, or mapped, for writing.</param>
+    /// <param name="listener">The thread that is told by SIGURG when somebody wants to write; 0: nobody is.</param>
     /// <returns>The lease, or null.</returns>
-    internal static ReadLease? TryTake(SafeFileHandle file, out bool openForWriting)
+    internal static ReadLease? TryTake(SafeFileHandle file, out Errno errno, int listener = 0)
     {
-        var errno = Kernel.TakeReadLease(file);
-        openForWriting = errno == Errno.EAGAIN;
+        errno = Kernel.TakeReadLease(file, listener);
         return errno == 0 ? new ReadLease(file) : null;
     }
 
-    public void Dispose() => Kernel.ReleaseLease(_file);
+    /// <summary>Releases it.</summary>
+    /// <returns>
+    /// Whether it was held until now. If so, nobody has written to the file since it was taken; else the kernel has taken it by
+    /// force. Closing the file, which releases it for certain, is the caller's: the kernel lets only the file's owner release
+    /// a lease (EACCES), and that may have become somebody else.
+    /// </returns>
+    internal bool TryRelease()
+    {
+        var errno = Kernel.ReleaseLease(_file);
+        return errno == 0 || (errno != Errno.EAGAIN && Kernel.HoldsLease(_file));
+    }
+
+    public void Dispose() => _ = Kernel.ReleaseLease(_file);
 }

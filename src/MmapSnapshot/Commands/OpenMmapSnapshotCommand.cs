@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using MmapSnapshot.Binding;
 
 namespace MmapSnapshot;
 
@@ -7,6 +8,8 @@ namespace MmapSnapshot;
 [OutputType(typeof(Snapshot))]
 public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
 {
+    private static readonly SnapshotOptions _defaults = new();
+
     /// <summary>The files; wildcards are resolved.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = "Path", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
@@ -27,6 +30,14 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
     [Parameter]
     public SnapshotBacking Backing { get; set; }
 
+    /// <summary>
+    /// How long whoever writes to a file may be kept waiting for its copy, if it is opened under a lease; a file whose copy would
+    /// take longer is copied when it is opened.
+    /// </summary>
+    [Parameter]
+    [SecondsTransformation]
+    public TimeSpan? MaxWriterDelay { get; set; }
+
     /// <summary>The folder for the bytes of a copy.</summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
@@ -43,7 +54,14 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
             Snapshot? snapshot = null;
             bool opened = TryDo(path, progress =>
             {
-                var options = new SnapshotOptions { ReadOnly = ReadOnly, Backing = Backing, ScratchPath = scratchPath, Progress = progress };
+                var options = new SnapshotOptions
+                {
+                    ReadOnly = ReadOnly,
+                    Backing = Backing,
+                    ScratchPath = scratchPath,
+                    MaxWriterDelay = MaxWriterDelay ?? _defaults.MaxWriterDelay,
+                    Progress = progress,
+                };
                 snapshot = Snapshot.Open(path, options, Stopped);
             });
             if (!opened || snapshot is null) continue;

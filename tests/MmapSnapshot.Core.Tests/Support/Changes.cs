@@ -47,9 +47,6 @@ internal static class Changes
         Assert.True(baseline.AsSpan(0, common).SequenceEqual(restored.AsSpan(0, common)), "a byte that does not count as modified has changed");
         if (now.Length > common) Assert.Equal(now.Length, ranges[^1].End);
         if (now.Length > common) Assert.InRange(ranges[^1].Offset, 0, common);
-        var changes = snapshot.GetChanges().ToArray();
-        Assert.True(now.AsSpan().SequenceEqual(Applied(baseline, changes)), "the changes do not lead from the baseline to the bytes");
-        Assert.True(baseline.AsSpan().SequenceEqual(Reverted(now, changes)), "the changes do not lead back to the baseline");
     }
 
     private static byte[] BytesOf(string hex) => Convert.FromHexString(hex.Replace(" ", "", StringComparison.Ordinal));

@@ -179,14 +179,14 @@ Describe 'A user without privileges on <Label>' -ForEach (Get-TestFileSystem) {
             Remove-Workspace $folder
         }
 
-        It 'clones or copies it, patches it and saves it, setuid and all' {
+        It 'clones it or takes a lease on it, patches it and saves it, setuid and all' {
             $answer = @(Invoke-FreshPowerShell -As Nobody -Arguments $file {
                 $snapshot = Open-MmapSnapshot $args[0]
                 "$($snapshot.Backing)"
                 Set-SnapshotBytes $snapshot 0 'FF'
                 Save-Snapshot $snapshot -Close
             })
-            $answer | Should -Be $(if ($Reflink) { 'Reflink' } else { 'Copy' })
+            $answer | Should -Be $(if ($Reflink) { 'Reflink' } else { 'Lease' })
             Get-FileHex $file 0 2 | Should -BeExactly 'FF 01'
             Invoke-Shell 'stat -c "%a %u:%g" "$1"' $file | Should -BeExactly '4711 65534:65534'
         }

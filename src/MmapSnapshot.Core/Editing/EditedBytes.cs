@@ -11,7 +11,7 @@ namespace MmapSnapshot.Editing;
 /// A snapshot's private bytes: read, written, resized, and taken back. Ranges are checked, and the lock is held, by the
 /// snapshot. What fails half-way leaves the bytes as they were, or says which it changed.
 /// </summary>
-internal sealed class Content : IDisposable
+internal sealed class EditedBytes : IDisposable
 {
     /// <summary>How many bytes a long write makes at a time.</summary>
     internal const int Window = 1 << 20;
@@ -22,32 +22,42 @@ internal sealed class Content : IDisposable
 
     private long _length;
 
-    /// <param name="file">The private bytes; disposed with this.</param>
+    /// <param name="content">The bytes; disposed with this.</param>
     /// <param name="folder">Where further private files are best made.</param>
     /// <param name="path">The path that errors name.</param>
-    internal Content(PrivateFile file, ParentFolder folder, string path)
+    /// <param name="scratchPath">The folder they are to lie in instead, or null.</param>
+    internal EditedBytes(SnapshotContent content, ParentFolder folder, string path, string? scratchPath)
     {
-        File = file;
+        Content = content;
         _folder = folder;
         _path = path;
-        // The private file's own length: the source's may have changed since it was looked at.
-        _length = FileStatus.Of(file.Handle, path).Length;
-        Changes = new ChangeLog(() => PrivateFile.CreateAnywhere(folder, scratchPath: null), path);
+        _length = content.Length;
+        Changes = new ChangeLog(() => PrivateFile.CreateAnywhere(folder, scratchPath), path);
         Changes.Reset(_length);
-        Region = MappedRegion.Map(file.Handle, _length, path);
+        if (content is PrivateContent) Region.EnsureMapped(content.File.Handle, _length, path);
     }
 
-    internal PrivateFile File { get; private set; }
+    internal SnapshotContent Content { get; private set; }
 
-    internal MappedRegion Region { get; }
+    /// <summary>The private file. There is one once <see cref="MakePrivate"/> has returned.</summary>
+    internal PrivateFile File => Content.File;
+
+    internal MappedRegion Region { get; } = new();
 
     internal ChangeLog Changes { get; }
 
     internal long Length => Volatile.Read(ref _length);
 
+    /// <summary>Sees to it that the bytes can be written to: they lie in a private file, and that is what a mapping shows.</summary>
+    internal void MakePrivate(IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
+    {
+        Content.MakePrivate(listener, cancellation);
+        Region.EnsureShows(File.Handle, _path);
+    }
+
     internal void Read(long offset, Span<byte> destination)
     {
-        var errno = Kernel.Read(File.Handle, destination, offset, out int done);
+        var errno = Content.Read(destination, offset, out int done);
         if (errno == 0 && done < destination.Length) errno = Errno.EIO; // the private file is shorter than it was made
         Failure.Check(errno, $"read {destination.Length} bytes at offset {offset} of the snapshot of '{_path}'", _path, SnapshotError.ReadFailed);
     }
@@ -134,6 +144,7 @@ internal sealed class Content : IDisposable
         {
             // Neither here nor there: so much is changed, and the change can still be taken back.
             foreach (var range in step.Ranges) Changes.MarkModified(range.Before(Length));
+            Changes.TruncateTo(Length);
             throw;
         }
         Changes.Forget(step);
@@ -148,12 +159,11 @@ internal sealed class Content : IDisposable
         var step = Changes.Begin(File, revertible, Length, progress);
         try
         {
-            Changes.Revert(step, revertible, File, progress);
+            Changes.Revert(revertible, File, progress);
         }
-        catch
+        finally
         {
-            step.Dispose();
-            throw;
+            Changes.Push(step); // also what was stopped half-way can be taken back
         }
     }
 
@@ -164,13 +174,14 @@ internal sealed class Content : IDisposable
         SetLength(length);
         Changes.TruncateTo(length);
         if (length > before) Changes.MarkModified(ByteRange.Between(before, length));
-        Changes.Revert(step: null, Changes.Revertible(new ByteRange(0, length)), File, progress);
+        Changes.Revert(Changes.Revertible(new ByteRange(0, length)), File, progress);
+        Changes.Reset(length);
     }
 
     public void Dispose()
     {
         Region.Dispose();
-        File.Dispose();
+        Content.Dispose();
         Changes.Dispose();
     }
 
@@ -249,9 +260,9 @@ internal sealed class Content : IDisposable
             SetLength(change.Step.LengthBefore);
             if (change.Spare is { } spare)
             {
-                Region.MapOver(spare.Handle, _path);
-                File.Dispose();
-                File = spare;
+                Region.EnsureShows(spare.Handle, _path);
+                Content.Dispose();
+                Content = new PrivateContent(spare, Content.Backing, Length, _path);
             }
             else if (change.Written.Any(range => range.Length > 0))
             {
@@ -272,7 +283,7 @@ internal sealed class Content : IDisposable
     /// </summary>
     private PrivateFile? TrySpare(ByteRange[] ranges)
     {
-        if (ranges.Sum(range => range.Length) <= Window || Kernel.FileSystemType(File.Handle) != FileStatus.Btrfs) return null;
+        if (ranges.Sum(range => range.Length) <= Window || Kernel.FileSystemType(File.Handle) != FileSystemType.Btrfs) return null;
         var errno = PrivateFile.TryCreateIn(_folder, out var spare);
         if (errno == 0) errno = FileClone.TryClone(File.Handle, spare.Handle);
         if (errno == 0) return spare;

@@ -1,0 +1,93 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+using MmapSnapshot.Source;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Backing;
+
+/// <summary>The bytes of the source itself, which nobody can write to; a private copy is made before the first write.</summary>
+internal sealed class ImmutableContent : SnapshotContent
+{
+    private readonly SafeFileHandle _source;
+
+    private readonly string _path;
+
+    private readonly FileStatus _status;
+
+    private readonly ParentFolder _folder;
+
+    private readonly object _copying = new();
+
+    private PrivateContent? _copy;
+
+    private ImmutableContent(SafeFileHandle own, SourceFile source, in FileStatus status)
+    {
+        _source = own;
+        _path = source.Path;
+        _folder = source.Folder;
+        _status = status;
+    }
+
+    internal override SnapshotBacking Backing => Copy?.Backing ?? SnapshotBacking.Immutable;
+
+    internal override string Location => Copy?.Location ?? _folder.Path;
+
+    internal override PrivateFile File => Copy?.File ?? throw new InvalidOperationException("There is no private file yet.");
+
+    internal override long Length => _status.Length;
+
+    private PrivateContent? Copy => Volatile.Read(ref _copy);
+
+    /// <summary>Takes the file as it is, if nobody can write to it; else null.</summary>
+    internal static ImmutableContent? TryTake(SourceFile source, out Baseline baseline)
+    {
+        baseline = default;
+        if (!IsImmutable(source.Handle)) return null;
+        // A descriptor of its own, which lives as long as the snapshot.
+        if (Kernel.Reopen(source.Handle, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out var own) != 0) return null;
+        try
+        {
+            baseline = Baseline.SettledOf(own, source.Path);
+            return new ImmutableContent(own, source, baseline.Status);
+        }
+        catch
+        {
+            own.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Whether nobody can write to a file, or to the files in a folder.</summary>
+    internal static bool IsImmutable(SafeFileHandle file) =>
+        Kernel.FileSystemType(file) is FileSystemType.Erofs or FileSystemType.Squashfs
+        || (Kernel.GetInodeFlags(file, out var flags) == 0 && flags.HasFlag(InodeFlags.Verity));
+
+    internal override bool IsPrivate => Copy is not null;
+
+    internal override ByteRange NextData(ByteRange within) => Copy?.NextData(within) ?? DataCopy.FirstData(_source, within, _path);
+
+    internal override Errno Read(Span<byte> destination, long offset, out int done) =>
+        Copy is { } copy ? copy.Read(destination, offset, out done) : Kernel.Read(_source, destination, offset, out done);
+
+    internal override void MakePrivate(IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
+    {
+        lock (_copying)
+        {
+            if (Copy is not null) return;
+            var file = PrivateFile.CreateAnywhere(_folder, scratchPath: null);
+            Volatile.Write(ref _copy, PrivateContent.CopyOf(_source, _status, file, _path, listener, cancellation));
+        }
+    }
+
+    internal override SafeFileHandle MakeMappable() => Copy?.File.Handle ?? _source;
+
+    internal override void Vouch()
+    {
+    }
+
+    public override void Dispose()
+    {
+        _source.Dispose();
+        Copy?.Dispose();
+    }
+}

@@ -1,0 +1,95 @@
+using System.Globalization;
+using MmapSnapshot.Source;
+
+namespace MmapSnapshot.Backing;
+
+/// <summary>
+/// The time that one lease may keep a writer waiting, out of what there is: for one file what the caller allows, for all leases
+/// together a part of lease-break-time. So even if writers come to all files at once the last copy is made before the kernel
+/// takes its lease by force. Disposed, or finalized if forgotten, it can be had again.
+/// </summary>
+internal sealed class LeaseBudget : IDisposable
+{
+    /// <summary>The part of lease-break-time (man 5 proc_sys_fs) that all copies together are expected to fit into.</summary>
+    private const int Part = 3;
+
+    private static readonly object _books = new();
+
+    private static readonly Dictionary<(ulong Device, ulong Inode), TimeSpan> _byFile = [];
+
+    private static TimeSpan _all;
+
+    private readonly (ulong Device, ulong Inode) _file;
+
+    private readonly TimeSpan _delay;
+
+    private bool _returned;
+
+    private LeaseBudget((ulong Device, ulong Inode) file, TimeSpan delay)
+    {
+        _file = file;
+        _delay = delay;
+    }
+
+    /// <summary>Gives back what a forgotten snapshot had.</summary>
+    ~LeaseBudget() => Return();
+
+    /// <param name="status">The file.</param>
+    /// <param name="delay">How long copying it is expected to take.</param>
+    /// <param name="limit">How long a writer to it may be kept waiting.</param>
+    /// <param name="reason">Why there is none left, in words.</param>
+    internal static LeaseBudget? TryReserve(in FileStatus status, TimeSpan delay, TimeSpan limit, out string? reason)
+    {
+        var forAll = BreakTime() / Part;
+        lock (_books)
+        {
+            var file = (status.Device, status.Inode);
+            // Each snapshot of a file makes a copy of its own, and the writer waits for them all.
+            var forFile = _byFile.GetValueOrDefault(file) + delay;
+            reason = forFile > limit
+                ? $"copying it would keep a writer waiting for about {Seconds(forFile)}, and {Seconds(limit)} are allowed (-MaxWriterDelay)"
+                : _all + delay > forAll
+                ? $"copying all leased files would take about {Seconds(_all + delay)}, too near to the system's lease-break-time"
+                : null;
+            if (reason is not null) return null;
+            _byFile[file] = forFile;
+            _all += delay;
+            return new LeaseBudget(file, delay);
+        }
+    }
+
+    public void Dispose()
+    {
+        GC.SuppressFinalize(this);
+        Return();
+    }
+
+    private void Return()
+    {
+        lock (_books)
+        {
+            if (_returned) return;
+            _returned = true;
+            _all -= _delay;
+            var left = _byFile[_file] - _delay;
+            if (left > TimeSpan.Zero) _byFile[_file] = left;
+            else _byFile.Remove(_file);
+        }
+    }
+
+    /// <summary>How long the kernel waits for a lease to be released before it takes it.</summary>
+    private static TimeSpan BreakTime()
+    {
+        try
+        {
+            int seconds = int.Parse(File.ReadAllText("/proc/sys/fs/lease-break-time"), CultureInfo.InvariantCulture);
+            return seconds == 0 ? TimeSpan.MaxValue : TimeSpan.FromSeconds(seconds); // 0: for ever
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or FormatException)
+        {
+            return TimeSpan.FromSeconds(45); // the kernel's own choice
+        }
+    }
+
+    private static string Seconds(TimeSpan time) => $"{time.TotalSeconds.ToString("0.###", CultureInfo.InvariantCulture)} s";
+}

@@ -1,0 +1,66 @@
+using System.Diagnostics;
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+using MmapSnapshot.Source;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Backing;
+
+/// <summary>A clone or a copy: bytes that have been in a private file from the start.</summary>
+internal sealed class PrivateContent(PrivateFile file, SnapshotBacking backing, long length, string path) : SnapshotContent
+{
+    internal override SnapshotBacking Backing => backing;
+
+    internal override string Location => file.Location;
+
+    internal override PrivateFile File => file;
+
+    internal override long Length => length;
+
+    /// <summary>Fills a private file, which is this content's from then on, with the bytes of a source that does not change meanwhile.</summary>
+    /// <param name="source">The file to clone or copy.</param>
+    /// <param name="status">What it is.</param>
+    /// <param name="file">An empty private file. A failure disposes it.</param>
+    /// <param name="path">The source's path.</param>
+    /// <param name="listener">Told of the progress of a copy, on this thread. May be null.</param>
+    /// <param name="cancellation">Ends a copy.</param>
+    internal static PrivateContent CopyOf(
+        SafeFileHandle source, in FileStatus status, PrivateFile file, string path, IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
+    {
+        try
+        {
+            var cloned = FileClone.TryClone(source, file.Handle);
+            if (cloned == 0) return new PrivateContent(file, SnapshotBacking.Reflink, status.Length, path);
+            if (!FileClone.IsUnavailable(cloned)) throw Failure.From(cloned, $"clone '{path}'", path, SnapshotError.ReadFailed);
+
+            long started = Stopwatch.GetTimestamp();
+            var progress = new Progress($"Copying '{path}'", status.Length, listener, cancellation);
+            new DataCopy(source, file.Handle, path, file.Location, progress).CopyAll(status.Length);
+            CopySpeed.Saw(status, Stopwatch.GetElapsedTime(started));
+            return new PrivateContent(file, SnapshotBacking.Copy, status.Length, path);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    internal override bool IsPrivate => true;
+
+    internal override ByteRange NextData(ByteRange within) => DataCopy.FirstData(file.Handle, within, path);
+
+    internal override Errno Read(Span<byte> destination, long offset, out int done) => Kernel.Read(file.Handle, destination, offset, out done);
+
+    internal override void MakePrivate(IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
+    {
+    }
+
+    internal override SafeFileHandle MakeMappable() => file.Handle;
+
+    internal override void Vouch()
+    {
+    }
+
+    public override void Dispose() => file.Dispose();
+}

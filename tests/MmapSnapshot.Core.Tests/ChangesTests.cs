@@ -1,0 +1,227 @@
+using System.Diagnostics;
+using MmapSnapshot.Tests.Support;
+
+namespace MmapSnapshot.Tests;
+
+/// <summary>What has changed, as runs of bytes with what stood there and what stands there.</summary>
+public sealed class ChangesTests
+{
+    private const long Tebibyte = 1L << 40;
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Each_run_of_changed_bytes_is_told_with_what_stood_there(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.Write("file", new byte[10_000]));
+        snapshot.Write(9000, [0x0f, 0x84]);
+        snapshot.Write(16, [0x90]);
+        Assert.Equal(
+            [new SnapshotChange(snapshot.Path, 16, 1, "00", "90"), new SnapshotChange(snapshot.Path, 9000, 2, "00 00", "0F 84")], snapshot.GetChanges());
+    }
+
+    [Theory]
+    [InlineData(15, 1)]
+    [InlineData(16, 2)]
+    public void Runs_less_than_16_equal_bytes_apart_are_one(int gap, int changes)
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        byte[] old = Bytes.Random(200);
+        using var snapshot = Snapshot.Open(workspace.Write("file", old));
+        using var original = Snapshot.Open(snapshot.Path);
+        byte[] bytes = [.. old];
+        bytes[50] ^= 1;
+        bytes[51 + gap] ^= 1;
+        // Written at once with what is equal, or each by itself: it is the bytes that count.
+        snapshot.Write(0, bytes);
+        var found = snapshot.GetChanges().ToArray();
+        Assert.Equal(changes, found.Length);
+        Assert.Equal(gap + 2, found[^1].Offset + found[^1].Length - 50);
+        Assert.Equal(found, snapshot.GetChangesFrom(original));
+        snapshot.UndoAll();
+        snapshot.Write(50, [bytes[50]]);
+        snapshot.Write(51 + gap, [bytes[51 + gap]]);
+        Assert.Equal(found, snapshot.GetChanges());
+    }
+
+    [Fact]
+    public void Bytes_that_were_rewritten_with_their_own_value_are_no_change()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        byte[] bytes = Bytes.Random(100_000);
+        using var snapshot = Snapshot.Open(workspace.Write("file", bytes));
+        snapshot.Write(0, bytes);
+        snapshot.Resize(50);
+        snapshot.Resize(100_000);
+        snapshot.Write(50, bytes.AsSpan(50));
+        Assert.True(snapshot.IsModified);
+        Assert.Empty(snapshot.GetChanges());
+    }
+
+    [Fact]
+    public void A_long_run_is_told_in_parts_of_64_KiB_at_most()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", new byte[300_000]));
+        snapshot.Fill(1000, 200_000, 0xff);
+        var changes = snapshot.GetChanges().ToArray();
+        Assert.Equal([65_536, 65_536, 65_536, 3392], changes.Select(change => change.Length));
+        Assert.Equal([1000, 66_536, 132_072, 197_608], changes.Select(change => change.Offset));
+        Assert.All(changes, change => Assert.Equal((change.Length * 3) - 1, change.After.Length));
+    }
+
+    [Fact]
+    public void A_new_length_is_told_first_and_then_what_was_cut_off_or_added_except_zeros()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "abcdef"));
+        snapshot.Write(3, "X"u8);
+        snapshot.Resize(4);
+        Assert.Equal(
+            [new SnapshotChange(snapshot.Path, 4, 2, "", "", 6, 4), new SnapshotChange(snapshot.Path, 3, 3, "64 65 66", "58")], snapshot.GetChanges());
+        snapshot.UndoAll();
+        snapshot.Resize(100);
+        Assert.Equal([new SnapshotChange(snapshot.Path, 6, 94, "", "", 6, 100)], snapshot.GetChanges());
+        snapshot.Write(98, "Y"u8);
+        Assert.Equal(new SnapshotChange(snapshot.Path, 98, 1, "", "59"), snapshot.GetChanges().Last());
+    }
+
+    [Fact]
+    public void The_changes_are_those_of_the_moment_in_which_they_are_enumerated()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        var snapshot = Snapshot.Open(workspace.WriteSparse("file", 100_000));
+        using var other = Snapshot.Open(snapshot.Path);
+        var changes = snapshot.GetChanges();
+        var differences = snapshot.GetChangesFrom(other);
+        Assert.Empty(changes);
+        snapshot.Write(50_000, "x"u8);
+        Assert.Equal("78", Assert.Single(changes).After);
+        Assert.Equal("78", Assert.Single(differences).After);
+        snapshot.Close();
+        Expect.Error(SnapshotError.SnapshotClosed, () => _ = changes.ToList());
+        Expect.Error(SnapshotError.SnapshotClosed, () => _ = differences.ToList());
+        Expect.Error(SnapshotError.SnapshotClosed, () => _ = other.GetChangesFrom(snapshot).ToList());
+    }
+
+    [Theory]
+    [InlineData("commit")]
+    [InlineData("undo all")]
+    public void What_makes_all_differences_go_on_another_thread_ends_an_enumeration(string what)
+    {
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", new byte[300_000]));
+        snapshot.Fill(0, 300_000, 1);
+        using var changes = snapshot.GetChanges().GetEnumerator();
+        Assert.True(changes.MoveNext());
+        var other = new Thread(() =>
+        {
+            if (what == "commit") snapshot.Commit();
+            else snapshot.UndoAll();
+        });
+        other.Start();
+        Assert.True(other.Join(TimeSpan.FromSeconds(10)), "the enumeration holds up others");
+        Assert.False(changes.MoveNext());
+        Assert.Empty(snapshot.GetChanges());
+    }
+
+    [Fact]
+    public void A_snapshot_that_is_closed_under_an_enumeration_says_so()
+    {
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        var snapshot = Snapshot.Open(workspace.Write("file", new byte[300_000]));
+        snapshot.Fill(0, 300_000, 1);
+        using var changes = snapshot.GetChanges().GetEnumerator();
+        Assert.True(changes.MoveNext());
+        snapshot.Dispose();
+        Expect.Error(SnapshotError.SnapshotClosed, () => changes.MoveNext());
+    }
+
+    [Fact]
+    public void An_enumeration_is_ended_by_cancelling_it()
+    {
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", new byte[300_000]));
+        using var other = Snapshot.Open(snapshot.Path);
+        snapshot.Fill(0, 300_000, 1);
+        foreach (bool two in (bool[])[false, true])
+        {
+            using var source = new CancellationTokenSource();
+            var listener = new Listener(progress =>
+            {
+                if (progress.BytesDone > 100_000) source.Cancel();
+            });
+            var changes = two ? snapshot.GetChangesFrom(other, listener, source.Token) : snapshot.GetChanges(listener, source.Token);
+            Assert.ThrowsAny<OperationCanceledException>(() => changes.Count());
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Two_snapshots_of_equal_bytes_do_not_differ(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        byte[] bytes = Bytes.Random(300_000);
+        bytes.AsSpan(100_000, 100_000).Clear();
+        using var one = Snapshot.Open(workspace.Write("one", bytes));
+        string sparse = workspace.WriteSparse("two", 300_000, 0, bytes[..100_000]);
+        using (var file = File.OpenHandle(sparse, FileMode.Open, FileAccess.Write)) RandomAccess.Write(file, bytes.AsSpan(200_000), 200_000);
+        using var two = Snapshot.Open(sparse);
+        Assert.Empty(one.GetChangesFrom(two));
+        Assert.Empty(two.GetChangesFrom(one));
+        Assert.Empty(one.GetChangesFrom(one));
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void What_two_snapshots_differ_by_leads_from_the_one_to_the_other_and_back(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        byte[] old = Bytes.Random(200_000);
+        byte[] bytes = [.. old[..70_000], .. new byte[60_000], .. old[130_000..150_000], .. Bytes.Random(30_000, seed: 2)];
+        using var before = Snapshot.Open(workspace.Write("before", old));
+        using var after = Snapshot.Open(workspace.Write("after", bytes));
+        foreach (var (one, two, from, to) in new[] { (before, after, old, bytes), (after, before, bytes, old) })
+        {
+            var changes = two.GetChangesFrom(one).ToArray();
+            Assert.Equal(two.Path, changes[0].Path);
+            Assert.Equal((from.Length, to.Length), (changes[0].OldLength, changes[0].NewLength));
+            Assert.True(to.AsSpan().SequenceEqual(Changes.Applied(from, changes)), "the changes do not lead to the bytes");
+            Assert.True(from.AsSpan().SequenceEqual(Changes.Reverted(to, changes)), "the changes do not lead back");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Sparse_tebibytes_are_compared_by_what_they_hold(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var one = Snapshot.Open(workspace.WriteSparse("one", Tebibyte, Tebibyte / 2, "old text"u8.ToArray()));
+        using var two = Snapshot.Open(workspace.WriteSparse("two", Tebibyte + 10, Tebibyte / 3, "more"u8.ToArray()));
+        var watch = Stopwatch.StartNew();
+        Assert.Equal(
+            [
+                new SnapshotChange(two.Path, Tebibyte, 10, "", "", Tebibyte, Tebibyte + 10),
+                new SnapshotChange(two.Path, Tebibyte / 3, 4, "00 00 00 00", "6D 6F 72 65"),
+                new SnapshotChange(two.Path, Tebibyte / 2, 8, "6F 6C 64 20 74 65 78 74", "00 00 00 00 00 00 00 00"),
+            ],
+            two.GetChangesFrom(one));
+        one.Write(Tebibyte - 1, "x"u8);
+        Assert.Equal(Tebibyte - 1, Assert.Single(one.GetChanges()).Offset);
+        Assert.InRange(watch.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(2));
+    }
+
+    [Theory]
+    [InlineData("", "")]
+    [InlineData("0F", "0F")]
+    [InlineData("000F84FFA5", "00 0F 84 FF A5")]
+    public void Bytes_as_hex_text_are_two_capital_digits_each_with_a_space_between(string bytes, string text) =>
+        Assert.Equal(text, HexText.Of(Convert.FromHexString(bytes)));
+
+    [Fact]
+    public void Every_byte_as_hex_text_is_the_number_it_is()
+    {
+        byte[] all = [.. Enumerable.Range(0, 256).Select(value => (byte)value)];
+        Assert.Equal(BitConverter.ToString(all).Replace('-', ' '), HexText.Of(all));
+    }
+}

@@ -1,0 +1,345 @@
+using System.Diagnostics;
+using MmapSnapshot.Tests.Support;
+
+namespace MmapSnapshot.Tests;
+
+/// <summary>Changes that are taken back: the last one, those of a range, all of them.</summary>
+public sealed class UndoTests
+{
+    private const long Tebibyte = 1L << 40;
+
+    /// <summary>Far more than it takes on a busy machine, far less than reading a tebibyte does.</summary>
+    private static readonly TimeSpan _noTime = TimeSpan.FromSeconds(2);
+
+    [Fact]
+    public void The_last_thousand_changes_can_be_taken_back_one_by_one()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", new byte[1010]));
+        for (int change = 0; change < 1005; change++) snapshot.Write(change, "x"u8);
+        for (int change = 0; change < 1000; change++) Assert.True(snapshot.UndoLast());
+        Assert.False(snapshot.UndoLast());
+        Assert.Equal([new ByteRange(0, 5)], snapshot.GetModifiedRanges());
+        snapshot.Undo(0, 2); // what is too old to be taken back alone can be by its range
+        Assert.Equal([new ByteRange(2, 3)], snapshot.GetModifiedRanges());
+        snapshot.UndoAll();
+        Assert.False(snapshot.IsModified);
+        Assert.Equal(new byte[1010], Bytes.In(snapshot));
+    }
+
+    [Fact]
+    public void Changes_that_have_overwritten_too_much_twice_are_forgotten_the_oldest_first_but_not_the_last()
+    {
+        const int Length = 40 << 20;
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "head"));
+        snapshot.Resize(Length);
+        snapshot.Fill(0, Length, (byte)'a');
+        snapshot.Fill(0, Length, (byte)'b'); // overwrites what was written: 40 MiB
+        snapshot.Fill(0, Length, (byte)'c'); // 80 MiB
+        Assert.True(snapshot.UndoLast());
+        Assert.Equal((byte)'b', snapshot[Length - 1]);
+        Assert.False(snapshot.UndoLast());
+        snapshot.UndoAll();
+        Assert.Equal("head"u8, Bytes.In(snapshot));
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Holes_that_were_overwritten_do_not_make_older_changes_forgotten(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "head"));
+        snapshot.Write(0, "H"u8);
+        snapshot.Resize(1L << 33);
+        snapshot.Resize(100); // cuts off 8 GiB of nothing
+        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.UndoLast());
+        Assert.Equal("Head"u8, Bytes.In(snapshot));
+        Assert.True(snapshot.UndoLast());
+        Assert.False(snapshot.IsModified);
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void After_a_commit_there_is_nothing_to_take_back(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", "old text");
+        using var snapshot = Snapshot.Open(path);
+        snapshot.Write(0, "new"u8);
+        snapshot.Resize(20);
+        snapshot.Commit();
+        Assert.False(snapshot.UndoLast());
+        snapshot.Undo(0, 20);
+        snapshot.UndoAll();
+        Assert.Equal("new text\0\0\0\0\0\0\0\0\0\0\0\0"u8, Bytes.In(snapshot));
+        Assert.Empty(snapshot.GetChanges());
+        // And what is changed from there on is taken back to there.
+        snapshot.Write(0, "NEW"u8);
+        snapshot.Resize(2);
+        snapshot.UndoAll();
+        Assert.Equal("new text\0\0\0\0\0\0\0\0\0\0\0\0"u8, Bytes.In(snapshot));
+        Assert.Equal(CommitMethod.None, snapshot.Commit().Method);
+    }
+
+    [Fact]
+    public void A_commit_that_has_failed_or_went_elsewhere_leaves_the_changes_to_be_taken_back()
+    {
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        string path = workspace.Write("file", "old text");
+        using var snapshot = Snapshot.Open(path);
+        snapshot.Write(0, "new"u8);
+        snapshot.Commit(new CommitOptions { Destination = workspace.PathOf("other") });
+        File.WriteAllText(path, "theirs");
+        Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
+        Assert.True(snapshot.UndoLast());
+        Assert.Equal("old text"u8, Bytes.In(snapshot));
+        Assert.False(snapshot.IsModified);
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Taking_back_an_undo_of_a_range_makes_the_changes_again(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "The quick brown fox"));
+        snapshot.Write(4, "QUICK BROWN"u8);
+        snapshot.Undo(6, 4);
+        Assert.Equal("The QUick BROWN fox"u8, Bytes.In(snapshot));
+        Assert.Equal([new ByteRange(4, 2), new ByteRange(10, 5)], snapshot.GetModifiedRanges());
+        Assert.True(snapshot.UndoLast());
+        Assert.Equal("The QUICK BROWN fox"u8, Bytes.In(snapshot));
+        Assert.Equal([new ByteRange(4, 11)], snapshot.GetModifiedRanges());
+        Assert.True(snapshot.UndoLast());
+        Assert.False(snapshot.IsModified);
+    }
+
+    [Fact]
+    public void An_undo_where_nothing_was_changed_is_no_change()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "The quick brown fox"));
+        snapshot.Undo(0, 19);
+        Assert.False(snapshot.UndoLast());
+        snapshot.Write(4, "QUICK"u8);
+        snapshot.Undo(9, 10);
+        snapshot.Undo(0, 4);
+        snapshot.Undo(6, 0);
+        Assert.True(snapshot.UndoLast());
+        Assert.False(snapshot.IsModified);
+        foreach (var (offset, count) in ((long, long)[])[(-1, 1), (0, -1), (0, 20), (20, 0), (1, long.MaxValue)])
+            Expect.Error(SnapshotError.OutOfRange, () => snapshot.Undo(offset, count));
+    }
+
+    [Fact]
+    public void An_undo_of_a_range_leaves_the_length_and_what_lies_behind_the_former_end()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "abcdef"));
+        snapshot.Resize(4);
+        snapshot.Resize(8);
+        snapshot.Write(6, "XY"u8);
+        snapshot.Undo(0, 8);
+        Assert.Equal("abcdefXY"u8, Bytes.In(snapshot));
+        Assert.Equal([new ByteRange(6, 2)], snapshot.GetModifiedRanges());
+        Assert.True(snapshot.IsModified);
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Holes_that_were_filled_are_holes_again(string fileSystem)
+    {
+        const int Length = 8 << 20;
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.WriteSparse("file", Length, 3 << 20, Bytes.Random(100_000));
+        byte[] bytes = File.ReadAllBytes(path);
+        using var snapshot = Snapshot.Open(path);
+        // By each way back, and saved by it: the new file shows what the private one has.
+        foreach (var undo in (Action[])[() => snapshot.UndoLast(), () => snapshot.Undo(0, Length), () => snapshot.UndoAll()])
+        {
+            snapshot.Fill(0, Length, (byte)'x');
+            undo();
+            Assert.True(bytes.AsSpan().SequenceEqual(Bytes.In(snapshot)), "other bytes");
+            Assert.False(snapshot.IsModified);
+            string copy = workspace.PathOf("copy");
+            snapshot.Commit(new CommitOptions { Destination = copy, Force = true });
+            Assert.InRange(FileFacts.Of(copy).AllocatedBytes, 1, 1 << 20);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void What_was_cut_off_a_sparse_file_comes_back_sparse(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        byte[] data = Bytes.Random(10_000);
+        using var snapshot = Snapshot.Open(workspace.WriteSparse("file", 64 << 20, 5_000_001, data));
+        snapshot.Resize(3);
+        snapshot.Resize(10_000_000);
+        snapshot.UndoAll();
+        Assert.Equal(64 << 20, snapshot.Length);
+        Assert.Equal(data, snapshot.Read(5_000_001, 10_000));
+        string copy = workspace.PathOf("copy");
+        snapshot.Commit(new CommitOptions { Destination = copy });
+        Assert.InRange(FileFacts.Of(copy).AllocatedBytes, 1, 1 << 20);
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_sparse_tebibyte_is_resized_taken_back_and_compared_in_no_time_and_no_space(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        byte[] data = Bytes.Random(100_000);
+        string path = workspace.WriteSparse("file", Tebibyte, Tebibyte / 2, data);
+        long free = new DriveInfo(workspace.Folder).AvailableFreeSpace;
+        using var snapshot = Snapshot.Open(path);
+        var watch = Stopwatch.StartNew();
+        snapshot.Resize(10);
+        snapshot.Resize(2 * Tebibyte);
+        var all = snapshot.GetChanges().ToArray();
+        Assert.Equal((Tebibyte, 2 * Tebibyte), (all[0].OldLength, all[0].NewLength));
+        Assert.Equal(data.Length, all[1..].Sum(change => change.Length), 1000.0); // two equal bytes may stand at an end
+        snapshot.Undo(Tebibyte / 4, Tebibyte / 2);
+        Assert.Equal(data, snapshot.Read(Tebibyte / 2, data.Length));
+        snapshot.UndoLast();
+        Assert.Equal(new byte[data.Length], snapshot.Read(Tebibyte / 2, data.Length));
+        snapshot.UndoLast();
+        snapshot.UndoLast();
+        Assert.Equal(Tebibyte, snapshot.Length);
+        Assert.False(snapshot.IsModified);
+        snapshot.Write(Tebibyte - 5, "tail!"u8);
+        snapshot.Resize(0);
+        snapshot.UndoAll();
+        Assert.Equal(data, snapshot.Read(Tebibyte / 2, data.Length));
+        Assert.Equal(new byte[5], snapshot.Read(Tebibyte - 5, 5));
+        Assert.False(snapshot.IsModified);
+        Assert.InRange(watch.Elapsed, TimeSpan.Zero, _noTime);
+        Assert.InRange(free - new DriveInfo(workspace.Folder).AvailableFreeSpace, -(8 << 20), 8 << 20);
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Changes_behind_5_GiB_are_told_and_taken_back(string fileSystem)
+    {
+        const long Offset = 5L << 30;
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.WriteSparse("file", Offset + 100_000, Offset, "old text"u8.ToArray()));
+        snapshot.Write(Offset, "new"u8);
+        snapshot.Fill(Offset + 50, 30_000, 7);
+        Assert.Equal([new ByteRange(Offset, 3), new ByteRange(Offset + 50, 30_000)], snapshot.GetModifiedRanges());
+        var first = snapshot.GetChanges().First();
+        Assert.Equal((Offset, "6F 6C 64", "6E 65 77"), (first.Offset, first.Before, first.After));
+        snapshot.Undo(Offset + 1, 1000);
+        Assert.Equal("nld text"u8, snapshot.Read(Offset, 8));
+        snapshot.UndoAll();
+        Assert.Equal("old text"u8, snapshot.Read(Offset, 8));
+        Assert.False(snapshot.IsModified);
+    }
+
+    [Fact]
+    public void A_change_of_length_is_not_taken_back_under_a_view_but_a_write_is_and_shows_in_it()
+    {
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "old text"));
+        snapshot.Resize(20);
+        snapshot.Write(0, "new"u8);
+        using (var view = snapshot.GetView(0, 8))
+        {
+            Assert.Equal("new text"u8, view.Span);
+            Assert.True(snapshot.UndoLast());
+            Assert.Equal("old text"u8, view.Span);
+            Expect.Error(SnapshotError.ViewOpen, () => snapshot.UndoLast());
+            Expect.Error(SnapshotError.ViewOpen, () => snapshot.UndoAll());
+            snapshot.Write(0, "NEW"u8);
+            snapshot.Undo(0, 20);
+            Assert.Equal("old text"u8, view.Span);
+            Expect.Error(SnapshotError.ViewOpen, () => snapshot.Apply([], length: 8));
+            Assert.Equal(20, snapshot.Length);
+        }
+        snapshot.UndoAll();
+        Assert.Equal(8, snapshot.Length);
+    }
+
+    [Fact]
+    public void An_Apply_that_was_given_a_new_length_is_not_taken_back_in_part_under_a_view()
+    {
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "old text"));
+        snapshot.Apply([SnapshotEdit.Write(0, "new"u8.ToArray())], length: 20);
+        using (snapshot.GetView(0, 8)) Expect.Error(SnapshotError.ViewOpen, () => snapshot.UndoLast());
+        Assert.Equal("new text"u8, snapshot.Read(0, 8));
+        Assert.True(snapshot.UndoLast());
+        Assert.Equal("old text"u8, Bytes.In(snapshot));
+    }
+
+    public static MatrixTheoryData<string, string> WaysBack => new([FileSystems.Xfs, FileSystems.Btrfs, FileSystems.Ext4, FileSystems.Tmpfs], ["last", "range", "all"]);
+
+    [Theory]
+    [MemberData(nameof(WaysBack))]
+    public void An_undo_that_is_cancelled_tells_what_is_changed_still_and_can_be_repeated(string fileSystem, string way)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        byte[] bytes = Bytes.Random(2 << 20);
+        using var snapshot = Snapshot.Open(workspace.Write("file", bytes));
+        // Two runs in one change, and a new length.
+        snapshot.Apply([SnapshotEdit.Fill(1, (1 << 20) + 1, 1), SnapshotEdit.Fill(3 << 19, 1 << 18, 2)], length: 3 << 20);
+        byte[] changed = Bytes.In(snapshot);
+        // Of the range, the present bytes are put aside before anything is changed.
+        foreach (int reports in (int[])(way == "range" ? [5, 6, 7] : [1, 2, 3]))
+        {
+            using var source = new CancellationTokenSource();
+            int told = 0;
+            var listener = new Listener(_ =>
+            {
+                if (++told == reports) source.Cancel();
+            });
+            Assert.ThrowsAny<OperationCanceledException>(() => Undo(listener, source.Token));
+            Changes.AssertHonest(bytes, snapshot);
+        }
+        if (way == "range")
+        {
+            // What was taken back by then is a change like any other.
+            for (int times = 0; times < 3; times++) Assert.True(snapshot.UndoLast());
+            Assert.True(changed.AsSpan().SequenceEqual(Bytes.In(snapshot)), "the undo was not taken back");
+        }
+        Undo(null, default);
+        Changes.AssertHonest(bytes, snapshot);
+        Assert.True(bytes.AsSpan().SequenceEqual(Bytes.In(snapshot).AsSpan(0, bytes.Length)), "not all was taken back");
+        Assert.Equal(way == "range" ? 1 << 20 : 0, snapshot.ModifiedBytes);
+        if (way == "last") Assert.False(snapshot.UndoLast());
+
+        void Undo(IProgress<SnapshotProgress>? progress, CancellationToken cancellation)
+        {
+            if (way == "last") snapshot.UndoLast(progress, cancellation);
+            else if (way == "range") snapshot.Undo(0, snapshot.Length, progress, cancellation);
+            else snapshot.UndoAll(progress, cancellation);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void What_was_kept_is_given_back_to_the_disk_when_all_was_taken_back(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(6 << 20)));
+        snapshot.Write(0, "!"u8); // from here on it has a private file
+        int before = Descriptors.Nameless(workspace.Folder).Length;
+        snapshot.Fill(0, 6 << 20, 1);
+        snapshot.Fill(0, 6 << 20, 2);
+        Assert.Equal(before + 2, Descriptors.Nameless(workspace.Folder).Length);
+        snapshot.UndoAll();
+        Assert.Equal(before, Descriptors.Nameless(workspace.Folder).Length);
+    }
+
+    [Fact]
+    public void What_is_kept_lies_in_the_folder_that_the_private_bytes_were_asked_into()
+    {
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        using var scratch = Workspace.On(FileSystems.Ext4);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(2 << 20)), new SnapshotOptions { ScratchPath = scratch.Folder });
+        snapshot.Fill(0, 2 << 20, 1);
+        Assert.Empty(Descriptors.Nameless(workspace.Folder));
+        Assert.Equal(2, Descriptors.Nameless(scratch.Folder).Length);
+    }
+}
