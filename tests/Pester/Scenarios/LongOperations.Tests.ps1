@@ -125,11 +125,11 @@ Describe 'Stopping a pipeline' {
     }
 
     It 'ends taking back a big fill at once, and what is left can be taken back' {
-        $file = New-NoisyFile "$folder/a.bin" 256
+        $file = New-NoisyFile "$folder/a.bin" 128
         $before = Invoke-Shell 'sha256sum < "$1"' $file
         $snapshot = Open-MmapSnapshot $file
         foreach ($attempt in 1..5) {
-            Set-SnapshotBytes $snapshot 0 -Fill 0xEE -Count 256MB
+            Set-SnapshotBytes $snapshot 0 -Fill 0xEE -Count 128MB
             $pipeline = Start-Pipeline 'Undo-SnapshotBytes $snapshot -All' -Variables @{ snapshot = $snapshot }
             Start-Sleep -Milliseconds 10
             Stop-Pipeline $pipeline | Should -BeLessThan 800
@@ -185,21 +185,15 @@ Describe 'A long operation' {
     }
 
     It 'shows its progress once it has gone on for a second' {
-        # A process of its own, which is held for over a second in the midst of a fill: no need to write for so long.
-        $record = Invoke-FreshPowerShell -Arguments (New-SparseFile "$folder/a.bin" -Length 8GB) {
-            $snapshot = Open-MmapSnapshot $args[0]
-            $pipeline = [powershell]::Create().AddCommand('Import-Module').AddParameter('Name', (Get-Module MmapSnapshot).Path).AddStatement().
-                AddCommand('Set-SnapshotBytes').AddParameter('Snapshot', $snapshot).AddParameter('Offset', 0).AddParameter('Fill', 1).AddParameter('Count', 8GB)
-            [void]$pipeline.BeginInvoke()
-            while ($snapshot.ModifiedBytes -eq 0) { [System.Threading.Thread]::Sleep(1) }
-            bash -c 'kill -STOP $1; sleep 1.2; kill -CONT $1' bash $PID
-            while ($pipeline.Streams.Progress.Count -eq 0 -and $pipeline.InvocationStateInfo.State -eq 'Running') { [System.Threading.Thread]::Sleep(1) }
-            $pipeline.Stop()
-            $pipeline.Streams.Progress | Select-Object -First 1 -Property Activity, StatusDescription, PercentComplete, RecordType
-            Close-MmapSnapshot $snapshot -Force
-        }
+        $snapshot = Open-MmapSnapshot (New-SparseFile "$folder/a.bin" -Length 8GB)
+        $pipeline = Start-Pipeline 'Set-SnapshotBytes $snapshot 0 -Fill 1 -Count 8GB' -Variables @{ snapshot = $snapshot }
+        Wait-Until $pipeline { $pipeline.Streams.Progress.Count -gt 0 }
+        $pipeline.Streams.Progress.Count | Should -BeGreaterThan 0
+        $record = $pipeline.Streams.Progress[0]
+        [void](Stop-Pipeline $pipeline)
         $record.Activity | Should -BeExactly "Filling '$folder/a.bin'"
         $record.StatusDescription | Should -Match '^\d+ of 8192 MiB$'
         $record.PercentComplete | Should -BeIn (0..99)
+        Close-MmapSnapshot $snapshot -Force
     }
 }
