@@ -765,12 +765,7 @@ public sealed class Snapshot : IDisposable
         using (file) return target.UnseenConflict(file) is null;
     }
 
-    /// <summary>A file that is still under our lease, or cannot be written to, need not be read for that.</summary>
-    private bool HasBaselineBytes(SafeFileHandle file)
-    {
-        _bytes.Content.Vouch();
-        return _fileIsMixed || !_bytes.Content.IsPrivate || _bytes.Changes.IsBaseline(file, _bytes.Content, default);
-    }
+    private bool HasBaselineBytes(SafeFileHandle file) => _fileIsMixed || _bytes.Changes.IsBaseline(file, _bytes.Content, default);
 
     private void MoveBaseline(in Baseline committed, FileMetadata? metadata)
     {

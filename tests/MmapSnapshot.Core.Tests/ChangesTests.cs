@@ -21,9 +21,9 @@ public sealed class ChangesTests
     }
 
     [Theory]
-    [InlineData(15, 1)]
-    [InlineData(16, 2)]
-    public void Runs_less_than_16_equal_bytes_apart_are_one(int gap, int changes)
+    [InlineData(7, 1)]
+    [InlineData(8, 2)]
+    public void Runs_less_than_8_equal_bytes_apart_are_one(int gap, int changes)
     {
         using var workspace = Workspace.On(FileSystems.Tmpfs);
         byte[] old = Bytes.Random(200);

@@ -130,7 +130,7 @@ public sealed class NoSpaceTests
         byte[] old = Bytes.Of('o', Much), bytes = Bytes.Of('n', Much);
         string path = workspace.Write("file", old);
         bool elsewhere = fileSystem is not FileSystems.OverlayExt4; // that one lies on the same ext4, which is full
-        using var snapshot = Snapshot.Open(path, elsewhere ? new SnapshotOptions { ScratchPath = scratch.Folder } : null);
+        using var snapshot = Snapshot.Open(path, elsewhere ? new SnapshotOptions { ScratchPath = scratch.Folder } : new SnapshotOptions { MaxWriterDelay = TimeSpan.Zero });
         snapshot.Write(0, bytes);
         using (Ballast.Fill(workspace))
         {
