@@ -12,7 +12,7 @@ set -u -o pipefail
 
 # Every filesystem the suites know. A test of one that is not mounted is skipped, visibly.
 readonly all='xfs xfs-exchange btrfs ext4 tmpfs overlay-ext4 overlay-xfs'
-readonly image_size=512M
+readonly image_size=${MMAPSNAPSHOT_RIG_SIZE:-512M}
 
 fail() {
     echo "rig.sh: $1" >&2
