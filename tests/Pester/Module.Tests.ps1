@@ -43,6 +43,7 @@ Describe 'The staged module' {
             'MmapSnapshot.Types.ps1xml'
             'Mono.Posix.NETStandard.dll'
             'en-US/about_MmapSnapshot_Errors.help.txt'
+            'en-US/about_MmapSnapshot_Guarantees.help.txt'
             'en-US/about_MmapSnapshot_Patching.help.txt'
             'linux-arm64/MonoPosixHelper.so'
             'linux-x64/MonoPosixHelper.so'
