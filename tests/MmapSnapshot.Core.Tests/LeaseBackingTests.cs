@@ -507,6 +507,29 @@ public sealed class LeaseBackingTests
     }
 
     [Theory]
+    [InlineData(FileSystems.Ext4)]
+    [InlineData(FileSystems.Tmpfs)]
+    public void Threads_that_take_the_first_view_at_once_all_get_one(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", Bytes.Of('a', 100_000));
+        using var start = new Barrier(4);
+        for (int round = 0; round < 200; round++)
+        {
+            using var snapshot = Snapshot.Open(path);
+            var problems = new Exception?[4];
+            Thread[] viewers = [.. Enumerable.Range(0, 4).Select(who => new Thread(() =>
+            {
+                start.SignalAndWait();
+                problems[who] = Record.Exception(() => snapshot.GetView(who, 10).Dispose());
+            }))];
+            foreach (var viewer in viewers) viewer.Start();
+            foreach (var viewer in viewers) viewer.Join();
+            Assert.All(problems, Assert.Null);
+        }
+    }
+
+    [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
     public void Where_there_is_no_room_beside_the_file_the_copy_for_a_writer_lies_elsewhere(string fileSystem)
     {

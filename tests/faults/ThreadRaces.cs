@@ -7,6 +7,8 @@ internal static class ThreadRaces
 {
     private const int Threads = 8;
 
+    private static readonly BytePattern _pattern = BytePattern.ParseHex("01 0? 00");
+
     internal static void Try(string mount, Report report, TimeSpan time)
     {
         var line = report.Begin("eight threads", Rig.NameOf(mount));
@@ -38,8 +40,13 @@ internal static class ThreadRaces
                 switch (random.Next(100))
                 {
                     case < 30: snapshot.Read(offset, buffer.AsSpan(0, random.Next(buffer.Length))); break;
-                    case < 55: snapshot.Write(offset, buffer.AsSpan(0, random.Next(buffer.Length))); break;
-                    case < 70: snapshot.Resize(random.Next(200_000)); break;
+                    case < 50: snapshot.Write(offset, buffer.AsSpan(0, random.Next(buffer.Length))); break;
+                    case < 55: snapshot.UndoLast(); break;
+                    case < 57: snapshot.Undo(offset, random.Next(buffer.Length)); break;
+                    case < 58: snapshot.UndoAll(); break;
+                    case < 61: _ = snapshot.GetChanges().Take(10).Count(); break;
+                    case < 64: _ = snapshot.Find(_pattern).Take(10).Count(); break;
+                    case < 74: snapshot.Resize(random.Next(200_000)); break;
                     case < 98: Sum(snapshot, offset, random.Next(buffer.Length)); break;
                     case 98: snapshot.Commit(new CommitOptions { NoFlush = true }); break;
                     default:

@@ -202,10 +202,14 @@ internal sealed class LeasedContent : SnapshotContent
             // Not behind the gate: the listener may take its time, and the keeper must not wait for it.
             copy = PrivateContent.CopyOf(_source, _status, PrivateFile.CreateAnywhere(_folder, _scratchPath), _path, listener, cancellation);
         }
-        catch (Exception exception) when (exception is SnapshotException or ObjectDisposedException && (Copy is not null || _lost is not null))
+        catch (Exception exception) when (exception is SnapshotException or ObjectDisposedException)
         {
+            // Whoever was quicker, the keeper or another thread, has closed the source before it is seen to have taken over.
+            bool takenOver;
+            lock (_gate) takenOver = Copy is not null || _lost is not null;
+            if (!takenOver) throw;
             ThrowIfLost();
-            return; // the keeper was quicker, and took the source away
+            return;
         }
         lock (_gate)
         {
