@@ -1,9 +1,9 @@
 namespace MmapSnapshot.Faults;
 
-/// <summary>The process is killed at every system call of open, set and save.</summary>
+/// <summary>The process is killed at every system call of open, set and save, or at every so many.</summary>
 internal static class Kills
 {
-    internal static void Try(string mount, Report report)
+    internal static void Try(string mount, Report report, int step)
     {
         var line = report.Begin("SIGKILL", Rig.NameOf(mount));
         var specimen = new Specimen(mount, "kills");
@@ -11,7 +11,7 @@ internal static class Kills
         {
             RecordedCall[] calls;
             using (var victim = new VictimProcess(mount)) calls = Recording.Take(victim, specimen);
-            foreach (var call in calls)
+            foreach (var call in calls.Where((_, index) => index % step == 0))
             {
                 specimen.Renew();
                 using var victim = new VictimProcess(mount);

@@ -26,7 +26,7 @@ bool IsWanted(string name) => only < 0 || args.ElementAtOrDefault(only + 1) == n
 foreach (string mount in mounts)
 {
     if (IsWanted("calls")) SyscallFailures.Try(mount, report, isShort ? SyscallFailures.ShortList : SyscallFailures.FullList);
-    if (IsWanted("kills")) Kills.Try(mount, report);
+    if (IsWanted("kills")) Kills.Try(mount, report, step: isShort ? 3 : 1);
     if (IsWanted("writers")) RacingWriters.Try(mount, report, snapshots: isShort ? 10 : 200);
     if (IsWanted("threads")) ThreadRaces.Try(mount, report, isShort ? TimeSpan.FromSeconds(1) : TimeSpan.FromSeconds(30));
 }
