@@ -397,7 +397,7 @@ Describe 'The ancestor''s defects where nothing is cloned: <Label>' -ForEach (Ge
 
         It '11: a save that the disk has no room for leaves the old file, and the snapshot its bytes' {
             $large = New-TestFile "$folder/large" -Bytes ([byte[]]::new(8MB))
-            $snapshot = Open-MmapSnapshot $large
+            $snapshot = Open-MmapSnapshot $large -Backing Copy
             Set-SnapshotBytes $snapshot 0 -Fill 'EE' -Count 8MB
             [void](New-Item -ItemType Directory -Path "$folder/full")
             try {
@@ -410,6 +410,21 @@ Describe 'The ancestor''s defects where nothing is cloned: <Label>' -ForEach (Ge
             $snapshot.IsModified | Should -BeTrue
             Save-Snapshot $snapshot
             Get-FileHex $large (8MB - 2) | Should -BeExactly 'EE EE'
+        }
+
+        It '11: a save takes no room where the private file itself gets the name' {
+            $large = New-TestFile "$folder/large" -Bytes ([byte[]]::new(8MB))
+            $snapshot = Open-MmapSnapshot $large
+            Set-SnapshotBytes $snapshot 0 -Fill 'EE' -Count 8MB
+            [void](New-Item -ItemType Directory -Path "$folder/full")
+            try {
+                Use-AllSpace "$folder/full"
+                Save-Snapshot $snapshot
+            } finally {
+                Remove-Item -LiteralPath "$folder/full" -Recurse
+            }
+            Get-FileHex $large (8MB - 2) | Should -BeExactly 'EE EE'
+            $snapshot.Backing | Should -Be 'Lease'
         }
     }
 }
