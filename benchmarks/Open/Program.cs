@@ -16,7 +16,7 @@ int mebibytes = int.Parse(args[0], CultureInfo.InvariantCulture);
 var options = new SnapshotOptions { MaxWriterDelay = TimeSpan.FromSeconds(30) }; // a lease on the large one as well
 Console.WriteLine($"Linux {Environment.OSVersion.Version}, {Rounds} rounds, medians in microseconds; large is {mebibytes} MiB");
 Console.WriteLine();
-Console.WriteLine($"{"folder",-24} {"backing",-9} {"open 1 MiB",11} {"large",9} {"ratio",6}   {"save 1 MiB",11} {"large",9} {"ratio",6}");
+Console.WriteLine($"{"folder",-20} {"backing",-9} {"extents",9} {"open 1 MiB",11} {"large",9} {"ratio",6}   {"save 1 MiB",11} {"large",9} {"ratio",6}");
 foreach (string folder in args.Skip(1))
 {
     string small = Path.Join(folder, "small.bench"), large = Path.Join(folder, "large.bench");
@@ -25,8 +25,10 @@ foreach (string folder in args.Skip(1))
     {
         if (!given)
         {
-            Write(small, 1);
-            Write(large, mebibytes);
+            WriteWhole(large, mebibytes);
+            // Cloning costs by the extent: as many in both. (Those of btrfs have at most 128 MiB, and filefrag shows neighbours as one.)
+            bool isBtrfs = ReflinkSupport.Probe(folder).FileSystem == "btrfs";
+            WriteInPieces(small, isBtrfs ? Math.Max(ExtentsOf(large), mebibytes / 128) : ExtentsOf(large));
         }
         SnapshotBacking backing;
         using (var snapshot = Snapshot.Open(large, options)) backing = snapshot.Backing;
@@ -36,7 +38,7 @@ foreach (string folder in args.Skip(1))
             Snapshot.Open(path, options).Dispose();
             return Stopwatch.GetElapsedTime(started);
         });
-        Console.Write($"{Path.GetFileName(folder),-24} {backing,-9} {openSmall,11:0} {openLarge,9:0} {openLarge / openSmall,6:0.00}");
+        Console.Write($"{Path.GetFileName(folder),-20} {backing,-9} {ExtentsOf(small),4}/{ExtentsOf(large),-4} {openSmall,11:0} {openLarge,9:0} {openLarge / openSmall,6:0.00}");
         if (given)
         {
             Console.WriteLine();
@@ -77,11 +79,42 @@ foreach (string folder in args.Skip(1))
 }
 return 0;
 
-static void Write(string path, int mebibytes)
+static void WriteWhole(string path, int mebibytes)
 {
-    var block = new byte[1 << 20];
-    Random.Shared.NextBytes(block);
+    byte[] block = Noise(1 << 20);
     using var file = File.OpenHandle(path, FileMode.Create, FileAccess.Write, preallocationSize: (long)mebibytes << 20);
     for (int i = 0; i < mebibytes; i++) RandomAccess.Write(file, block, (long)i << 20);
     RandomAccess.FlushToDisk(file);
+}
+
+// From the end to the start, each piece on the disk before the next, so that none is joined to another.
+static void WriteInPieces(string path, int pieces)
+{
+    const int Page = 4096;
+    byte[] block = Noise(1 << 20);
+    int each = Math.Max(Page, block.Length / pieces / Page * Page);
+    using var file = File.OpenHandle(path, FileMode.Create, FileAccess.Write);
+    for (int i = pieces - 1; i >= 0; i--)
+    {
+        int end = i == pieces - 1 ? block.Length : (i + 1) * each;
+        RandomAccess.Write(file, block.AsSpan(i * each, end - (i * each)), (long)i * each);
+        RandomAccess.FlushToDisk(file);
+    }
+}
+
+static byte[] Noise(int length)
+{
+    var bytes = new byte[length];
+    Random.Shared.NextBytes(bytes);
+    return bytes;
+}
+
+// "/x/y: 9 extents found"; 1 where that cannot be asked.
+static int ExtentsOf(string path)
+{
+    using var process = Process.Start(new ProcessStartInfo("filefrag", [path]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+    string[] words = process.StandardOutput.ReadToEnd().Split(' ');
+    process.WaitForExit();
+    int at = Array.FindIndex(words, word => word.StartsWith("extent", StringComparison.Ordinal));
+    return at > 0 && int.TryParse(words[at - 1], CultureInfo.InvariantCulture, out int count) ? Math.Max(1, count) : 1;
 }
