@@ -373,7 +373,7 @@ Describe 'An id for the snapshot' {
         Get-SnapshotBytes $id 0 1 -AsHex | Should -BeExactly 'AA'
         (Find-SnapshotBytes $id 'AA' -First 1).Offset | Should -Be 0
         (Compare-Snapshot $id).After | Should -BeExactly 'AA'
-        Format-SnapshotBytes $id 0 1 | Should -BeLike '00000000  AA *'
+        (Format-SnapshotBytes $id 0 1) -replace "`e\[[\d;]*m" | Should -BeLike '00000000  AA *'
         Undo-SnapshotBytes $id
         Resize-Snapshot $id 10
         Save-Snapshot $id

@@ -85,7 +85,7 @@ Describe 'New-MmapSnapshot' {
             $snapshot = New-MmapSnapshot $file 32
             Set-SnapshotBytes $snapshot 4 -Text 'abc'
             Compare-Snapshot $snapshot | ForEach-Object After | Should -BeExactly '61 62 63'
-            (Format-SnapshotBytes $snapshot)[0] | Should -BeLike '*|....abc.........|'
+            (Format-SnapshotBytes $snapshot)[0] -replace "`e\[[\d;]*m" | Should -BeLike '*|....abc.........|'
         }
 
         It 'can be written to, resized and undone before it is there, and stays modified' {
