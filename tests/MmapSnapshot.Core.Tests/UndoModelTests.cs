@@ -20,7 +20,7 @@ public sealed class UndoModelTests
         using var workspace = Workspace.On(fileSystem);
         var random = new Random(Seed);
         using var pair = new Pair(workspace, random, maximum: 9 << 18, Bytes.Random(200_000), hole: 700_000, Bytes.Random(300_000));
-        for (int step = 0; step < 60; step++)
+        for (int step = 0; step < 50; step++)
         {
             pair.Change();
             pair.AssertAlike(changesToo: step % 4 == 0);
@@ -156,7 +156,7 @@ public sealed class UndoModelTests
             while (_former.Count > 0)
             {
                 UndoLast();
-                AssertAlike(changesToo: _random.Next(20) == 0);
+                if (_former.Count < 20 || _random.Next(5) == 0) AssertAlike(changesToo: _random.Next(20) == 0);
             }
             Assert.False(_snapshot.UndoLast());
         }
