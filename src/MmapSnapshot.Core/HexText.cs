@@ -9,7 +9,7 @@ public static class HexText
     private static readonly SearchValues<char> _separators = SearchValues.Create(" \t\r\n,;:-_"), _digits = SearchValues.Create("0123456789abcdefABCDEF");
 
     /// <summary>As in "0F 84 10 00".</summary>
-    /// <param name="bytes">The bytes.</param>
+    /// <param name="bytes">The bytes; at most 357,913,930, as a string holds no more digits.</param>
     public static string Of(ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty) return "";

@@ -17,6 +17,9 @@ internal static class ErrorFactory
 
     internal static SnapshotException InvalidBytes(string why) => new(SnapshotError.InvalidBytes, why);
 
+    internal static SnapshotException TooLargeForString(string path, long count) => new(
+        SnapshotError.TooLarge, $"{count} bytes of '{path}' do not fit into one string. Read them in parts.", path);
+
     internal static SnapshotException NotOpen(string what) => new(SnapshotError.SnapshotClosed, $"No snapshot {what} is open. Get-MmapSnapshot lists those that are.");
 
     private static ErrorCategory CategoryOf(SnapshotError error) => error switch

@@ -14,6 +14,9 @@ public sealed class GetSnapshotBytesCommand : SnapshotCmdlet
     /// <summary>How much is read at a time while the end of a text is looked for.</summary>
     private const int Window = 64 << 10;
 
+    /// <summary>How many characters a .NET string holds.</summary>
+    private const long LongestString = 0x3FFFFFDF;
+
     /// <summary>The snapshots, or their ids.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [SnapshotTransformation]
@@ -76,15 +79,22 @@ public sealed class GetSnapshotBytesCommand : SnapshotCmdlet
                 ReadNumbers(snapshot);
                 break;
             case "Hex":
-                WriteObject(HexText.Of(snapshot.Read(Offset, Count ?? toEnd)));
+                WriteObject(HexText.Of(ReadForString(snapshot, Count ?? toEnd, charactersEach: 3)));
                 break;
             case "Text":
-                WriteObject(Encoding.GetString(NullTerminated ? ReadToNull(snapshot, Count ?? toEnd) : snapshot.Read(Offset, Count ?? toEnd)));
+                WriteObject(Encoding.GetString(NullTerminated ? ReadToNull(snapshot, Count ?? toEnd) : ReadForString(snapshot, Count ?? toEnd, charactersEach: 1)));
                 break;
             default:
                 WriteObject(snapshot.Read(Offset, Count ?? toEnd), enumerateCollection: false);
                 break;
         }
+    }
+
+    /// <summary>Reads what is to become one string, if that can hold it.</summary>
+    private byte[] ReadForString(Snapshot snapshot, long count, int charactersEach)
+    {
+        CheckRange(snapshot, count);
+        return count <= LongestString / charactersEach ? snapshot.Read(Offset, count) : throw ErrorFactory.TooLargeForString(snapshot.Path, count);
     }
 
     private void ReadNumbers(Snapshot snapshot)
@@ -100,10 +110,11 @@ public sealed class GetSnapshotBytesCommand : SnapshotCmdlet
     {
         int unit = Encoding.GetByteCount("\0");
         var text = new List<byte>();
-        ByteRangeCheck(snapshot, count);
+        CheckRange(snapshot, count);
         for (long done = 0; done < count; done += Window)
         {
             Stopped.ThrowIfCancellationRequested();
+            if (done > LongestString - Window) throw ErrorFactory.TooLargeForString(snapshot.Path, done);
             byte[] window = snapshot.Read(Offset + done, Math.Min(Window, count - done));
             int end = IndexOfNull(window, unit);
             text.AddRange(end < 0 ? window : window[..end]);
@@ -112,8 +123,8 @@ public sealed class GetSnapshotBytesCommand : SnapshotCmdlet
         return [.. text];
     }
 
-    /// <summary>The whole range lies within the snapshot, even if the text ends before.</summary>
-    private void ByteRangeCheck(Snapshot snapshot, long count)
+    /// <summary>The whole range lies within the snapshot, even if a text ends before: else the read says so.</summary>
+    private void CheckRange(Snapshot snapshot, long count)
     {
         if (Offset < 0 || count < 0 || count > snapshot.Length - Offset) _ = snapshot.Read(Offset, count);
     }
