@@ -51,18 +51,25 @@ function Invoke-EngineSuite([string] $Results) {
     }
 }
 
+# The newest Pester on the module path, else that of the NuGet package, which is brought here first.
+function Get-Pester {
+    $installed = Get-Module -ListAvailable -Name Pester | Where-Object Version -GE '5.5.0' | Sort-Object -Property Version -Bottom 1
+    if ($installed) { return $installed.Path }
+    $project = Join-Path $root 'tests/Pester/Pester.csproj'
+    Invoke-Checked dotnet, restore, $project, --nologo, -v, quiet
+    $package = (dotnet msbuild $project '-getProperty:NuGetPackageRoot,PesterVersion' | Out-String | ConvertFrom-Json).Properties
+    Join-Path $package.NuGetPackageRoot "pester/$($package.PesterVersion)/tools/Pester.psd1"
+}
+
 function Invoke-CmdletSuite([string] $Results) {
-    if (-not (Get-Module -ListAvailable -Name Pester | Where-Object Version -GE '5.5.0')) {
-        try {
-            'Pester is not on the module path: installing it from the PowerShell Gallery.' | Out-Host
-            Install-Module -Name Pester -MinimumVersion 5.5.0 -Scope CurrentUser -Force -SkipPublisherCheck
-        } catch {
-            Write-Warning "THE CMDLETS WERE NOT TESTED: Pester is not installed and cannot be had ($_)."
-            return [pscustomobject]@{ Passed = 0; Failed = 0; Skipped = 1 }
-        }
+    try {
+        $pester = Get-Pester
+    } catch {
+        Write-Warning "THE CMDLETS WERE NOT TESTED: Pester is not installed and cannot be had ($_)."
+        return [pscustomobject]@{ Passed = 0; Failed = 0; Skipped = 1 }
     }
     $program, $arguments = $pwsh
-    & $program @arguments -NoProfile -NonInteractive -File (Join-Path $root 'tests/Pester/Invoke-Suite.ps1') -Module $module -Results $Results | Out-Host
+    & $program @arguments -NoProfile -NonInteractive -File (Join-Path $root 'tests/Pester/Invoke-Suite.ps1') -Pester $pester -Module $module -Results $Results | Out-Host
     if (-not (Test-Path -LiteralPath $Results)) { throw 'The cmdlet suite left no results.' }
     Get-Content -LiteralPath $Results -Raw | ConvertFrom-Json
 }

@@ -10,6 +10,10 @@ param(
     [Parameter(Mandatory)]
     [string] $Module,
 
+    # The Pester.psd1, of version 5.5 or later, to run the suite with.
+    [Parameter(Mandatory)]
+    [string] $Pester,
+
     # Where the totals go, as JSON.
     [Parameter(Mandatory)]
     [string] $Results
@@ -17,7 +21,7 @@ param(
 
 Set-StrictMode -Version 3
 $ErrorActionPreference = 'Stop'
-Import-Module Pester -MinimumVersion 5.5.0
+Import-Module -Name $Pester
 
 $env:MMAPSNAPSHOT_MODULE = $Module
 $configuration = New-PesterConfiguration
