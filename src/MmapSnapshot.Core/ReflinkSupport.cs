@@ -51,12 +51,11 @@ public sealed record ReflinkSupport(
 
     private static ReflinkSupport ProbeFolder(string path)
     {
-        var errno = ParentFolder.Open(path, out var folder);
+        var errno = ParentFolder.OpenResolved(path, out var folder);
         using (folder)
         {
             Failure.Check(errno, $"open the folder '{path}'", path, SnapshotError.ReadFailed);
-            Failure.Check(Kernel.PathOf(folder.Handle, out string real), $"resolve '{path}'", path, SnapshotError.ReadFailed);
-            return Probe(real, folder, source: null);
+            return Probe(folder.Path, folder, source: null);
         }
     }
 
@@ -90,7 +89,7 @@ public sealed record ReflinkSupport(
     private static bool OpensAtOnce(ParentFolder folder, SourceFile? source, bool lease, out string? obstacle)
     {
         obstacle = null;
-        if (ImmutableContent.IsImmutable(source?.Handle ?? folder.Handle)) return true;
+        if (ImmutableContent.IsImmutable(source?.Handle ?? folder.Handle, source?.FileSystem ?? Kernel.FileSystemType(folder.Handle))) return true;
         if (source is null)
         {
             bool local = LocalFileSystem.Holds(folder.Handle);

@@ -42,7 +42,7 @@ internal sealed class ImmutableContent : SnapshotContent
     internal static ImmutableContent? TryTake(SourceFile source, out Baseline baseline)
     {
         baseline = default;
-        if (!IsImmutable(source.Handle)) return null;
+        if (!IsImmutable(source.Handle, source.FileSystem)) return null;
         // A descriptor of its own, which lives as long as the snapshot.
         if (Kernel.Reopen(source.Handle, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out var own) != 0) return null;
         try
@@ -61,8 +61,10 @@ internal sealed class ImmutableContent : SnapshotContent
     internal static ImmutableContent OfPrivate(SafeFileHandle own, string path, ParentFolder folder, in FileStatus status) => new(own, path, folder, status);
 
     /// <summary>Whether nobody can write to a file, or to the files in a folder.</summary>
-    internal static bool IsImmutable(SafeFileHandle file) =>
-        Kernel.FileSystemType(file) is FileSystemType.Erofs or FileSystemType.Squashfs
+    /// <param name="file">The file or folder.</param>
+    /// <param name="fileSystem">The type of filesystem it lies on.</param>
+    internal static bool IsImmutable(SafeFileHandle file, long fileSystem) =>
+        fileSystem is FileSystemType.Erofs or FileSystemType.Squashfs
         || (Kernel.GetInodeFlags(file, out var flags) == 0 && flags.HasFlag(InodeFlags.Verity));
 
     internal override bool IsPrivate => Copy is not null;

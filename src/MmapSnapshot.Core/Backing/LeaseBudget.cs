@@ -1,4 +1,6 @@
+using System.Buffers.Text;
 using System.Globalization;
+using MmapSnapshot.Native;
 using MmapSnapshot.Source;
 
 namespace MmapSnapshot.Backing;
@@ -80,14 +82,13 @@ internal sealed class LeaseBudget : IDisposable
     /// <summary>How long the kernel waits for a lease to be released before it takes it.</summary>
     private static TimeSpan BreakTime()
     {
-        try
+        Span<byte> text = stackalloc byte[16];
+        var errno = Kernel.OpenAt(null, "/proc/sys/fs/lease-break-time", OpenMode.ReadOnly, out var setting);
+        using (setting)
         {
-            int seconds = int.Parse(File.ReadAllText("/proc/sys/fs/lease-break-time"), CultureInfo.InvariantCulture);
+            if (errno != 0 || Kernel.Read(setting, text, 0, out int length) != 0 || !Utf8Parser.TryParse(text[..length], out int seconds, out _))
+                return TimeSpan.FromSeconds(45); // the kernel's own choice
             return seconds == 0 ? TimeSpan.MaxValue : TimeSpan.FromSeconds(seconds); // 0: for ever
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or FormatException)
-        {
-            return TimeSpan.FromSeconds(45); // the kernel's own choice
         }
     }
 

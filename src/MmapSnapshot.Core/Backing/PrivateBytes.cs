@@ -24,8 +24,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
             // A scratch path asks for the bytes to lie there, and that takes a copy.
             _ when options.ScratchPath is not null => Copy(source, options, cancellation),
             _ => TryImmutable(source, out _)
-                ?? TryLeaseOfFragmented(source, options)
-                ?? TryReflink(source, out _)
+                ?? (MayClone(source) ? TryLeaseOfFragmented(source, options) ?? TryReflink(source, out _) : null)
                 ?? TryLease(source, options, out _)
                 ?? Copy(source, options, cancellation),
         };
@@ -33,6 +32,9 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
         SnapshotException Refused(string deed) => new(
             SnapshotError.NotSupported, $"'{source.Path}' cannot {deed}: {reason}. Leave -Backing out, or give Copy.", source.Path);
     }
+
+    /// <summary>Not on filesystems that have no reflinks: trying it takes longer than all the rest of opening under a lease.</summary>
+    private static bool MayClone(SourceFile source) => source.FileSystem is not (FileSystemType.Ext or FileSystemType.Tmpfs);
 
     private static PrivateBytes? TryImmutable(SourceFile source, out string? reason)
     {
@@ -47,7 +49,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
     /// <summary>A file in many pieces takes long to be cloned: under a lease the clone waits until it is needed, if it ever is.</summary>
     private static PrivateBytes? TryLeaseOfFragmented(SourceFile source, SnapshotOptions options)
     {
-        if (Kernel.FileSystemType(source.Handle) is not (FileSystemType.Xfs or FileSystemType.Btrfs)) return null;
+        if (source.FileSystem is not (FileSystemType.Xfs or FileSystemType.Btrfs)) return null;
         var cloneTime = Fragmentation.CloneTime(source.Handle, FileStatus.Of(source.Handle, source.Path));
         if (cloneTime is null) return null;
         // Without a clone the keeper would have to copy it all.

@@ -106,7 +106,7 @@ internal sealed class PrivateFile : IDisposable
 
     private static Errno TryCreateIn(string path, out PrivateFile file)
     {
-        var errno = ParentFolder.Open(path, out var folder);
+        var errno = ParentFolder.OpenResolved(path, out var folder);
         using (folder)
         {
             if (errno == 0) return TryCreateIn(folder, out file);

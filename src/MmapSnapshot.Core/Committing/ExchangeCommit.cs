@@ -28,7 +28,7 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
     /// <returns>What the file is then, or null.</returns>
     internal Baseline? TryExchange(CommitTarget target, FileMetadata known)
     {
-        if (target.Expected?.Freshness is not { } sampled) return Refuse("the file is not on XFS, or the snapshot is no clone beside it");
+        if (target.Expected?.Freshness is not { } sampled) return Refuse("the filesystem does not exchange the contents of files, or the snapshot is no clone beside its file");
         // The kernel takes them off, and until they were given back the file would lack them.
         if (known.LosesPrivilegesOnWrite) return Refuse("the file has capabilities, or is setuid or setgid, which an exchange takes off");
 
@@ -67,6 +67,7 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
             if (errno is Errno.EOPNOTSUPP or Errno.ENOTTY or Errno.EINVAL or Errno.EPERM or Errno.EXDEV) return Refuse($"the filesystem does not exchange these files ({Failure.Describe(errno)})");
             Failure.Check(errno, $"exchange the contents of '{path}'", path, SnapshotError.WriteFailed);
 
+            if (options.Close) return new Baseline(now, Freshness: null); // nobody will ask
             // Somebody who has the file open may have written to it since. What was written before the sample is in no extent of
             // ours; what is written after it the kernel tells at the next commit.
             return Baseline.TryOf(file) is { } after && ExtentMap.AreSame(file, content.Handle) ? after : new Baseline(now, Freshness: null);

@@ -40,7 +40,8 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         Metadata = metadata;
         bool noLeftovers = Leftovers.Remove(target.Folder);
         using var staged = Stage(target, metadata);
-        var before = FileStatus.SettledOf(staged.Handle, target.Path); // so that the next write moves its timestamps
+        // Settled, so that the next write moves its timestamps; but nobody will ask for them once the snapshot is closed.
+        var before = options.Close ? FileStatus.Of(staged.Handle, target.Path) : FileStatus.SettledOf(staged.Handle, target.Path);
 
         // Last look and rename under a read lease where one can be had: no writer can slip in between. (man 2 rename is not
         // held up by a lease.) The lock is for other savers.
@@ -58,7 +59,7 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
 
         SyncFolder(target.Folder, staged.Handle);
         if (noLeftovers) Leftovers.RememberNone(target.Folder);
-        return BaselineAfter(staged.Handle, before);
+        return options.Close ? new Baseline(before, Freshness: null) : BaselineAfter(staged.Handle, before);
     }
 
     /// <summary>Creates a file that must not exist yet, the caller's own.</summary>

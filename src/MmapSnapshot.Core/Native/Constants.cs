@@ -21,6 +21,15 @@ internal static class Constants
     /// <summary>man 2 ioctl_xfs_exchange_range, ioctl_xfs_start_commit, ioctl_xfs_commit_range (linux/fs/xfs/libxfs/xfs_fs.h).</summary>
     internal const uint ExchangeRange = 0x40285881, StartCommit = 0x80585882, CommitRange = 0x40585883;
 
+    /// <summary>
+    /// man 2 ioctl_xfs_fsgeometry: XFS_IOC_FSGEOMETRY; the size of struct xfs_fsop_geom; the index of its flags, taken as 32-bit
+    /// numbers; and XFS_FSOP_GEOM_FLAGS_EXCHANGE_RANGE, which kernels know that can exchange.
+    /// </summary>
+    internal const uint XfsGeometry = 0x8100587E, XfsExchangesRanges = 1 << 24;
+
+    /// <inheritdoc cref="XfsGeometry"/>
+    internal const int XfsGeometrySize = 256, XfsGeometryFlags = 23;
+
     /// <summary>XFS_EXCHANGE_RANGE_TO_EOF: up to the ends of both files, whose lengths are exchanged too.</summary>
     internal const ulong ExchangeToEnd = 1;
 

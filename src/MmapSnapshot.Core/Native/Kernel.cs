@@ -217,9 +217,16 @@ internal static unsafe class Kernel
         return 0;
     }
 
+    /// <summary>man 2 ioctl_xfs_fsgeometry: whether a file is on an XFS that exchanges the contents of files.</summary>
+    internal static bool ExchangesRanges(SafeFileHandle file)
+    {
+        var geometry = stackalloc uint[Constants.XfsGeometrySize / sizeof(uint)];
+        return LibC.Ioctl(file, Constants.XfsGeometry, geometry) == 0 && (geometry[Constants.XfsGeometryFlags] & Constants.XfsExchangesRanges) != 0;
+    }
+
     /// <summary>
-    /// man 2 ioctl_xfs_start_commit: samples what <see cref="CommitRange"/> compares. It works on any XFS, and on a descriptor
-    /// open for reading.
+    /// man 2 ioctl_xfs_start_commit: samples what <see cref="CommitRange"/> compares. A descriptor open for reading will do; and
+    /// an XFS that does not exchange will, too.
     /// </summary>
     internal static Errno StartCommit(SafeFileHandle target, out XfsFreshness freshness)
     {

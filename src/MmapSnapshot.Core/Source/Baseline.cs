@@ -5,7 +5,7 @@ namespace MmapSnapshot.Source;
 
 /// <summary>What a file was when a snapshot was taken of it or last committed to it.</summary>
 /// <param name="Status">Its status.</param>
-/// <param name="Freshness">The same for the kernel's eyes, on XFS; null where it cannot tell, or nobody will ask it.</param>
+/// <param name="Freshness">The same for the kernel's eyes, on an XFS that exchanges contents; null where nobody will ask it.</param>
 /// <param name="MayChangeUnseen">
 /// Whether somebody may have had it mapped for writing then. On tmpfs their stores to pages they have written to before move no
 /// timestamp; the first store to each page does.
@@ -29,5 +29,6 @@ internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshn
         return new Baseline(status, Sample(file));
     }
 
-    private static XfsFreshness? Sample(SafeFileHandle file) => Kernel.StartCommit(file, out var freshness) == 0 ? freshness : null;
+    private static XfsFreshness? Sample(SafeFileHandle file) =>
+        Kernel.ExchangesRanges(file) && Kernel.StartCommit(file, out var freshness) == 0 ? freshness : null;
 }

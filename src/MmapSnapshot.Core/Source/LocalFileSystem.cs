@@ -17,11 +17,12 @@ internal static class LocalFileSystem
     /// <summary>Those of overlayfs that name a layer. A colon that belongs to a path is escaped.</summary>
     private static readonly string[] _layers = ["lowerdir=", "lowerdir+=", "datadir+=", "upperdir="];
 
-    internal static bool Holds(SafeFileHandle file)
-    {
-        long type = Kernel.FileSystemType(file);
-        return _local.Contains(type) || (type == FileSystemType.Overlay && LayersAreLocal(file));
-    }
+    internal static bool Holds(SafeFileHandle file) => Holds(file, Kernel.FileSystemType(file));
+
+    /// <param name="file">The file.</param>
+    /// <param name="type">The type of filesystem it lies on.</param>
+    internal static bool Holds(SafeFileHandle file, long type) =>
+        _local.Contains(type) || (type == FileSystemType.Overlay && LayersAreLocal(file));
 
     /// <summary>
     /// Whether each layer that can be found is local. In a container none can be; but there all layers lie beside the upper one,

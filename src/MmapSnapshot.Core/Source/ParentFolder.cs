@@ -21,13 +21,13 @@ internal sealed class ParentFolder : IDisposable
     /// <summary>Where it was when it was opened, symbolic links resolved.</summary>
     internal string Path { get; }
 
+    /// <summary>Opens a folder by a path that leads through no symbolic link.</summary>
     internal static Errno Open(string path, out ParentFolder folder)
     {
         var errno = Kernel.OpenAt(null, path, OpenMode.ReadOnly | OpenMode.Directory, out var handle);
         // A folder one may enter but not list: good enough for all but reading its names and fsync.
         bool readable = errno == 0;
         if (errno == Errno.EACCES) errno = Kernel.OpenAt(null, path, OpenMode.PathOnly | OpenMode.Directory, out handle);
-        if (errno == 0 && Kernel.PathOf(handle, out string real) == 0) path = real;
         folder = new ParentFolder(handle, path, readable);
         return errno;
     }

@@ -15,6 +15,7 @@ internal sealed class SourceFile : IDisposable
         Folder = folder;
         Name = name;
         Handle = handle;
+        FileSystem = Kernel.FileSystemType(handle);
     }
 
     internal ParentFolder Folder { get; }
@@ -23,6 +24,9 @@ internal sealed class SourceFile : IDisposable
 
     /// <summary>Open for reading.</summary>
     internal SafeFileHandle Handle { get; }
+
+    /// <summary>The type of filesystem it lies on: a constant of <see cref="FileSystemType"/>, or another.</summary>
+    internal long FileSystem { get; }
 
     /// <summary>The full path, symbolic links resolved.</summary>
     internal string Path => Folder.Combine(Name);
@@ -41,7 +45,7 @@ internal sealed class SourceFile : IDisposable
                 var status = FileStatus.Of(found, path);
                 if (!status.IsRegular) throw NotRegular(path, status.Mode);
                 Failure.Check(Kernel.PathOf(found, out string real), $"resolve '{path}'", path, SnapshotError.ReadFailed);
-                var file = TryOpen(real, status, path);
+                var file = TryOpen(found, status, real, path);
                 if (file is not null) return file;
             }
         }
@@ -71,8 +75,8 @@ internal sealed class SourceFile : IDisposable
         return new SnapshotException(SnapshotError.NotARegularFile, $"'{path}' is {kind}; only a regular file can be a snapshot.", path);
     }
 
-    /// <summary>Opens the file by folder and name; null when that is no longer the file that was found.</summary>
-    private static SourceFile? TryOpen(string real, in FileStatus expected, string asked)
+    /// <summary>Opens what was found, and its folder; null when that no longer holds it under its name.</summary>
+    private static SourceFile? TryOpen(SafeFileHandle found, in FileStatus status, string real, string asked)
     {
         int slash = real.LastIndexOf('/');
         if (slash < 0 || real[0] != '/')
@@ -85,21 +89,17 @@ internal sealed class SourceFile : IDisposable
             throw Failure.From(folderErrno, $"open the folder of '{asked}'", asked, SnapshotError.ReadFailed);
         }
         string name = real[(slash + 1)..];
-        var errno = Kernel.OpenAt(folder.Handle, name, OpenMode.PathOnly | OpenMode.NoFollow, out var handle);
-        if (errno == 0)
+        var errno = Kernel.StatAt(folder.Handle, name, out var there);
+        if (errno == 0 && FileStatus.From(there).IsSameFileAs(status))
         {
-            using var place = handle;
-            if (FileStatus.Of(place, asked).IsSameFileAs(expected))
-            {
-                // It is a regular file, so this waits for nothing but the holder of a lease, whom it makes give way.
-                errno = Kernel.Reopen(place, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out handle);
-                if (errno == 0) return new SourceFile(folder, name, handle);
-            }
+            // It is a regular file, so this waits for nothing but the holder of a lease, whom it makes give way.
+            errno = Kernel.Reopen(found, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out var handle);
+            if (errno == 0) return new SourceFile(folder, name, handle);
+            handle.Dispose();
         }
 
-        handle.Dispose();
         folder.Dispose();
-        if (errno is 0 or Errno.ENOENT or Errno.ELOOP) return null;
+        if (errno is 0 or Errno.ENOENT) return null;
         throw Failure.From(errno, $"open '{asked}' for reading", asked, SnapshotError.ReadFailed);
     }
 }
