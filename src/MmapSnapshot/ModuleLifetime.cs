@@ -15,6 +15,7 @@ public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssembly
             && NativeLibrary.TryLoad("libc.so.6", out nint libc)
             && NativeLibrary.TryGetExport(libc, "gnu_get_libc_version", out _);
         if (!supported) throw new PlatformNotSupportedException("MmapSnapshot runs only on Linux with glibc, on x64 or arm64.");
+        EngineLoader.Start();
     }
 
     /// <summary>Closes the snapshots that this runspace has opened, and warns of changes that are lost by it.</summary>

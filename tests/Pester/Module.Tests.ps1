@@ -36,16 +36,18 @@ Describe 'The staged module' {
         $files = Get-ChildItem -LiteralPath $staged -Recurse -File -Force | ForEach-Object { [System.IO.Path]::GetRelativePath($staged, $_.FullName) }
         $expected = @(
             'LICENSE'
-            'MmapSnapshot.Core.dll'
             'MmapSnapshot.dll'
             'MmapSnapshot.Format.ps1xml'
             'MmapSnapshot.psd1'
             'MmapSnapshot.Types.ps1xml'
-            'Mono.Posix.NETStandard.dll'
             'en-US/about_MmapSnapshot_Errors.help.txt'
             'en-US/about_MmapSnapshot_Guarantees.help.txt'
             'en-US/about_MmapSnapshot_Patching.help.txt'
+            'linux-arm64/MmapSnapshot.Core.dll'
+            'linux-arm64/Mono.Posix.NETStandard.dll'
             'linux-arm64/MonoPosixHelper.so'
+            'linux-x64/MmapSnapshot.Core.dll'
+            'linux-x64/Mono.Posix.NETStandard.dll'
             'linux-x64/MonoPosixHelper.so'
         )
         Compare-Object -ReferenceObject $expected -DifferenceObject $files | ForEach-Object { "$($_.SideIndicator) $($_.InputObject)" } | Should -BeNullOrEmpty
@@ -58,6 +60,30 @@ Describe 'The staged module' {
     ) {
         Get-FileHex "$staged/$Platform/MonoPosixHelper.so" 0 4 | Should -BeExactly '7F 45 4C 46'
         Get-FileHex "$staged/$Platform/MonoPosixHelper.so" 18 2 | Should -BeExactly $Machine
+    }
+
+    It 'has the engine for <Platform>, which the runtime of this PowerShell need not compile if it is .NET 10' -ForEach @(
+        @{ Platform = 'linux-x64'; Machine = 'Amd64' }
+        @{ Platform = 'linux-arm64'; Machine = 'Arm64' }
+    ) {
+        foreach ($name in 'MmapSnapshot.Core', 'Mono.Posix.NETStandard') {
+            $file = [System.IO.File]::OpenRead("$staged/$Platform/$name.dll")
+            try {
+                $headers = [System.Reflection.PortableExecutable.PEReader]::new($file).PEHeaders
+                # The machine of an image that is not for Windows is marked as Linux's.
+                ($headers.CoffHeader.Machine -bxor 0x7B79) | Should -Be ([int][System.Reflection.PortableExecutable.Machine]$Machine)
+                $headers.CorHeader.ManagedNativeHeaderDirectory.Size | Should -BeGreaterThan 0
+            } finally {
+                $file.Dispose()
+            }
+        }
+    }
+
+    It 'can be looked at by PowerShell before the engine is loaded: no public class has a field that is one of its structs or enums' {
+        $engine = [MmapSnapshot.Snapshot].Assembly
+        [MmapSnapshot.OpenMmapSnapshotCommand].Assembly.GetExportedTypes().ForEach{ $_.GetFields('Instance, Static, NonPublic, Public, DeclaredOnly') } |
+            Where-Object { $_.FieldType.IsValueType -and $_.FieldType.Assembly -eq $engine } |
+            ForEach-Object { "$($_.DeclaringType).$($_.Name)" } | Should -BeNullOrEmpty
     }
 
     It 'has a valid manifest' {

@@ -10,6 +10,9 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
 {
     private static readonly SnapshotOptions _defaults = new();
 
+    /// <summary>An object, because of what <see cref="EngineLoader"/> says.</summary>
+    private object _backing = SnapshotBacking.Auto;
+
     /// <summary>The files; wildcards are resolved.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = "Path", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
@@ -28,7 +31,11 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
 
     /// <summary>How the bytes are kept private; Auto takes the best there is.</summary>
     [Parameter]
-    public SnapshotBacking Backing { get; set; }
+    public SnapshotBacking Backing
+    {
+        get => (SnapshotBacking)_backing;
+        set => _backing = value;
+    }
 
     /// <summary>
     /// How long whoever writes to a file may be kept waiting for its copy, if it is opened under a lease; a file whose copy would

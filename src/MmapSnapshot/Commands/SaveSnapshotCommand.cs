@@ -8,6 +8,9 @@ namespace MmapSnapshot;
 [OutputType(typeof(CommitResult))]
 public sealed class SaveSnapshotCommand : SnapshotCmdlet
 {
+    /// <summary>An object, because of what <see cref="EngineLoader"/> says.</summary>
+    private object _method = CommitMethod.Auto;
+
     /// <summary>The snapshots, or their ids.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [SnapshotTransformation]
@@ -27,7 +30,11 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet
     /// <summary>How the bytes go back: Exchange and Replace are atomic, InPlace is not; Auto is the first of these that can be.</summary>
     [Parameter]
     [ValidateSet(nameof(CommitMethod.Auto), nameof(CommitMethod.Exchange), nameof(CommitMethod.Replace), nameof(CommitMethod.InPlace))]
-    public CommitMethod Method { get; set; }
+    public CommitMethod Method
+    {
+        get => (CommitMethod)_method;
+        set => _method = value;
+    }
 
     /// <summary>Save even over somebody else's change, or over an existing destination.</summary>
     [Parameter]
