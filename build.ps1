@@ -8,9 +8,10 @@
 [CmdletBinding()]
 param(
     # Build: stages the module in output/MmapSnapshot/<version>. Test: both suites and the short fault matrix, on real filesystems
-    # where root can mount them. Faults: the full fault matrix. Demo: patches a real program. Clean: removes all that was built.
+    # where root can mount them. Faults: the full fault matrix. Demo: patches a real program. Package: makes output/*.nupkg, the
+    # module for the PowerShell Gallery and the engine for NuGet. Clean: removes all that was built.
     [Parameter(Position = 0, ValueFromRemainingArguments)]
-    [ValidateSet('Build', 'Test', 'Faults', 'Demo', 'Clean')]
+    [ValidateSet('Build', 'Test', 'Faults', 'Demo', 'Package', 'Clean')]
     [string[]] $Task = 'Build'
 )
 
@@ -37,6 +38,18 @@ function Invoke-BuildTask {
     if (Test-Path -LiteralPath $staged) { Remove-Item -LiteralPath $staged -Recurse -Force }
     Invoke-Checked dotnet, publish, (Join-Path $root 'src/MmapSnapshot'), -c, Release, -o, $staged, --nologo, -v, quiet
     "Staged $staged" | Out-Host
+}
+
+# The engine, and what is staged, which PowerShell's own tool packs. Neither takes a network.
+function New-Package {
+    $output = Join-Path $root 'output'
+    Get-ChildItem -Path $output -Filter *.nupkg | Remove-Item
+    Invoke-Checked dotnet, pack, (Join-Path $root 'src/MmapSnapshot.Core'), -c, Release, -o, $output, --nologo, -v, quiet
+    if (-not (Get-Command -Name Compress-PSResource -ErrorAction Ignore)) {
+        throw 'Packing the module takes Compress-PSResource, of the module Microsoft.PowerShell.PSResourceGet, which PowerShell 7.6 brings along.'
+    }
+    Compress-PSResource -Path $staged -DestinationPath $output
+    Get-ChildItem -Path $output -Filter *.nupkg | ForEach-Object { "Packed $_" } | Out-Host
 }
 
 function Invoke-EngineSuite([string] $Results) {
@@ -106,6 +119,7 @@ function Invoke-OnFileSystem([scriptblock] $Suites) {
 
 function Invoke-TestTask {
     if (-not (Test-Path -LiteralPath $module)) { Invoke-BuildTask }
+    try { New-Package } catch { Write-Warning "The packages are not tested as far as they are missing: $_" }
     Invoke-OnFileSystem {
         param($Work)
         Invoke-EngineSuite (Join-Path $Work 'engine.xml')
@@ -135,6 +149,11 @@ function Invoke-DemoTask {
         & $rig down (Join-Path $work 'rig') | Out-Null
         Remove-Item -LiteralPath $work -Recurse -Force
     }
+}
+
+function Invoke-PackageTask {
+    Invoke-BuildTask
+    New-Package
 }
 
 function Invoke-CleanTask {

@@ -2,7 +2,7 @@
 # The same as build.ps1, for a machine that has only the .NET SDK: takes pwsh from PATH, else restores it as a .NET tool.
 # Where PowerShell cannot be had either way it does the engine's part, and says what it did not do.
 #
-#   ./build.sh Build|Test|Faults|Demo|Clean ...
+#   ./build.sh Build|Test|Faults|Demo|Package|Clean ...
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 POWERSHELL_TELEMETRY_OPTOUT=1
@@ -85,6 +85,13 @@ demo() {
         done'
 }
 
+package() {
+    echo "THE MODULE IS NOT PACKED, only the engine: $missing, and PowerShell's own tool makes the package that the Gallery takes."
+    rm -f output/*.nupkg
+    dotnet pack src/MmapSnapshot.Core -c Release -o output --nologo -v quiet
+    ls output/*.nupkg
+}
+
 clean() {
     rm -rf output
     find src tests samples -type d \( -name bin -o -name obj \) -prune -exec rm -rf {} +
@@ -96,7 +103,8 @@ for task in "${@:-Build}"; do
         Test) tests ;;
         Faults) tests --full ;;
         Demo) demo ;;
+        Package) package ;;
         Clean) clean ;;
-        *) fail "there is no task '$task': Build, Test, Faults, Demo, Clean" ;;
+        *) fail "there is no task '$task': Build, Test, Faults, Demo, Package, Clean" ;;
     esac
 done

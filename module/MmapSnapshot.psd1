@@ -1,5 +1,7 @@
 @{
     RootModule           = 'MmapSnapshot.dll'
+    # Loaded before all else, so that another version in a session that has one is refused by saying so.
+    RequiredAssemblies   = @('MmapSnapshot.dll')
     ModuleVersion        = '0.1.0'
     GUID                 = '6b1f4b0e-3f0c-4a7e-9d2b-5f6c1c0a7e11'
     Author               = 'The MmapSnapshot maintainers'
@@ -30,7 +32,10 @@
     VariablesToExport    = @()
     PrivateData          = @{
         PSData = @{
-            Tags = @('Linux', 'binary', 'patch', 'snapshot', 'mmap', 'reflink', 'atomic', 'PSEdition_Core')
+            Tags         = @('Linux', 'binary', 'patch', 'hex', 'snapshot', 'mmap', 'reflink', 'atomic', 'PSEdition_Core')
+            ProjectUri   = 'https://github.com/MmapSnapshot/MmapSnapshot'
+            LicenseUri   = 'https://unlicense.org/'
+            ReleaseNotes = '' # The build puts them here, from CHANGELOG.md.
         }
     }
 }

@@ -10,13 +10,32 @@ public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssembly
     /// <summary>Refuses systems that the module cannot run on, before anything else can fail in a less clear way.</summary>
     public void OnImport()
     {
-        bool supported = OperatingSystem.IsLinux()
-            && RuntimeInformation.ProcessArchitecture is Architecture.X64 or Architecture.Arm64
-            && NativeLibrary.TryLoad("libc.so.6", out nint libc)
-            && NativeLibrary.TryGetExport(libc, "gnu_get_libc_version", out _);
-        if (!supported) throw new PlatformNotSupportedException("MmapSnapshot runs only on Linux with glibc, on x64 or arm64.");
+        if (!Supports(OperatingSystem.IsLinux(), RuntimeInformation.ProcessArchitecture, HasGlibc()))
+        {
+            throw new PlatformNotSupportedException("MmapSnapshot runs only on Linux with glibc, on x64 or arm64.");
+        }
         EngineLoader.Start();
     }
+
+    private static bool Supports(bool isLinux, Architecture architecture, bool hasGlibc) =>
+        isLinux && architecture is (Architecture.X64 or Architecture.Arm64) && hasGlibc;
+
+    /// <summary>Other C libraries do not have that function (man 3 gnu_get_libc_version).</summary>
+    private static bool HasGlibc()
+    {
+        try
+        {
+            _ = GetGlibcVersion();
+            return true;
+        }
+        catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException)
+        {
+            return false;
+        }
+    }
+
+    [DllImport("libc.so.6", EntryPoint = "gnu_get_libc_version")]
+    private static extern nint GetGlibcVersion();
 
     /// <summary>Closes the snapshots that this runspace has opened, and warns of changes that are lost by it.</summary>
     /// <param name="psModuleInfo">The module being removed.</param>

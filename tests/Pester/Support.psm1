@@ -323,6 +323,10 @@ function Get-ProgramOfPowerShell {
     Strings, for the script's $args.
 .PARAMETER As
     Only "Nobody": a user without privileges.
+.PARAMETER WithoutModule
+    It does not have the module, and finds modules only where a fresh installation does and in -ModulePath.
+.PARAMETER HomeFolder
+    The user's home, which stays; without it, an empty one that is gone afterwards.
 .PARAMETER WithPrinted
     Also return, as objects with the property Printed, the lines that its window would have shown.
 #>
@@ -332,6 +336,9 @@ function Invoke-FreshPowerShell {
         [Parameter(Mandatory, Position = 0)] [scriptblock] $Script,
         [Parameter(Position = 1)] [string[]] $Arguments = @(),
         [ValidateSet('', 'Nobody')] [string] $As = '',
+        [switch] $WithoutModule,
+        [string] $ModulePath = '',
+        [string] $HomeFolder = '',
         [switch] $WithPrinted
     )
 
@@ -339,7 +346,8 @@ function Invoke-FreshPowerShell {
     $module = $env:MMAPSNAPSHOT_MODULE
     $scratch = New-Workspace
     try {
-        if ($As) {
+        if (-not $HomeFolder) { $HomeFolder = $scratch }
+        if ($As -and -not $WithoutModule) {
             Copy-Item -LiteralPath (Split-Path $module) -Destination "$scratch/MmapSnapshot" -Recurse
             chmod -R 'a+rX' "$scratch/MmapSnapshot"
             $module = "$scratch/MmapSnapshot/MmapSnapshot.psd1"
@@ -348,7 +356,7 @@ function Invoke-FreshPowerShell {
         $text = @"
 Set-StrictMode -Version 3
 `$ProgressPreference = 'SilentlyContinue'
-Import-Module -Name '$($module.Replace("'", "''"))'
+$(if (-not $WithoutModule) { "Import-Module -Name '$($module.Replace("'", "''"))'" })
 `$output = & {
 $Script
 } $quoted *>&1 | ForEach-Object {
@@ -363,7 +371,11 @@ $Script
         $program, $rest = $pwsh
         $command = @(
             if ($As) { 'setpriv'; '--reuid'; $nobody; '--regid'; $nobody; '--clear-groups' }
-            'env', "HOME=$scratch", "XDG_CACHE_HOME=$scratch", "XDG_DATA_HOME=$scratch", "XDG_CONFIG_HOME=$scratch", 'POWERSHELL_TELEMETRY_OPTOUT=1'
+            # All that a user has is below their home.
+            'env', '-u', 'XDG_CACHE_HOME', '-u', 'XDG_DATA_HOME', '-u', 'XDG_CONFIG_HOME'
+            if ($WithoutModule -and -not $ModulePath) { '-u', 'PSModulePath' }
+            "HOME=$HomeFolder", 'POWERSHELL_TELEMETRY_OPTOUT=1'
+            if ($ModulePath) { "PSModulePath=$ModulePath" }
             $program
             $rest
             '-NoProfile', '-NonInteractive', '-OutputFormat', 'Text', '-EncodedCommand', [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes($text))
