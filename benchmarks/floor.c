@@ -1,8 +1,6 @@
 // The floor that the engine is measured against: the system calls that a snapshot with the same guarantees cannot do without, and
 // nothing else. Each function does its work once and returns the nanoseconds it took, or an errno as a negative number.
 //
-//     cc -O2 -shared -fPIC -o libfloor.so floor.c
-//
 // The benchmarks call it in the process that runs the engine, in turns with it.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +18,7 @@
 #include <unistd.h>
 
 // How the bytes are kept private, and how they go back: the numbers that the caller passes.
-enum { REFLINK = 0, LEASE = 1, IMMUTABLE = 2 };
+enum { REFLINK = 0, LEASE = 1 };
 enum { REPLACE = 0, EXCHANGE = 1 };
 
 // linux/xfs_fs.h since 6.12; the headers of a distribution may be older than its kernel.

@@ -1,0 +1,42 @@
+using System.Diagnostics;
+
+namespace MmapSnapshot.Benchmarks;
+
+/// <summary>The engine, without PowerShell. Times are in microseconds.</summary>
+public static class Engine
+{
+    /// <summary>Long enough for a lease on the largest file.</summary>
+    private static readonly TimeSpan _maxWriterDelay = TimeSpan.FromSeconds(12);
+
+    /// <summary>Opens a snapshot and closes it.</summary>
+    public static double OpenClose(string path, SnapshotBacking backing = SnapshotBacking.Auto)
+    {
+        var options = new SnapshotOptions { Backing = backing, MaxWriterDelay = _maxWriterDelay };
+        long started = Stopwatch.GetTimestamp();
+        Snapshot.Open(path, options).Dispose();
+        return Since(started);
+    }
+
+    /// <summary>Opens a snapshot, writes sixteen bytes, saves and closes it.</summary>
+    public static double Patch(string path)
+    {
+        byte[] patch = Bytes.Patch();
+        var options = new SnapshotOptions { MaxWriterDelay = _maxWriterDelay };
+        long started = Stopwatch.GetTimestamp();
+        using var snapshot = Snapshot.Open(path, options);
+        snapshot.Write(Bytes.Offset, patch);
+        snapshot.Commit(new CommitOptions { Close = true });
+        return Since(started);
+    }
+
+    /// <summary>How many matches a search of the whole snapshot finds, and how long it takes.</summary>
+    public static double Search(Snapshot snapshot, BytePattern[] patterns)
+    {
+        ArgumentNullException.ThrowIfNull(snapshot);
+        long started = Stopwatch.GetTimestamp();
+        _ = snapshot.Find(patterns, 0, snapshot.Length).LongCount();
+        return Since(started);
+    }
+
+    internal static double Since(long started) => Stopwatch.GetElapsedTime(started).TotalMicroseconds;
+}

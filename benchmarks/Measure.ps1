@@ -1,0 +1,422 @@
+<#
+.SYNOPSIS
+    Measures the module, the bare system calls, and what people use instead, and says which bars are met.
+.DESCRIPTION
+    build.ps1 -Task Bench starts it in a PowerShell of its own, with the mounted filesystems below $env:MMAPSNAPSHOT_RIG.
+
+    All contenders of a comparison have their turns within one run of this process (A B C A B C ...), so that whatever else the
+    machine does slows all of them alike. Times are medians, from the 10th to the 90th percentile; a ratio is the median of the
+    ratios of the rounds.
+.OUTPUTS
+    The results are written as JSON, for Show-Results.ps1 and New-Plot.ps1.
+#>
+[CmdletBinding()]
+param(
+    # The staged MmapSnapshot.psd1.
+    [Parameter(Mandatory)]
+    [string] $Module,
+
+    # MmapSnapshot.Benchmarks.dll.
+    [Parameter(Mandatory)]
+    [string] $Library,
+
+    # Where the results go, as JSON.
+    [Parameter(Mandatory)]
+    [string] $Results,
+
+    # Files up to 4 GiB, up to 100,000 extents and 10,000 files, and more rounds.
+    [switch] $Full
+)
+
+Set-StrictMode -Version 3
+$ErrorActionPreference = 'Stop'
+$PSNativeCommandUseErrorActionPreference = $false
+$ProgressPreference = 'SilentlyContinue'
+Import-Module -Name $Module, $Library
+# The runspaces of ForEach-Object -Parallel find the module by its name.
+$env:PSModulePath = "$([System.IO.Path]::GetFullPath("$Module/../../.."))$([System.IO.Path]::PathSeparator)$env:PSModulePath"
+
+$rig = $env:MMAPSNAPSHOT_RIG
+$hasFloor = Test-Path -LiteralPath (Join-Path (Split-Path -Path $Library) libfloor.so)
+$pwsh = @([Environment]::ProcessPath; if ([System.IO.Path]::GetFileName([Environment]::ProcessPath) -eq 'dotnet') { Join-Path $PSHOME 'pwsh.dll' })
+$fileSystems = @('xfs', 'xfs-exchange', 'btrfs', 'ext4', 'tmpfs', 'overlay-ext4', 'overlay-xfs' | Where-Object { $rig -and (Test-Path -LiteralPath (Join-Path $rig $_)) })
+if ($fileSystems.Count -eq 0) { throw 'There is no filesystem to measure on: it takes root, and mkfs.xfs, mkfs.btrfs or mkfs.ext4.' }
+$offset = [MmapSnapshot.Benchmarks.Bytes]::Offset
+
+$measured = [System.Collections.Generic.List[object]]::new()
+$bars = [System.Collections.Generic.List[object]]::new()
+
+function Get-Percentile([double[]] $Sorted, [double] $Part) {
+    $Sorted[[math]::Min($Sorted.Count - 1, [int][math]::Floor($Part * $Sorted.Count))]
+}
+
+function Get-Elapsed([long] $Started) {
+    [System.Diagnostics.Stopwatch]::GetElapsedTime($Started).TotalMicroseconds
+}
+
+# Lets each contender, a script block that returns the microseconds it took, have its turns; records them, and returns by name
+# the median of each one's ratios to the first.
+function Measure-InTurn {
+    param(
+        [Parameter(Mandatory)] [System.Collections.IDictionary] $Contender,
+        # What the records have besides Contender: Part, FileSystem, Bytes, ...
+        [Parameter(Mandatory)] [System.Collections.IDictionary] $Case,
+        [int] $Rounds = 51,
+        # Enough for the compilers, of scripts and of methods: both take what was called some thirty times.
+        [int] $WarmUp = 2,
+        # After these no further round is begun, but three are made at least.
+        [double] $Seconds = $(if ($Full) { 6 } else { 1.5 })
+    )
+
+    $times = [ordered]@{}
+    foreach ($name in $Contender.Keys) { $times[$name] = [System.Collections.Generic.List[double]]::new() }
+    $clock = [System.Diagnostics.Stopwatch]::StartNew()
+    for ($round = -$WarmUp; $round -lt $Rounds; $round++) {
+        if ($round -ge 3 -and $clock.Elapsed.TotalSeconds -gt $Seconds) { break }
+        foreach ($name in $Contender.Keys) {
+            $time = & $Contender[$name]
+            if ($round -ge 0) { $times[$name].Add($time) }
+        }
+        if ($round -eq -1) { $clock.Restart() }
+    }
+
+    $first = @($Contender.Keys)[0]
+    $ratios = @{}
+    foreach ($name in $Contender.Keys) {
+        $sorted = [double[]]@($times[$name] | Sort-Object)
+        $pairs = [double[]]@(for ($i = 0; $i -lt $times[$name].Count; $i++) { $times[$name][$i] / $times[$first][$i] }) | Sort-Object
+        $ratios[$name] = Get-Percentile $pairs 0.5
+        $record = [ordered]@{} + $Case + [ordered]@{
+            Contender    = $name
+            Microseconds = [math]::Round((Get-Percentile $sorted 0.5), 2)
+            From         = [math]::Round((Get-Percentile $sorted 0.1), 2)
+            To           = [math]::Round((Get-Percentile $sorted 0.9), 2)
+            Rounds       = $sorted.Count
+            RatioTo      = $first
+            Ratio        = [math]::Round($ratios[$name], 3)
+        }
+        $measured.Add([pscustomobject]$record)
+    }
+    $ratios
+}
+
+# A bar of the design. -Guard: a claim that holds on any machine, so that a test may fail by it.
+function Add-Bar([string] $Claim, [double] $Measured, [double] $Bar, [switch] $AtLeast, [switch] $Guard, [string] $Unit = '') {
+    $met = if ($AtLeast) { $Measured -ge $Bar } else { $Measured -le $Bar }
+    $bars.Add([pscustomobject]@{ Claim = $Claim; Bar = "$(if ($AtLeast) { '>=' } else { '<=' }) $Bar$Unit"; Measured = [math]::Round($Measured, 3); Met = $met; Guard = [bool]$Guard })
+}
+
+function New-Specimen([string] $FileSystem, [long] $Length) {
+    $path = Join-Path $rig "$FileSystem/$($Length / 1MB)MiB"
+    if (-not (Test-Path -LiteralPath $path)) { [MmapSnapshot.Benchmarks.Specimen]::Write($path, $Length) }
+    $path
+}
+
+# How the engine takes such a file, and so which floor there is for it.
+function Get-FloorOf([string] $Path) {
+    $snapshot = Open-MmapSnapshot -LiteralPath $Path -MaxWriterDelay 12
+    $backing = $snapshot.Backing
+    Close-MmapSnapshot $snapshot
+    @{ Backing = $backing; Exchanges = (Get-ReflinkSupport $Path).ExchangeRange; There = $hasFloor -and $backing -in 'Reflink', 'Lease' }
+}
+
+# Opening and closing: against the floor, and whether size matters.
+function Measure-Open {
+    $sizes = if ($Full) { 1MB, 16MB, 256MB, 1GB, 4GB } else { 1MB, 1GB }
+    foreach ($fileSystem in $fileSystems) {
+        $paths = [ordered]@{}
+        foreach ($size in $sizes) { $paths["$size"] = New-Specimen $fileSystem $size }
+        foreach ($size in $sizes) {
+            $path = $paths["$size"]
+            $floor = Get-FloorOf $path
+            $contender = [ordered]@{}
+            if ($floor.There) { $contender['Floor'] = { [MmapSnapshot.Benchmarks.Floor]::OpenClose($path, $floor.Backing, $floor.Exchanges) } }
+            $contender['Engine'] = { [MmapSnapshot.Benchmarks.Engine]::OpenClose($path) }
+            $contender['Cmdlets'] = {
+                $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                Open-MmapSnapshot -LiteralPath $path -MaxWriterDelay 12 | Close-MmapSnapshot
+                Get-Elapsed $started
+            }
+            $ratios = Measure-InTurn $contender @{ Part = 'Open'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" } -Rounds 401 -WarmUp 60
+            if ($size -eq 1MB -and $floor.There -and $floor.Backing -eq 'Reflink') { Add-Bar "$fileSystem`: opening and closing, against the bare system calls" $ratios['Engine'] 1.5 }
+        }
+        # btrfs makes no extent longer than 128 MiB: a large file has more of them than a small one, and a clone costs by the extent.
+        $small, $large = $paths["$(1MB)"], $paths["$($sizes[-1])"]
+        $ratios = Measure-InTurn -Rounds 401 -WarmUp 5 -Case @{ Part = 'Size'; FileSystem = $fileSystem; Bytes = $sizes[-1] } -Contender ([ordered]@{
+                Small = { [MmapSnapshot.Benchmarks.Engine]::OpenClose($small) }
+                Large = { [MmapSnapshot.Benchmarks.Engine]::OpenClose($large) }
+            })
+        Add-Bar "$fileSystem`: opening $($sizes[-1] / 1GB) GiB, against 1 MiB" $ratios['Large'] $(if ($Full) { 1.2 } else { 1.5 }) -Guard
+    }
+}
+
+# Patching 16 bytes: the picture.
+function Measure-Patch {
+    $sizes = if ($Full) { 1MB, 16MB, 256MB, 1GB, 4GB } else { 1MB, 16MB }
+    foreach ($fileSystem in $fileSystems) {
+        foreach ($size in $sizes) {
+            $path = New-Specimen $fileSystem $size
+            $copy = "$path.new"
+            $floor = Get-FloorOf $path
+            $contender = [ordered]@{}
+            if ($floor.There) { $contender['Floor'] = { [MmapSnapshot.Benchmarks.Floor]::Patch($path, $floor.Backing, $floor.Exchanges) } }
+            $contender['Engine'] = { [MmapSnapshot.Benchmarks.Engine]::Patch($path) }
+            $contender['Cmdlets'] = {
+                $patch = [MmapSnapshot.Benchmarks.Bytes]::Patch()
+                $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                $snapshot = Open-MmapSnapshot -LiteralPath $path -MaxWriterDelay 12
+                Set-SnapshotBytes $snapshot $offset $patch
+                Save-Snapshot $snapshot -Close
+                Get-Elapsed $started
+            }
+            $contender['Cmdlets -NoFlush'] = {
+                $patch = [MmapSnapshot.Benchmarks.Bytes]::Patch()
+                $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                $snapshot = Open-MmapSnapshot -LiteralPath $path -MaxWriterDelay 12
+                Set-SnapshotBytes $snapshot $offset $patch
+                Save-Snapshot $snapshot -Close -NoFlush
+                Get-Elapsed $started
+            }
+            $contender['Copy, flush, move'] = { [MmapSnapshot.Benchmarks.Peers]::CopyFlushMove($path) }
+            if ($size -lt 2GB) { $contender['ReadAllBytes, WriteAllBytes'] = { [MmapSnapshot.Benchmarks.Peers]::ReadAllWriteAll($path) } }
+            $contender['cp --reflink, dd, mv'] = {
+                $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                cp --reflink=auto -p -- $path $copy
+                dd if=/dev/urandom of=$copy bs=16 count=1 seek=4 conv=notrunc status=none
+                mv -- $copy $path
+                Get-Elapsed $started
+            }
+            if ($size -le 16MB) {
+                $contender['Get-Content, Set-Content'] = {
+                    $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                    $bytes = Get-Content -LiteralPath $path -AsByteStream -Raw
+                    [MmapSnapshot.Benchmarks.Bytes]::Patch().CopyTo($bytes, $offset)
+                    Set-Content -LiteralPath $path -Value $bytes -AsByteStream
+                    Get-Elapsed $started
+                }
+            }
+            $contender['MemoryMappedFile'] = { [MmapSnapshot.Benchmarks.Peers]::MemoryMapped($path) }
+            $contender['FileStream in place'] = { [MmapSnapshot.Benchmarks.Peers]::InPlace($path) }
+            [void](Measure-InTurn $contender @{ Part = 'Patch'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" } -Rounds 51)
+            if ($size -eq 1MB -and $floor.There) {
+                # By itself, and more often: what the bar is about is the difference of two that wait for the same disk.
+                $two = [ordered]@{ Floor = $contender['Floor']; Engine = $contender['Engine'] }
+                $ratios = Measure-InTurn $two @{ Part = 'Save'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" } -Rounds 401 -WarmUp 40
+                Add-Bar "$fileSystem`: patching 16 bytes and saving, against the bare system calls" $ratios['Engine'] 1.3
+            }
+        }
+    }
+}
+
+# A clone costs by the extent.
+function Measure-Extent {
+    foreach ($fileSystem in $fileSystems | Where-Object { $_ -in 'xfs', 'xfs-exchange', 'btrfs' }) {
+        foreach ($extents in $(if ($Full) { 1, 100, 1000, 10000, 100000 } else { 1, 1000 })) {
+            $path = Join-Path $rig "$fileSystem/pieces"
+            [MmapSnapshot.Benchmarks.Specimen]::WriteInPieces($path, $extents)
+            $case = @{ Part = 'Extents'; FileSystem = $fileSystem; Extents = $extents }
+            [void](Measure-InTurn -Case $case -Rounds 51 -Contender ([ordered]@{
+                        Clone        = { [MmapSnapshot.Benchmarks.Engine]::OpenClose($path, 'Reflink') }
+                        Default      = { [MmapSnapshot.Benchmarks.Engine]::OpenClose($path, 'Auto') }
+                        'Patch, save' = { [MmapSnapshot.Benchmarks.Engine]::Patch($path) }
+                    }))
+            Remove-Item -LiteralPath $path
+        }
+    }
+}
+
+# Files that are almost all holes.
+function Measure-Sparse {
+    foreach ($fileSystem in $fileSystems) {
+        $path = Join-Path $rig "$fileSystem/sparse"
+        [MmapSnapshot.Benchmarks.Specimen]::Write($path, 1MB)
+        truncate --size=1T -- $path
+        [void](Measure-InTurn -Case @{ Part = 'Sparse'; FileSystem = $fileSystem; Bytes = 1TB } -Rounds 11 -Contender ([ordered]@{ Engine = { [MmapSnapshot.Benchmarks.Engine]::Patch($path) } }))
+        Add-Bar "$fileSystem`: opening, patching and saving a sparse file of 1 TiB, in seconds" ($measured[-1].Microseconds / 1e6) 1 -Unit ' s'
+        Remove-Item -LiteralPath $path
+    }
+}
+
+function Measure-Search {
+    $path = Join-Path $rig "$($fileSystems[0])/programs"
+    $length = if ($Full) { 512MB } else { 64MB }
+    [MmapSnapshot.Benchmarks.Specimen]::WritePrograms($path, $length)
+    $snapshot = Open-MmapSnapshot $path -ReadOnly
+    $view = $snapshot.GetView(0, $length)
+    $hex = { param($text) , [MmapSnapshot.BytePattern[]]@([MmapSnapshot.BytePattern]::ParseHex($text)) }
+    $cases = @(
+        @{ Search = '16 bytes of text'; Patterns = , [MmapSnapshot.BytePattern]::FromText('MmapSnapshot tst', [Text.Encoding]::UTF8, $false); Grep = 'MmapSnapshot tst' }
+        @{ Search = '4 bytes: DE AD BE EF'; Patterns = & $hex 'DE AD BE EF'; Grep = '\xDE\xAD\xBE\xEF' }
+        @{ Search = 'wildcards: 0F 84 ?? ?? 00 00 48 8B ?? 0? C3'; Patterns = & $hex '0F 84 ?? ?? 00 00 48 8B ?? 0? C3'; Grep = '(?s)\x0F\x84..\x00\x00\x48\x8B.[\x00-\x0F]\xC3' }
+        @{ Search = 'text without regard to case'; Patterns = , [MmapSnapshot.BytePattern]::FromText('mmapsnapshot', [Text.Encoding]::UTF8, $true); Grep = '(?i)mmapsnapshot' }
+        @{ Search = 'half bytes alone: 4? ?B 0? 8? E? ?7'; Patterns = & $hex '4? ?B 0? 8? E? ?7'; Grep = $null }
+    )
+    foreach ($case in $cases) {
+        $patterns = [MmapSnapshot.BytePattern[]]$case.Patterns
+        $expression = $case.Grep
+        $contender = [ordered]@{
+            'Sum, mapped already' = { [MmapSnapshot.Benchmarks.Sums]::OfMapped($view) }
+            'Sum, mapped first'   = { [MmapSnapshot.Benchmarks.Sums]::WithMapping($snapshot) }
+            'Sum, byte by byte'   = { [MmapSnapshot.Benchmarks.Sums]::ByteByByte($view) }
+            Search                = { [MmapSnapshot.Benchmarks.Engine]::Search($snapshot, $patterns) }
+        }
+        if ($expression) {
+            $contender['grep -obUaP'] = {
+                $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                env LC_ALL=C grep -obUaP -- $expression $path | Out-Null
+                Get-Elapsed $started
+            }
+            if (Get-Command -Name rg -CommandType Application -ErrorAction Ignore) {
+                $contender['rg'] = {
+                    $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                    rg --byte-offset --only-matching --text --no-unicode --no-mmap -j 1 -- "(?-u)$expression" $path | Out-Null
+                    Get-Elapsed $started
+                }
+            }
+        }
+        [void](Measure-InTurn $contender @{ Part = 'Search'; Search = $case.Search; Bytes = $length } -Rounds 15 -Seconds $(if ($Full) { 20 } else { 2 }))
+        if ($case.Search -match '^\d') {
+            $of = { param($name) ($measured | Where-Object { $_.Part -eq 'Search' -and $_.Search -eq $case.Search -and $_.Contender -eq $name }).Microseconds }
+            Add-Bar "searching $($case.Search), against a plain loop that sums the bytes" ((& $of 'Sum, byte by byte') / (& $of 'Search')) 0.9 -AtLeast
+        }
+    }
+    $view.Dispose()
+    Close-MmapSnapshot $snapshot
+    Remove-Item -LiteralPath $path
+}
+
+# What calling a cmdlet costs: time, and memory for the garbage collector.
+function Measure-Call {
+    $path = Join-Path $rig "$($fileSystems[0])/call"
+    [MmapSnapshot.Benchmarks.Specimen]::Write($path, 64KB)
+    $snapshot = Open-MmapSnapshot $path
+    $calls = 200
+    $bytes = [byte[]](1..16)
+    $expressions = [ordered]@{
+        'Invoke-Nothing'                   = { for ($i = 0; $i -lt $calls; $i++) { Invoke-Nothing } }
+        'Get-SnapshotBytes $s 64 16'       = { for ($i = 0; $i -lt $calls; $i++) { $null = Get-SnapshotBytes $snapshot 64 16 } }
+        'Set-SnapshotBytes $s 64 $bytes'   = { for ($i = 0; $i -lt $calls; $i++) { Set-SnapshotBytes $snapshot 64 $bytes } }
+        'Get-MmapSnapshot $s.Id'           = { for ($i = 0; $i -lt $calls; $i++) { $null = Get-MmapSnapshot -Id $snapshot.Id } }
+        '$s[64]'                           = { for ($i = 0; $i -lt $calls; $i++) { $null = $snapshot[64] } }
+    }
+    $contender = [ordered]@{}
+    foreach ($name in $expressions.Keys) {
+        $expression = $expressions[$name]
+        $contender[$name] = { $started = [System.Diagnostics.Stopwatch]::GetTimestamp(); . $expression; (Get-Elapsed $started) / $calls }.GetNewClosure()
+    }
+    $ratios = Measure-InTurn $contender @{ Part = 'Call' } -Rounds 101 -WarmUp 5
+    Add-Bar 'Get-SnapshotBytes, against a cmdlet that does nothing' $ratios['Get-SnapshotBytes $s 64 16'] 2
+    Add-Bar 'Set-SnapshotBytes, against a cmdlet that does nothing' $ratios['Set-SnapshotBytes $s 64 $bytes'] 2
+
+    $allocated = @{}
+    foreach ($name in $expressions.Keys) {
+        . $expressions[$name]
+        $before = [GC]::GetAllocatedBytesForCurrentThread()
+        . $expressions[$name]
+        $allocated[$name] = ([GC]::GetAllocatedBytesForCurrentThread() - $before) / $calls
+        $measured.Add([pscustomobject]@{ Part = 'Allocation'; Contender = $name; Bytes = [math]::Round($allocated[$name]) })
+    }
+    $none = $allocated['Invoke-Nothing']
+    Add-Bar 'Get-SnapshotBytes: bytes allocated for a call, against a cmdlet that does nothing' ($allocated['Get-SnapshotBytes $s 64 16'] / $none) 2.5 -Guard
+    Add-Bar 'Set-SnapshotBytes: bytes allocated for a call, against a cmdlet that does nothing' ($allocated['Set-SnapshotBytes $s 64 $bytes'] / $none) 2.5 -Guard
+    Close-MmapSnapshot $snapshot -Force
+    Remove-Item -LiteralPath $path
+}
+
+# New shells.
+function Measure-Start {
+    $path = Join-Path $rig "$($fileSystems[0])/start"
+    [MmapSnapshot.Benchmarks.Specimen]::Write($path, 1MB)
+    $start = {
+        param($command)
+        $program, $arguments = $pwsh
+        $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+        & $program @arguments -NoProfile -NonInteractive -Command $command | Out-Null
+        Get-Elapsed $started
+    }
+    [void](Measure-InTurn -Case @{ Part = 'Start' } -Rounds $(if ($Full) { 41 } else { 3 }) -WarmUp 1 -Seconds $(if ($Full) { 120 } else { 10 }) -Contender ([ordered]@{
+                'pwsh'                       = { & $start '1' }
+                'pwsh, import'               = { & $start "Import-Module '$Module'" }
+                'pwsh, import, patch, save'  = { & $start "Import-Module '$Module'; `$s = Open-MmapSnapshot '$path'; Set-SnapshotBytes `$s 64 ([byte[]](1..16)); Save-Snapshot `$s -Close" }
+            }))
+    $of = { param($name) ($measured | Where-Object { $_.Part -eq 'Start' -and $_.Contender -eq $name }).Microseconds }
+    Add-Bar 'Import-Module, over an empty pwsh, in milliseconds' (((& $of 'pwsh, import') - (& $of 'pwsh')) / 1000) 60 -Unit ' ms'
+    Remove-Item -LiteralPath $path
+}
+
+# Many files: through one pipeline, in parallel, and in a loop over what .NET has.
+function Measure-Many {
+    $count = if ($Full) { 10000 } else { 500 }
+    $folder = (New-Item -ItemType Directory -Path (Join-Path $rig "$($fileSystems[0])/many")).FullName
+    foreach ($i in 1..$count) { [System.IO.File]::WriteAllBytes("$folder/$i", [byte[]]::new(8192)) }
+    $descriptors = { (Get-ChildItem -LiteralPath /proc/self/fd).Count }
+    $before = & $descriptors
+    [void](Measure-InTurn -Case @{ Part = 'Many'; FileSystem = $fileSystems[0]; Files = $count } -Rounds 3 -WarmUp 1 -Contender ([ordered]@{
+                'Pipeline'                       = {
+                    $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                    Get-ChildItem -LiteralPath $folder | Open-MmapSnapshot | Set-SnapshotBytes -Offset 64 -Bytes ([MmapSnapshot.Benchmarks.Bytes]::Patch()) -PassThru | Save-Snapshot -Close -NoFlush
+                    Get-Elapsed $started
+                }
+                'ForEach-Object -Parallel'       = {
+                    $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                    Get-ChildItem -LiteralPath $folder | ForEach-Object -ThrottleLimit ([Environment]::ProcessorCount) -Parallel {
+                        $s = Open-MmapSnapshot -LiteralPath $_.FullName
+                        Set-SnapshotBytes $s 64 ([byte[]](1..15 + (Get-Random -Maximum 256)))
+                        Save-Snapshot $s -Close -NoFlush
+                    }
+                    Get-Elapsed $started
+                }
+                'ReadAllBytes, WriteAllBytes'    = {
+                    $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                    foreach ($file in Get-ChildItem -LiteralPath $folder) {
+                        $bytes = [System.IO.File]::ReadAllBytes($file.FullName)
+                        [MmapSnapshot.Benchmarks.Bytes]::Patch().CopyTo($bytes, 64)
+                        [System.IO.File]::WriteAllBytes($file.FullName, $bytes)
+                    }
+                    Get-Elapsed $started
+                }
+            }))
+    Add-Bar "descriptors left after $count files" ([math]::Max(0, (& $descriptors) - $before)) 2 -Guard
+    Remove-Item -LiteralPath $folder -Recurse -Force
+}
+
+# What an open snapshot takes of memory, in a process of its own.
+function Measure-Memory {
+    $count = 1000
+    $folder = (New-Item -ItemType Directory -Path (Join-Path $rig "$($fileSystems[0])/memory")).FullName
+    foreach ($i in 1..$count) { [MmapSnapshot.Benchmarks.Specimen]::Write("$folder/$i", 64KB) }
+    $program, $arguments = $pwsh
+    $lines = & $program @arguments -NoProfile -NonInteractive -Command "
+        Import-Module '$Module'
+        Open-MmapSnapshot '$folder/1' | Close-MmapSnapshot
+        `$inStatus = { param(`$name) [long]((Select-String -LiteralPath /proc/self/status -Pattern `$name).Line -replace '\D') * 1024 }
+        `$managed = [GC]::GetTotalMemory(`$true); `$before = & `$inStatus VmRSS
+        `$all = Open-MmapSnapshot '$folder/*'
+        ([GC]::GetTotalMemory(`$true) - `$managed) / $count
+        ((& `$inStatus VmRSS) - `$before) / $count
+        & `$inStatus VmHWM
+        `$all | Close-MmapSnapshot"
+    $measured.Add([pscustomobject]@{ Part = 'Memory'; FileSystem = $fileSystems[0]; Snapshots = $count; ManagedBytesEach = [math]::Round([double]$lines[0]); ResidentBytesEach = [math]::Round([double]$lines[1]); PeakBytes = [long]$lines[2] })
+    Remove-Item -LiteralPath $folder -Recurse -Force
+}
+
+# The small ones first: what the large files leave to be written would disturb them.
+foreach ($part in 'Call', 'Start', 'Memory', 'Many', 'Search', 'Sparse', 'Extent', 'Open', 'Patch') {
+    $clock = [System.Diagnostics.Stopwatch]::StartNew()
+    & "Measure-$part"
+    "$part`: $([math]::Round($clock.Elapsed.TotalSeconds)) s" | Out-Host
+}
+
+$cpu = (Get-Content -LiteralPath /proc/cpuinfo | Where-Object { $_ -match '^model name\s*:\s*(.+)' } | ForEach-Object { $Matches[1] } | Select-Object -First 1)
+[ordered]@{
+    Date         = (Get-Date).ToString('yyyy-MM-dd', [cultureinfo]::InvariantCulture)
+    Form         = if ($Full) { 'full' } else { 'short' }
+    Version      = "$((Get-Module -Name MmapSnapshot).Version)"
+    PowerShell   = "$($PSVersionTable.PSVersion)"
+    Runtime      = [System.Runtime.InteropServices.RuntimeInformation]::FrameworkDescription
+    Kernel       = "Linux $([System.IO.File]::ReadAllText('/proc/sys/kernel/osrelease').Trim())"
+    Processor    = if ($cpu) { $cpu } else { [System.Runtime.InteropServices.RuntimeInformation]::ProcessArchitecture.ToString() }
+    Cores        = [Environment]::ProcessorCount
+    Bars         = $bars
+    Measurements = $measured
+} | ConvertTo-Json -Depth 4 | Set-Content -LiteralPath $Results
