@@ -1,7 +1,8 @@
 # The examples of the help, in docs/en-US/*.md and module/en-US/*.help.txt: finds them, runs them, and writes down what they print.
 #
-# An example is a row of steps: commands behind PS> (and >> for further lines), then what they print. On a page the commands are a
-# powershell block, and what they print is the output block behind it; a topic has both in one block, indented by four blanks.
+# An example is a row of steps: commands behind PS> (and >> for further lines), then what they print. On a page a step is a
+# powershell block, and what it prints the output block behind it. In a topic a step is one command, what it prints are the lines
+# behind it, and both are indented by four blanks; an empty line ends them.
 #
 # They run in a terminal of 76 columns, so that Get-Help, which indents by four, can show them in 80; on a tmpfs of their own at
 # /srv; and each example of a page, and each topic, in a folder /srv/app as New-ExampleFolder.ps1 makes it.
@@ -18,28 +19,26 @@ $pwsh = @(
     if ([System.IO.Path]::GetFileName([Environment]::ProcessPath) -eq 'dotnet') { Join-Path $PSHOME 'pwsh.dll' }
 )
 
-# Lines behind PS> and >> as commands, and the lines behind them; a new step begins with the first PS> behind such a line.
-function Split-Step([string[]] $Text) {
-    $step = $null
+# Each command behind PS>, with its further lines behind >>, as Command, Lines (how many it takes) and what it prints, as Output.
+function Split-Command([string[]] $Text) {
+    $one = $null
     foreach ($line in $Text) {
         if ($line -match '^PS> (.+)$') {
-            if ($null -eq $step -or $step.Output.Count -gt 0) {
-                if ($step) { $step }
-                $step = [pscustomobject]@{ Commands = [System.Collections.Generic.List[string]]::new(); Output = [System.Collections.Generic.List[string]]::new() }
-            }
-            $step.Commands.Add($Matches[1])
-        } elseif ($null -eq $step) {
+            if ($one) { $one }
+            $one = [pscustomobject]@{ Command = $Matches[1]; Lines = 1; Output = [System.Collections.Generic.List[string]]::new() }
+        } elseif ($null -eq $one) {
             throw "An example begins with 'PS> ', and not with '$line'."
-        } elseif ($line -match '^>> ?(.*)$' -and $step.Output.Count -eq 0) {
-            $step.Commands[-1] += "`n" + $Matches[1]
-        } else { $step.Output.Add($line) }
+        } elseif ($line -match '^>> ?(.*)$' -and $one.Output.Count -eq 0) {
+            $one.Command += "`n" + $Matches[1]
+            $one.Lines++
+        } else { $one.Output.Add($line) }
     }
-    if ($step) { $step }
+    if ($one) { $one }
 }
 
 # First and Last: the lines (from 0 on) that Update-Example may replace by what the step prints; none yet if Last is less than First.
-function New-Step([object] $Of, [int] $First, [int] $Last, [string[]] $Printed) {
-    [pscustomobject]@{ Commands = @($Of.Commands); Expected = $Printed -join "`n"; First = $First; Last = $Last }
+function New-Step([string[]] $Commands, [int] $First, [int] $Last, [string[]] $Printed) {
+    [pscustomobject]@{ Commands = $Commands; Expected = $Printed -join "`n"; First = $First; Last = $Last }
 }
 
 function Get-PageExample([string] $Path) {
@@ -49,14 +48,14 @@ function Get-PageExample([string] $Path) {
             $code = $example.Code[$i]
             if ($code.Language -ne 'powershell') { throw "${Path}:$($code.Line): only a block of powershell has output behind it." }
             $lines = $code.Text -split "`n"
-            $split = @(Split-Step $lines)
-            if ($split.Count -ne 1 -or $split[0].Output.Count -gt 0) { throw "${Path}:$($code.Line): a block of powershell is lines behind 'PS> ' and '>> '." }
+            $commands = @(Split-Command $lines)
+            if ($commands | Where-Object { $_.Output.Count -gt 0 }) { throw "${Path}:$($code.Line): a block of powershell is lines behind 'PS> ' and '>> '." }
             $end = $code.Line + $lines.Count # the line behind the closing fence, from 0 on, less one
             $next = if ($i + 1 -lt $example.Code.Count) { $example.Code[$i + 1] }
             if ($next -and $next.Language -eq 'output') {
                 $i++
-                New-Step $split[0] ($end + 1) ($next.Line + ($next.Text -split "`n").Count) ($next.Text -split "`n")
-            } else { New-Step $split[0] ($end + 1) $end @() }
+                New-Step $commands.Command ($end + 1) ($next.Line + ($next.Text -split "`n").Count) ($next.Text -split "`n")
+            } else { New-Step $commands.Command ($end + 1) $end @() }
         }
         [pscustomobject]@{ Path = $Path; Title = $example.Title; Line = $example.Line; Steps = @($steps) }
     }
@@ -68,10 +67,10 @@ function Get-TopicExample([string] $Path) {
         if ($lines[$at] -notmatch '^    PS> ') { continue }
         $first = $at
         while ($at -lt $lines.Length -and $lines[$at].StartsWith('    ')) { $at++ }
-        foreach ($step in Split-Step @($lines[$first..($at - 1)] | ForEach-Object { $_.Substring(4) })) {
-            $first += ($step.Commands -join "`n").Split("`n").Count
-            New-Step $step $first ($first + $step.Output.Count - 1) $step.Output
-            $first += $step.Output.Count
+        foreach ($one in Split-Command @($lines[$first..($at - 1)] | ForEach-Object { $_.Substring(4) })) {
+            $first += $one.Lines
+            New-Step $one.Command $first ($first + $one.Output.Count - 1) $one.Output
+            $first += $one.Output.Count
         }
     }
     if ($steps) { [pscustomobject]@{ Path = $Path; Title = [System.IO.Path]::GetFileName($Path) -replace '\.help\.txt$'; Line = 1; Steps = @($steps) } }
@@ -124,7 +123,7 @@ function ConvertTo-Comparable([string[]] $Line) {
         # PowerShell leaves the breaking of long lines to the terminal, which does not look for blanks.
         while ($one.Length -gt 75 -and ($blank = $one.LastIndexOf(' ', 75)) -gt 0) {
             $one.Substring(0, $blank)
-            $one = $one.Substring($blank + 1)
+            $one = "$(if ($one.StartsWith('     | ')) { '     | ' })$($one.Substring($blank + 1))"
         }
         $one
     }
