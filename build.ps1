@@ -45,7 +45,9 @@ function Invoke-BuildTask {
 # The file that Get-Help reads, made of the pages in docs/en-US.
 function Write-HelpFile {
     Import-Module -Name (Join-Path $root 'docs/HelpPages.psm1')
-    ConvertTo-Maml -Path (Join-Path $root 'docs/en-US') | Set-Content -LiteralPath (Join-Path $staged 'en-US/MmapSnapshot.dll-Help.xml')
+    $project = $manifest.PrivateData.PSData['ProjectUri']
+    $online = if ($project) { "$project/blob/HEAD/docs/en-US" } else { '' }
+    ConvertTo-Maml -Path (Join-Path $root 'docs/en-US') -OnlineFolder $online | Set-Content -LiteralPath (Join-Path $staged 'en-US/MmapSnapshot.dll-Help.xml')
 }
 
 function Invoke-HelpTask {

@@ -195,21 +195,25 @@ function ConvertTo-ParameterElement([object] $Parameter, [object] $Use) {
     )
 }
 
-# A parameter set, in the order that PowerShell itself shows: by position, then what must be given, then the rest as on the page.
-function ConvertTo-SyntaxElement([object] $Page, [string] $Set) {
+# A parameter set, with its parameters in the order of the page's SYNTAX.
+function ConvertTo-SyntaxElement([object] $Page, [object] $Syntax) {
     $uses = foreach ($parameter in $Page.Parameters) {
-        $use = $parameter.Uses | Where-Object { $Set -in $_.Sets -or '(All)' -in $_.Sets } | Select-Object -First 1
+        $use = $parameter.Uses | Where-Object { $Syntax.Set -in $_.Sets -or '(All)' -in $_.Sets } | Select-Object -First 1
         if (-not $use) { continue }
-        $rank = if ($use.Position -ne 'Named') { [int]$use.Position } elseif ($use.Required) { 1000 } else { 1001 }
-        [pscustomobject]@{ Parameter = $parameter; Use = $use; Rank = $rank }
+        [pscustomobject]@{ Parameter = $parameter; Use = $use; At = [regex]::Match($Syntax.Text, "-$($parameter.Name)\b").Index }
     }
     ConvertTo-Element 'command:syntaxItem' @(
         ConvertTo-TextElement 'maml:name' $Page.Name
-        foreach ($one in $uses | Sort-Object -Property Rank -Stable) { ConvertTo-ParameterElement $one.Parameter $one.Use }
+        foreach ($one in $uses | Sort-Object -Property At) { ConvertTo-ParameterElement $one.Parameter $one.Use }
     )
 }
 
-function ConvertTo-CommandElement([object] $Page) {
+# The blocks of an example as a terminal shows them: what commands print stands below them, and an empty line parts it from the next.
+function ConvertTo-Session([object[]] $Code) {
+    (-join ($Code | ForEach-Object { "$($_.Text)`n$(if ($_.Language -eq 'output') { "`n" })" })).TrimEnd("`n")
+}
+
+function ConvertTo-CommandElement([object] $Page, [string] $OnlineFolder) {
     $verb, $noun = $Page.Name -split '-'
     ConvertTo-Element 'command:command' @(
         ConvertTo-Element 'command:details' @(
@@ -219,7 +223,7 @@ function ConvertTo-CommandElement([object] $Page) {
             ConvertTo-ParagraphElement 'maml:description' $Page.Synopsis
         )
         ConvertTo-ParagraphElement 'maml:description' $Page.Description
-        ConvertTo-Element 'command:syntax' @($Page.Syntax | ForEach-Object { ConvertTo-SyntaxElement $Page $_.Set })
+        ConvertTo-Element 'command:syntax' @($Page.Syntax | ForEach-Object { ConvertTo-SyntaxElement $Page $_ })
         ConvertTo-Element 'command:parameters' @($Page.Parameters | ForEach-Object { ConvertTo-ParameterElement $_ $_.Uses[0] })
         foreach ($list in @(, @('inputType', $Page.Inputs); , @('returnValue', $Page.Outputs))) {
             ConvertTo-Element "command:$($list[0])s" @($list[1] | ForEach-Object {
@@ -230,29 +234,34 @@ function ConvertTo-CommandElement([object] $Page) {
         ConvertTo-Element 'command:examples' @($Page.Examples | ForEach-Object {
                 ConvertTo-Element 'command:example' @(
                     ConvertTo-TextElement 'maml:title' "-------- $($_.Title) --------"
-                    ConvertTo-ParagraphElement 'maml:introduction' @($_.Introduction | ForEach-Object { $_, '' })
-                    ConvertTo-TextElement 'dev:code' ($_.Code.Text -join "`n`n")
-                    ConvertTo-ParagraphElement 'dev:remarks' $_.Remarks
+                    # PowerShell puts no empty line between the paragraphs here, and none before the code.
+                    ConvertTo-ParagraphElement 'maml:introduction' (-join ($_.Introduction | ForEach-Object { "$_`n`n" }))
+                    ConvertTo-TextElement 'dev:code' (ConvertTo-Session $_.Code)
+                    if ($_.Remarks) { ConvertTo-ParagraphElement 'dev:remarks' @($_.Remarks, '') }
                 )
             })
-        ConvertTo-Element 'command:relatedLinks' @($Page.Links -split "`n" | ForEach-Object {
-                ConvertTo-Element 'maml:navigationLink' (ConvertTo-TextElement 'maml:linkText' ($_ -replace '^- '))
-            })
+        ConvertTo-Element 'command:relatedLinks' @(
+            # Get-Help -Online opens the first one that has a URI.
+            if ($OnlineFolder) { ConvertTo-Element 'maml:navigationLink' @((ConvertTo-TextElement 'maml:linkText' 'Online Version:'), (ConvertTo-TextElement 'maml:uri' "$OnlineFolder/$($Page.Name).md")) }
+            foreach ($link in $Page.Links) { ConvertTo-Element 'maml:navigationLink' (ConvertTo-TextElement 'maml:linkText' $link) }
+        )
     )
 }
 
 <#
 .SYNOPSIS
     Makes the MAML file of all pages in a folder, and returns it as text.
+.PARAMETER OnlineFolder
+    The URI of the folder in which Get-Help -Online finds the pages; without it there is no online version.
 #>
 function ConvertTo-Maml {
     [CmdletBinding()]
     [OutputType([string])]
-    param([Parameter(Mandatory)] [string] $Path)
+    param([Parameter(Mandatory)] [string] $Path, [string] $OnlineFolder)
 
     $maml = 'http://schemas.microsoft.com/maml'
     $attributes = [ordered]@{ 'schema' = 'maml'; 'xmlns' = 'http://msh'; 'xmlns:maml' = "$maml/2004/10"; 'xmlns:command' = "$maml/dev/command/2004/10"; 'xmlns:dev' = "$maml/dev/2004/10" }
-    $commands = Get-ChildItem -LiteralPath $Path -Filter *.md | Read-HelpPage | ForEach-Object { ConvertTo-CommandElement $_ }
+    $commands = Get-ChildItem -LiteralPath $Path -Filter *.md | Read-HelpPage | ForEach-Object { ConvertTo-CommandElement $_ $OnlineFolder }
     "<?xml version=`"1.0`" encoding=`"utf-8`"?>`n$(ConvertTo-Element 'helpItems' $commands $attributes)"
 }
 

@@ -134,7 +134,7 @@ Describe 'The page of <Name>' -ForEach $cmdlets {
     It 'has three examples or more, with what they print, that fit into a terminal of 80 columns' {
         $page.Examples.Count | Should -BeGreaterOrEqual 3
         foreach ($example in $page.Examples) { $example.Code.Language | Should -Contain 'output' -Because $example.Title }
-        $page.Examples.Code.Text -split "`n" | Where-Object Length -GT 76 | Should -BeNullOrEmpty
+        $page.Examples.Code.Text -split "`n" | Where-Object Length -GT 75 | Should -BeNullOrEmpty
     }
 
     It 'is what Get-Help shows' {
@@ -145,7 +145,8 @@ Describe 'The page of <Name>' -ForEach $cmdlets {
         foreach ($parameter in $cmdlet.Parameters.Keys | Where-Object { $_ -notin [System.Management.Automation.PSCmdlet]::CommonParameters }) {
             ($help.parameters.parameter | Where-Object Name -EQ $parameter).description.Text | Should -Not -BeNullOrEmpty -Because "-$parameter has to be described"
         }
-        $help.relatedLinks.navigationLink.linkText | Should -Not -BeNullOrEmpty
+        $online = @(if ((Get-Module -Name MmapSnapshot).ProjectUri) { 'Online Version:' })
+        $help.relatedLinks.navigationLink.linkText | Should -Be ($online + $page.Links)
     }
 }
 
