@@ -176,6 +176,10 @@ function ConvertTo-TypeElement([string] $Type) {
     ConvertTo-Element 'dev:type' (ConvertTo-TextElement 'maml:name' $Type)
 }
 
+function ConvertTo-TypeUseElement([string] $Name, [object] $Use) {
+    ConvertTo-Element $Name @((ConvertTo-TypeElement $Use.Type), (ConvertTo-ParagraphElement 'maml:description' $Use.Description))
+}
+
 function ConvertTo-ParameterElement([object] $Parameter, [object] $Use) {
     $attributes = [ordered]@{
         required       = "$($Use.Required)".ToLowerInvariant()
@@ -210,7 +214,8 @@ function ConvertTo-SyntaxElement([object] $Page, [object] $Syntax) {
 
 # The blocks of an example as a terminal shows them: what commands print stands below them, and an empty line parts it from the next.
 function ConvertTo-Session([object[]] $Code) {
-    (-join ($Code | ForEach-Object { "$($_.Text)`n$(if ($_.Language -eq 'output') { "`n" })" })).TrimEnd("`n")
+    $lines = foreach ($one in $Code) { $one.Text; if ($one.Language -eq 'output') { '' } }
+    ($lines -join "`n").TrimEnd()
 }
 
 function ConvertTo-CommandElement([object] $Page, [string] $OnlineFolder) {
@@ -225,17 +230,14 @@ function ConvertTo-CommandElement([object] $Page, [string] $OnlineFolder) {
         ConvertTo-ParagraphElement 'maml:description' $Page.Description
         ConvertTo-Element 'command:syntax' @($Page.Syntax | ForEach-Object { ConvertTo-SyntaxElement $Page $_ })
         ConvertTo-Element 'command:parameters' @($Page.Parameters | ForEach-Object { ConvertTo-ParameterElement $_ $_.Uses[0] })
-        foreach ($list in @(, @('inputType', $Page.Inputs); , @('returnValue', $Page.Outputs))) {
-            ConvertTo-Element "command:$($list[0])s" @($list[1] | ForEach-Object {
-                    ConvertTo-Element "command:$($list[0])" @((ConvertTo-TypeElement $_.Type), (ConvertTo-ParagraphElement 'maml:description' $_.Description))
-                })
-        }
+        ConvertTo-Element 'command:inputTypes' @($Page.Inputs | ForEach-Object { ConvertTo-TypeUseElement 'command:inputType' $_ })
+        ConvertTo-Element 'command:returnValues' @($Page.Outputs | ForEach-Object { ConvertTo-TypeUseElement 'command:returnValue' $_ })
         ConvertTo-Element 'maml:alertSet' (ConvertTo-ParagraphElement 'maml:alert' $Page.Notes)
         ConvertTo-Element 'command:examples' @($Page.Examples | ForEach-Object {
                 ConvertTo-Element 'command:example' @(
                     ConvertTo-TextElement 'maml:title' "-------- $($_.Title) --------"
                     # PowerShell puts no empty line between the paragraphs here, and none before the code.
-                    ConvertTo-ParagraphElement 'maml:introduction' (-join ($_.Introduction | ForEach-Object { "$_`n`n" }))
+                    ConvertTo-ParagraphElement 'maml:introduction' "$($_.Introduction -join "`n`n")`n`n"
                     ConvertTo-TextElement 'dev:code' (ConvertTo-Session $_.Code)
                     if ($_.Remarks) { ConvertTo-ParagraphElement 'dev:remarks' @($_.Remarks, '') }
                 )
@@ -260,7 +262,13 @@ function ConvertTo-Maml {
     param([Parameter(Mandatory)] [string] $Path, [string] $OnlineFolder)
 
     $maml = 'http://schemas.microsoft.com/maml'
-    $attributes = [ordered]@{ 'schema' = 'maml'; 'xmlns' = 'http://msh'; 'xmlns:maml' = "$maml/2004/10"; 'xmlns:command' = "$maml/dev/command/2004/10"; 'xmlns:dev' = "$maml/dev/2004/10" }
+    $attributes = [ordered]@{
+        'schema'        = 'maml'
+        'xmlns'         = 'http://msh'
+        'xmlns:maml'    = "$maml/2004/10"
+        'xmlns:command' = "$maml/dev/command/2004/10"
+        'xmlns:dev'     = "$maml/dev/2004/10"
+    }
     $commands = Get-ChildItem -LiteralPath $Path -Filter *.md | Read-HelpPage | ForEach-Object { ConvertTo-CommandElement $_ $OnlineFolder }
     "<?xml version=`"1.0`" encoding=`"utf-8`"?>`n$(ConvertTo-Element 'helpItems' $commands $attributes)"
 }

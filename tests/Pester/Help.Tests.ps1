@@ -131,9 +131,13 @@ Describe 'The page of <Name>' -ForEach $cmdlets {
         $ids | Where-Object { $_ -notin [enum]::GetNames([MmapSnapshot.SnapshotError]) } | Should -BeNullOrEmpty
     }
 
-    It 'has three examples or more, with what they print, that fit into a terminal of 80 columns' {
+    It 'has three examples or more, introduced, with what they print, that fit into a terminal of 80 columns' {
         $page.Examples.Count | Should -BeGreaterOrEqual 3
-        foreach ($example in $page.Examples) { $example.Code.Language | Should -Contain 'output' -Because $example.Title }
+        foreach ($example in $page.Examples) {
+            $example.Introduction | Should -Not -BeNullOrEmpty -Because $example.Title
+            $example.Code.Language | Should -Contain 'output' -Because $example.Title
+            "-------- $($example.Title) --------".Length | Should -BeLessOrEqual 75
+        }
         $page.Examples.Code.Text -split "`n" | Where-Object Length -GT 75 | Should -BeNullOrEmpty
     }
 
