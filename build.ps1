@@ -8,10 +8,11 @@
 [CmdletBinding()]
 param(
     # Build: stages the module in output/MmapSnapshot/<version>. Test: both suites and the short fault matrix, on real filesystems
-    # where root can mount them. Faults: the full fault matrix. Demo: patches a real program. Package: makes output/*.nupkg, the
-    # module for the PowerShell Gallery and the engine for NuGet. Clean: removes all that was built.
+    # where root can mount them. Faults: the full fault matrix. Demo: patches a real program. Help: runs the examples of the help,
+    # and writes into its pages and topics what they print. Package: makes output/*.nupkg, the module for the PowerShell Gallery and
+    # the engine for NuGet. Clean: removes all that was built.
     [Parameter(Position = 0, ValueFromRemainingArguments)]
-    [ValidateSet('Build', 'Test', 'Faults', 'Demo', 'Package', 'Clean')]
+    [ValidateSet('Build', 'Test', 'Faults', 'Demo', 'Help', 'Package', 'Clean')]
     [string[]] $Task = 'Build'
 )
 
@@ -37,7 +38,29 @@ function Invoke-Checked([string[]] $Command) {
 function Invoke-BuildTask {
     if (Test-Path -LiteralPath $staged) { Remove-Item -LiteralPath $staged -Recurse -Force }
     Invoke-Checked dotnet, publish, (Join-Path $root 'src/MmapSnapshot'), -c, Release, -o, $staged, --nologo, -v, quiet
+    Write-HelpFile
     "Staged $staged" | Out-Host
+}
+
+# The file that Get-Help reads, made of the pages in docs/en-US.
+function Write-HelpFile {
+    Import-Module -Name (Join-Path $root 'docs/HelpPages.psm1')
+    $project = $manifest.PrivateData.PSData['ProjectUri']
+    $online = if ($project) { "$project/blob/HEAD/docs/en-US" } else { '' }
+    ConvertTo-Maml -Path (Join-Path $root 'docs/en-US') -OnlineFolder $online | Set-Content -LiteralPath (Join-Path $staged 'en-US/MmapSnapshot.dll-Help.xml')
+}
+
+function Invoke-HelpTask {
+    Invoke-BuildTask
+    Import-Module -Name (Join-Path $root 'tests/examples/Examples.psm1')
+    $obstacle = Get-ExampleObstacle
+    if ($obstacle) { throw "The examples cannot be run here: it $obstacle." }
+    $examples = @(Get-Example)
+    Invoke-Example -Example $examples -Module $module
+    $updated = @(Update-Example -Example $examples)
+    if ($updated.Count -eq 0) { return 'The help has what its examples print.' | Out-Host }
+    $updated | ForEach-Object { "Updated $_" } | Out-Host
+    Invoke-BuildTask
 }
 
 # The engine, and what is staged, which PowerShell's own tool packs. Neither takes a network.

@@ -2,7 +2,7 @@
 # The same as build.ps1, for a machine that has only the .NET SDK: takes pwsh from PATH, else restores it as a .NET tool.
 # Where PowerShell cannot be had either way it does the engine's part, and says what it did not do.
 #
-#   ./build.sh Build|Test|Faults|Demo|Package|Clean ...
+#   ./build.sh Build|Test|Faults|Demo|Help|Package|Clean ...
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 POWERSHELL_TELEMETRY_OPTOUT=1
@@ -27,6 +27,7 @@ build() {
     version=$(sed -n "s/^ *ModuleVersion *= *'\(.*\)'.*/\1/p" module/MmapSnapshot.psd1)
     rm -rf "output/MmapSnapshot/$version"
     dotnet publish src/MmapSnapshot -c Release -o "output/MmapSnapshot/$version" -v quiet
+    echo "THE HELP OF THE CMDLETS WAS NOT MADE: $missing."
 }
 
 # Runs the engine's suite, and the fault matrix in its short form; or, with --full, the matrix alone and in full.
@@ -103,8 +104,9 @@ for task in "${@:-Build}"; do
         Test) tests ;;
         Faults) tests --full ;;
         Demo) demo ;;
+        Help) fail "the help cannot be made: $missing" ;;
         Package) package ;;
         Clean) clean ;;
-        *) fail "there is no task '$task': Build, Test, Faults, Demo, Package, Clean" ;;
+        *) fail "there is no task '$task': Build, Test, Faults, Demo, Help, Package, Clean" ;;
     esac
 done
