@@ -4,7 +4,7 @@
 .DESCRIPTION
     build.ps1 -Task Bench starts it in a PowerShell of its own, with the mounted filesystems below $env:MMAPSNAPSHOT_RIG.
 
-    All contenders of a comparison have their turns within one run of this process (A B C A B C ...), so that whatever else the
+    All contenders of a comparison have their turns within one run of this process (A B C C B A ...), so that whatever else the
     machine does slows all of them alike. Times are medians, from the 10th to the 90th percentile; a ratio is the median of the
     ratios of the rounds.
 .OUTPUTS
@@ -25,7 +25,11 @@ param(
     [string] $Results,
 
     # Files up to 4 GiB, up to 100,000 extents and 10,000 files, and more rounds.
-    [switch] $Full
+    [switch] $Full,
+
+    # What to measure. The small ones come first: what the large files leave to be written would disturb them.
+    [ValidateSet('Call', 'Start', 'Memory', 'Many', 'Search', 'Sparse', 'Extent', 'Open', 'Patch')]
+    [string[]] $Part = @('Call', 'Start', 'Memory', 'Many', 'Search', 'Sparse', 'Extent', 'Open', 'Patch')
 )
 
 Set-StrictMode -Version 3
@@ -61,6 +65,8 @@ function Measure-InTurn {
         [Parameter(Mandatory)] [System.Collections.IDictionary] $Contender,
         # What the records have besides Contender: Part, FileSystem, Bytes, ...
         [Parameter(Mandatory)] [System.Collections.IDictionary] $Case,
+        # Done before each turn, and not timed.
+        [scriptblock] $Settle,
         [int] $Rounds = 51,
         # Enough for the compilers, of scripts and of methods: both take what was called some thirty times.
         [int] $WarmUp = 2,
@@ -71,12 +77,16 @@ function Measure-InTurn {
     $times = [ordered]@{}
     foreach ($name in $Contender.Keys) { $times[$name] = [System.Collections.Generic.List[double]]::new() }
     $clock = [System.Diagnostics.Stopwatch]::StartNew()
+    $names = [string[]]@($Contender.Keys)
     for ($round = -$WarmUp; $round -lt $Rounds; $round++) {
         if ($round -ge 3 -and $clock.Elapsed.TotalSeconds -gt $Seconds) { break }
-        foreach ($name in $Contender.Keys) {
+        foreach ($name in $names) {
+            if ($Settle) { & $Settle }
             $time = & $Contender[$name]
             if ($round -ge 0) { $times[$name].Add($time) }
         }
+        # There and back (A B B A), as each leaves something to be done by the kernel while the next has its turn.
+        [array]::Reverse($names)
         if ($round -eq -1) { $clock.Restart() }
     }
 
@@ -186,18 +196,23 @@ function Measure-Patch {
                 mv -- $copy $path
                 Get-Elapsed $started
             }
-            if ($size -le 16MB) {
-                $contender['Get-Content, Set-Content'] = {
-                    $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
-                    $bytes = Get-Content -LiteralPath $path -AsByteStream -Raw
-                    [MmapSnapshot.Benchmarks.Bytes]::Patch().CopyTo($bytes, $offset)
-                    Set-Content -LiteralPath $path -Value $bytes -AsByteStream
-                    Get-Elapsed $started
-                }
-            }
             $contender['MemoryMappedFile'] = { [MmapSnapshot.Benchmarks.Peers]::MemoryMapped($path) }
             $contender['FileStream in place'] = { [MmapSnapshot.Benchmarks.Peers]::InPlace($path) }
-            [void](Measure-InTurn $contender @{ Part = 'Patch'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" } -Rounds 51)
+            # Some leave their bytes to be written by the next who flushes the file.
+            $settle = { [MmapSnapshot.Benchmarks.Specimen]::Flush($path) }
+            $case = @{ Part = 'Patch'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" }
+            [void](Measure-InTurn $contender $case -Settle $settle)
+            if ($size -le $(if ($Full) { 16MB } else { 1MB })) {
+                # By itself, as it takes a second for each mebibyte.
+                [void](Measure-InTurn -Case $case -Settle $settle -Rounds 3 -WarmUp 0 -Contender @{ 'Get-Content, Set-Content' = {
+                            $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                            $bytes = Get-Content -LiteralPath $path -AsByteStream -Raw
+                            [MmapSnapshot.Benchmarks.Bytes]::Patch().CopyTo($bytes, $offset)
+                            Set-Content -LiteralPath $path -Value $bytes -AsByteStream
+                            Get-Elapsed $started
+                        }
+                    })
+            }
             if ($size -eq 1MB -and $floor.There) {
                 # By itself, and more often: what the bar is about is the difference of two that wait for the same disk.
                 $two = [ordered]@{ Floor = $contender['Floor']; Engine = $contender['Engine'] }
@@ -292,33 +307,26 @@ function Measure-Call {
     $snapshot = Open-MmapSnapshot $path
     $calls = 200
     $bytes = [byte[]](1..16)
-    $expressions = [ordered]@{
-        'Invoke-Nothing'                   = { for ($i = 0; $i -lt $calls; $i++) { Invoke-Nothing } }
-        'Get-SnapshotBytes $s 64 16'       = { for ($i = 0; $i -lt $calls; $i++) { $null = Get-SnapshotBytes $snapshot 64 16 } }
-        'Set-SnapshotBytes $s 64 $bytes'   = { for ($i = 0; $i -lt $calls; $i++) { Set-SnapshotBytes $snapshot 64 $bytes } }
-        'Get-MmapSnapshot $s.Id'           = { for ($i = 0; $i -lt $calls; $i++) { $null = Get-MmapSnapshot -Id $snapshot.Id } }
-        '$s[64]'                           = { for ($i = 0; $i -lt $calls; $i++) { $null = $snapshot[64] } }
-    }
-    $contender = [ordered]@{}
-    foreach ($name in $expressions.Keys) {
-        $expression = $expressions[$name]
-        $contender[$name] = { $started = [System.Diagnostics.Stopwatch]::GetTimestamp(); . $expression; (Get-Elapsed $started) / $calls }.GetNewClosure()
+    $expressions = 'Invoke-Nothing', 'Get-SnapshotBytes $snapshot 64 16', 'Set-SnapshotBytes $snapshot 64 $bytes', 'Get-MmapSnapshot -Id $id', '$snapshot[64]'
+    $id = $snapshot.Id
+    $contender, $allocation = [ordered]@{}, [ordered]@{}
+    foreach ($expression in $expressions) {
+        $loop = "for (`$i = 0; `$i -lt `$calls; `$i++) { `$null = $expression }"
+        $contender[$expression] = [scriptblock]::Create("`$started = [System.Diagnostics.Stopwatch]::GetTimestamp(); $loop; (Get-Elapsed `$started) / `$calls")
+        $allocation[$expression] = [scriptblock]::Create("`$before = [GC]::GetAllocatedBytesForCurrentThread(); $loop; ([GC]::GetAllocatedBytesForCurrentThread() - `$before) / `$calls")
     }
     $ratios = Measure-InTurn $contender @{ Part = 'Call' } -Rounds 101 -WarmUp 5
-    Add-Bar 'Get-SnapshotBytes, against a cmdlet that does nothing' $ratios['Get-SnapshotBytes $s 64 16'] 2
-    Add-Bar 'Set-SnapshotBytes, against a cmdlet that does nothing' $ratios['Set-SnapshotBytes $s 64 $bytes'] 2
+    Add-Bar 'Get-SnapshotBytes, against a cmdlet that does nothing' $ratios['Get-SnapshotBytes $snapshot 64 16'] 2
+    Add-Bar 'Set-SnapshotBytes, against a cmdlet that does nothing' $ratios['Set-SnapshotBytes $snapshot 64 $bytes'] 2
 
     $allocated = @{}
-    foreach ($name in $expressions.Keys) {
-        . $expressions[$name]
-        $before = [GC]::GetAllocatedBytesForCurrentThread()
-        . $expressions[$name]
-        $allocated[$name] = ([GC]::GetAllocatedBytesForCurrentThread() - $before) / $calls
-        $measured.Add([pscustomobject]@{ Part = 'Allocation'; Contender = $name; Bytes = [math]::Round($allocated[$name]) })
+    foreach ($expression in $expressions) {
+        $allocated[$expression] = & $allocation[$expression]
+        $measured.Add([pscustomobject]@{ Part = 'Allocation'; Contender = $expression; Bytes = [math]::Round($allocated[$expression]) })
     }
     $none = $allocated['Invoke-Nothing']
-    Add-Bar 'Get-SnapshotBytes: bytes allocated for a call, against a cmdlet that does nothing' ($allocated['Get-SnapshotBytes $s 64 16'] / $none) 2.5 -Guard
-    Add-Bar 'Set-SnapshotBytes: bytes allocated for a call, against a cmdlet that does nothing' ($allocated['Set-SnapshotBytes $s 64 $bytes'] / $none) 2.5 -Guard
+    Add-Bar 'Get-SnapshotBytes: bytes allocated for a call, against a cmdlet that does nothing' ($allocated['Get-SnapshotBytes $snapshot 64 16'] / $none) 2.5 -Guard
+    Add-Bar 'Set-SnapshotBytes: bytes allocated for a call, against a cmdlet that does nothing' ($allocated['Set-SnapshotBytes $snapshot 64 $bytes'] / $none) 2.5 -Guard
     Close-MmapSnapshot $snapshot -Force
     Remove-Item -LiteralPath $path
 }
@@ -400,11 +408,10 @@ function Measure-Memory {
     Remove-Item -LiteralPath $folder -Recurse -Force
 }
 
-# The small ones first: what the large files leave to be written would disturb them.
-foreach ($part in 'Call', 'Start', 'Memory', 'Many', 'Search', 'Sparse', 'Extent', 'Open', 'Patch') {
+foreach ($name in $Part) {
     $clock = [System.Diagnostics.Stopwatch]::StartNew()
-    & "Measure-$part"
-    "$part`: $([math]::Round($clock.Elapsed.TotalSeconds)) s" | Out-Host
+    & "Measure-$name"
+    "$name`: $([math]::Round($clock.Elapsed.TotalSeconds)) s" | Out-Host
 }
 
 $cpu = (Get-Content -LiteralPath /proc/cpuinfo | Where-Object { $_ -match '^model name\s*:\s*(.+)' } | ForEach-Object { $Matches[1] } | Select-Object -First 1)

@@ -16,6 +16,13 @@ public static class Specimen
         RandomAccess.FlushToDisk(file);
     }
 
+    /// <summary>Puts what was written to a file on the disk.</summary>
+    public static void Flush(string path)
+    {
+        using var file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite);
+        RandomAccess.FlushToDisk(file);
+    }
+
     /// <summary>A file of as many extents: blocks of 4 KiB, a hole between each and the next.</summary>
     public static void WriteInPieces(string path, int extents)
     {

@@ -43,20 +43,7 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         // Settled, so that the next write moves its timestamps; but nobody will ask for them once the snapshot is closed.
         var before = options.Close ? FileStatus.Of(staged.Handle, target.Path) : FileStatus.SettledOf(staged.Handle, target.Path);
 
-        // Last look and rename under a read lease where one can be had: no writer can slip in between. (man 2 rename is not
-        // held up by a lease.) The lock is for other savers.
-        using var alone = SaverLock.Take(target, cancellation);
-        CheckConflict(target, target.Find()); // before it is opened: by now it may be something else than a file
-        var errno = target.Open(OpenMode.ReadOnly, out var current);
-        using (current)
-        {
-            bool opened = errno == 0;
-            using var lease = opened ? ReadLease.TryTake(current, out errno) : null;
-            CheckConflict(target, target.Find(), openForWriting: opened && errno == Errno.EAGAIN);
-            if (opened && Overridden is null && target.UnseenConflict(current) is { } unseen) Override(target, unseen);
-            staged.Replace();
-        }
-
+        ReplaceUnlessChanged(target, staged);
         SyncFolder(target.Folder, staged.Handle);
         if (noLeftovers) Leftovers.RememberNone(target.Folder);
         return options.Close ? new Baseline(before, Freshness: null) : BaselineAfter(staged.Handle, before);
@@ -92,6 +79,25 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         }
         SyncFolder(target.Folder, staged.Handle);
         return (BaselineAfter(staged.Handle, before), metadata);
+    }
+
+    /// <summary>
+    /// Last look and rename under a read lease where one can be had: no writer can slip in between. (man 2 rename is not held up
+    /// by a lease.) The lock is for other savers.
+    /// </summary>
+    private void ReplaceUnlessChanged(CommitTarget target, StagedFile staged)
+    {
+        using var alone = SaverLock.Take(target, cancellation);
+        CheckConflict(target, target.Find()); // before it is opened: by now it may be something else than a file
+        var errno = target.Open(OpenMode.ReadOnly, out var current);
+        using (current)
+        {
+            bool opened = errno == 0;
+            using var lease = opened ? ReadLease.TryTake(current, out errno) : null;
+            CheckConflict(target, target.Find(), openForWriting: opened && errno == Errno.EAGAIN);
+            if (opened && Overridden is null && target.UnseenConflict(current) is { } unseen) Override(target, unseen);
+            staged.Replace();
+        }
     }
 
     /// <summary>
