@@ -7,10 +7,11 @@
 #>
 [CmdletBinding()]
 param(
-    # Build: stages the module in output/MmapSnapshot/<version>. Test: both suites and the short fault matrix, on real filesystems
-    # where root can mount them. Faults: the full fault matrix. Demo: patches a real program. Clean: removes all that was built.
+    # Build: stages the module in output/MmapSnapshot/<version>. Lint: the quality gates of tests/gates. Test: the gates, both suites
+    # and the short fault matrix, on real filesystems where root can mount them. Faults: the full fault matrix. Demo: patches a real
+    # program. Clean: removes all that was built.
     [Parameter(Position = 0, ValueFromRemainingArguments)]
-    [ValidateSet('Build', 'Test', 'Faults', 'Demo', 'Clean')]
+    [ValidateSet('Build', 'Lint', 'Test', 'Faults', 'Demo', 'Clean')]
     [string[]] $Task = 'Build'
 )
 
@@ -82,32 +83,44 @@ function Invoke-FaultMatrix([string[]] $Option) {
     [pscustomobject]@{ Passed = [int]$Matches[1]; Failed = [int]$Matches[2]; Skipped = [int]$Matches[3] }
 }
 
-# Runs suites with the filesystems mounted, and prints the totals of all.
+function Invoke-GateSuite {
+    & (Join-Path $root 'tests/gates/Invoke-Gates.ps1')
+}
+
+# Prints the totals of all; throws if anything failed.
+function Complete-Run([pscustomobject[]] $Results) {
+    $total = $Results | Measure-Object -Property Passed, Failed, Skipped -Sum
+    "$($total[0].Sum) passed, $($total[1].Sum) failed, $($total[2].Sum) skipped" | Out-Host
+    if ($total[1].Sum -gt 0) { throw "$($total[1].Sum) test(s) failed." }
+}
+
+# Runs suites with the filesystems mounted.
 function Invoke-OnFileSystem([scriptblock] $Suites) {
     $work = Join-Path ([System.IO.Path]::GetTempPath()) ('mmapsnapshot-test-' + [guid]::NewGuid().ToString('N'))
     New-Item -ItemType Directory -Path $work | Out-Null
     $env:MMAPSNAPSHOT_RIG = Join-Path $work 'rig'
-    $stillHeld = 0
     try {
         'Filesystems:' | Out-Host
         & $rig up $env:MMAPSNAPSHOT_RIG | Out-Host
-        $results = @(& $Suites $work)
+        $results = & $Suites $work
     } finally {
         & $rig down $env:MMAPSNAPSHOT_RIG | Out-Host
-        $stillHeld = [int]($LASTEXITCODE -ne 0)
+        $stillHeld = [pscustomobject]@{ Passed = 0; Failed = [int]($LASTEXITCODE -ne 0); Skipped = 0 }
         Remove-Item -LiteralPath $work -Recurse -Force
         Remove-Item -LiteralPath Env:MMAPSNAPSHOT_RIG
     }
-    $total = $results | Measure-Object -Property Passed, Failed, Skipped -Sum
-    $failed = $total[1].Sum + $stillHeld
-    "$($total[0].Sum) passed, $failed failed, $($total[2].Sum) skipped" | Out-Host
-    if ($failed -gt 0) { throw "$failed test(s) failed." }
+    Complete-Run (@($results) + $stillHeld)
+}
+
+function Invoke-LintTask {
+    Complete-Run (Invoke-GateSuite)
 }
 
 function Invoke-TestTask {
     if (-not (Test-Path -LiteralPath $module)) { Invoke-BuildTask }
     Invoke-OnFileSystem {
         param($Work)
+        Invoke-GateSuite
         Invoke-EngineSuite (Join-Path $Work 'engine.xml')
         Invoke-CmdletSuite (Join-Path $Work 'cmdlets.json')
         Invoke-FaultMatrix --short
