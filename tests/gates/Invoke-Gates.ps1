@@ -45,7 +45,10 @@ $gates = [ordered]@{
         $sdk = (dotnet --version) -replace '-.*'
         if ([version]$sdk -lt '9.0.200') { Skip-Gate "the .NET SDK $sdk does not read $solution (9.0.200 does)" }
         $output = dotnet build $solution -c Release --nologo -v quiet -tl:off '-clp:ErrorsOnly;NoSummary'
-        if ($LASTEXITCODE -ne 0) { $output -replace ' \[[^[]*proj\]$' | Where-Object { $_ } | Sort-Object -Unique }
+        if ($LASTEXITCODE -ne 0) {
+            $errors = @($output -match ': error ' -replace ' \[[^[]*proj\]$' | Sort-Object -Unique)
+            if ($errors) { $errors } else { $output }
+        }
     }
 
     # Besides what the build sees: files of no project, and how a file ends.
