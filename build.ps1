@@ -7,13 +7,17 @@
 #>
 [CmdletBinding()]
 param(
-    # Build: stages the module in output/MmapSnapshot/<version>. Test: both suites and the short fault matrix, on real filesystems
-    # where root can mount them. Faults: the full fault matrix. Demo: patches a real program. Help: runs the examples of the help,
-    # and writes into its pages and topics what they print. Package: makes output/*.nupkg, the module for the PowerShell Gallery and
-    # the engine for NuGet. Clean: removes all that was built.
+    # Build: stages the module in output/MmapSnapshot/<version>. Lint: the quality gates of tests/gates. Test: the gates, both suites,
+    # the short fault matrix and the short benchmarks, on real filesystems where root can mount them. Faults: the full fault matrix.
+    # Bench: the short benchmarks; with -Full, those whose results are in benchmarks/ and the README. Demo: patches a real program.
+    # Help: runs the examples of the help, and writes into its pages and topics what they print. Package: makes output/*.nupkg, the
+    # module for the PowerShell Gallery and the engine for NuGet. Clean: removes all that was built.
     [Parameter(Position = 0, ValueFromRemainingArguments)]
-    [ValidateSet('Build', 'Test', 'Faults', 'Demo', 'Help', 'Package', 'Clean')]
-    [string[]] $Task = 'Build'
+    [ValidateSet('Build', 'Lint', 'Test', 'Faults', 'Bench', 'Demo', 'Help', 'Package', 'Clean')]
+    [string[]] $Task = 'Build',
+
+    # With Bench: files up to 4 GiB, and what is written goes into benchmarks/ and the README.
+    [switch] $Full
 )
 
 Set-StrictMode -Version 3
@@ -118,41 +122,94 @@ function Invoke-FaultMatrix([string[]] $Option) {
     [pscustomobject]@{ Passed = [int]$Matches[1]; Failed = [int]$Matches[2]; Skipped = [int]$Matches[3] }
 }
 
-# Runs suites with the filesystems mounted, and prints the totals of all.
-function Invoke-OnFileSystem([scriptblock] $Suites) {
+function Invoke-GateSuite {
+    & (Join-Path $root 'tests/gates/Invoke-Gates.ps1')
+}
+
+# Prints the totals of all; throws if anything failed.
+function Complete-Run([pscustomobject[]] $Results) {
+    $total = $Results | Measure-Object -Property Passed, Failed, Skipped -Sum
+    "$($total[0].Sum) passed, $($total[1].Sum) failed, $($total[2].Sum) skipped" | Out-Host
+    if ($total[1].Sum -gt 0) { throw "$($total[1].Sum) test(s) failed." }
+}
+
+# Runs suites with the filesystems mounted, and returns their totals.
+function Invoke-OnFileSystem([scriptblock] $Suites, [string] $ImageSize = '512M') {
     $work = Join-Path ([System.IO.Path]::GetTempPath()) ('mmapsnapshot-test-' + [guid]::NewGuid().ToString('N'))
     New-Item -ItemType Directory -Path $work | Out-Null
     $env:MMAPSNAPSHOT_RIG = Join-Path $work 'rig'
-    $stillHeld = 0
+    $env:MMAPSNAPSHOT_RIG_SIZE = $ImageSize
     try {
         'Filesystems:' | Out-Host
         & $rig up $env:MMAPSNAPSHOT_RIG | Out-Host
-        $results = @(& $Suites $work)
+        & $Suites $work
     } finally {
         & $rig down $env:MMAPSNAPSHOT_RIG | Out-Host
-        $stillHeld = [int]($LASTEXITCODE -ne 0)
+        [pscustomobject]@{ Passed = 0; Failed = [int]($LASTEXITCODE -ne 0); Skipped = 0 }
         Remove-Item -LiteralPath $work -Recurse -Force
-        Remove-Item -LiteralPath Env:MMAPSNAPSHOT_RIG
+        Remove-Item -LiteralPath Env:MMAPSNAPSHOT_RIG, Env:MMAPSNAPSHOT_RIG_SIZE
     }
-    $total = $results | Measure-Object -Property Passed, Failed, Skipped -Sum
-    $failed = $total[1].Sum + $stillHeld
-    "$($total[0].Sum) passed, $failed failed, $($total[2].Sum) skipped" | Out-Host
-    if ($failed -gt 0) { throw "$failed test(s) failed." }
+}
+
+# Measures, and writes JSON, tables and a picture: into output/benchmarks, or in full to where they are committed. What counts as
+# passed or failed are the claims that hold on any machine: ratios, and memory; never a time.
+function Invoke-BenchmarkSuite {
+    if (-not (Get-ChildItem -LiteralPath $env:MMAPSNAPSHOT_RIG -Directory -Exclude images -ErrorAction Ignore)) {
+        Write-Warning 'NOTHING WAS MEASURED: no filesystem can be mounted here.'
+        return [pscustomobject]@{ Passed = 0; Failed = 0; Skipped = 1 }
+    }
+    $project = Join-Path $root 'benchmarks'
+    $folder = if ($Full) { $project } else { Join-Path $root 'output/benchmarks' }
+    $results = Join-Path $folder 'results.json'
+    New-Item -ItemType Directory -Path $folder -Force | Out-Null
+    Invoke-Checked dotnet, build, $project, -c, Release, --nologo, -v, quiet
+    $library = Join-Path $project 'bin/Release/net8.0/MmapSnapshot.Benchmarks.dll'
+    $program, $arguments = $pwsh
+    & $program @arguments -NoProfile -NonInteractive -File (Join-Path $project 'Measure.ps1') -Module $module -Library $library -Results $results -Full:$Full | Out-Host
+    if ($LASTEXITCODE -ne 0) { throw 'The benchmarks did not come to their end.' }
+
+    & (Join-Path $project 'New-Plot.ps1') -Results $results -Plot (Join-Path $folder 'results.svg')
+    if ($Full) {
+        & (Join-Path $project 'Show-Results.ps1') -Results $results -In (Join-Path $project 'README.md')
+        & (Join-Path $project 'Show-Results.ps1') -Results $results -Brief -In (Join-Path $root 'README.md')
+    } else {
+        & (Join-Path $project 'Show-Results.ps1') -Results $results | Set-Content -LiteralPath (Join-Path $folder 'results.md')
+    }
+    $bars = (Get-Content -LiteralPath $results -Raw | ConvertFrom-Json).Bars
+    $bars | Format-Table -Property Claim, Bar, Measured, Met, Guard | Out-String -Width 140 | Out-Host
+    "Written to $folder" | Out-Host
+    $guards = @($bars | Where-Object Guard)
+    $failed = @($guards | Where-Object -Not Met)
+    $failed | ForEach-Object { "FAILED: $($_.Claim): $($_.Measured), not $($_.Bar)" } | Out-Host
+    [pscustomobject]@{ Passed = $guards.Count - $failed.Count; Failed = $failed.Count; Skipped = 0 }
+}
+
+function Invoke-LintTask {
+    Complete-Run (Invoke-GateSuite)
 }
 
 function Invoke-TestTask {
     if (-not (Test-Path -LiteralPath $module)) { Invoke-BuildTask }
     try { New-Package } catch { Write-Warning "The packages are not tested as far as they are missing: $_" }
-    Invoke-OnFileSystem {
-        param($Work)
-        Invoke-EngineSuite (Join-Path $Work 'engine.xml')
-        Invoke-CmdletSuite (Join-Path $Work 'cmdlets.json')
-        Invoke-FaultMatrix --short
-    }
+    Complete-Run @(
+        Invoke-GateSuite
+        Invoke-OnFileSystem {
+            param($Work)
+            Invoke-EngineSuite (Join-Path $Work 'engine.xml')
+            Invoke-CmdletSuite (Join-Path $Work 'cmdlets.json')
+            Invoke-FaultMatrix --short
+        }
+        Invoke-OnFileSystem { Invoke-BenchmarkSuite } -ImageSize 4G
+    )
 }
 
 function Invoke-FaultsTask {
-    Invoke-OnFileSystem { Invoke-FaultMatrix }
+    Complete-Run (Invoke-OnFileSystem { Invoke-FaultMatrix })
+}
+
+function Invoke-BenchTask {
+    if (-not (Test-Path -LiteralPath $module)) { Invoke-BuildTask }
+    Complete-Run (Invoke-OnFileSystem { Invoke-BenchmarkSuite } -ImageSize $(if ($Full) { '24G' } else { '4G' }))
 }
 
 function Invoke-DemoTask {
@@ -180,7 +237,7 @@ function Invoke-PackageTask {
 }
 
 function Invoke-CleanTask {
-    Get-ChildItem -Path (Join-Path $root 'src'), (Join-Path $root 'tests'), (Join-Path $root 'samples') -Directory -Recurse |
+    Get-ChildItem -Path (Join-Path $root 'src'), (Join-Path $root 'tests'), (Join-Path $root 'samples'), (Join-Path $root 'benchmarks') -Directory -Recurse |
         Where-Object Name -In 'bin', 'obj' | Remove-Item -Recurse -Force
     $output = Join-Path $root 'output'
     if (Test-Path -LiteralPath $output) { Remove-Item -LiteralPath $output -Recurse -Force }

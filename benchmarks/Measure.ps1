@@ -28,8 +28,8 @@ param(
     [switch] $Full,
 
     # What to measure. The small ones come first: what the large files leave to be written would disturb them.
-    [ValidateSet('Call', 'Start', 'Memory', 'Many', 'Search', 'Sparse', 'Extent', 'Open', 'Patch')]
-    [string[]] $Part = @('Call', 'Start', 'Memory', 'Many', 'Search', 'Sparse', 'Extent', 'Open', 'Patch')
+    [ValidateSet('Call', 'Start', 'Memory', 'Many', 'Search', 'Sparse', 'Extent', 'File')]
+    [string[]] $Part = @('Call', 'Start', 'Memory', 'Many', 'Search', 'Sparse', 'Extent', 'File')
 )
 
 Set-StrictMode -Version 3
@@ -122,6 +122,14 @@ function New-Specimen([string] $FileSystem, [long] $Length) {
     $path
 }
 
+# How many extents a file has; those of btrfs have 128 MiB at most, and filefrag shows neighbours as one. 1 where nobody can tell.
+function Get-ExtentCount([string] $Path) {
+    $said = if (Get-Command -Name filefrag -CommandType Application -ErrorAction Ignore) { filefrag $Path 2>$null }
+    $count = if ("$said" -match ': (\d+) extents? found') { [math]::Max(1, [int]$Matches[1]) } else { 1 }
+    if ((Get-ReflinkSupport $Path).FileSystem -ne 'btrfs') { return $count }
+    [math]::Max($count, [int][math]::Ceiling((Get-Item -LiteralPath $Path).Length / 128MB))
+}
+
 # How the engine takes such a file, and so which floor there is for it.
 function Get-FloorOf([string] $Path) {
     $snapshot = Open-MmapSnapshot -LiteralPath $Path -MaxWriterDelay 12
@@ -131,95 +139,108 @@ function Get-FloorOf([string] $Path) {
 }
 
 # Opening and closing: against the floor, and whether size matters.
-function Measure-Open {
+function Measure-Open([string] $FileSystem) {
     $sizes = if ($Full) { 1MB, 16MB, 256MB, 1GB, 4GB } else { 1MB, 1GB }
-    foreach ($fileSystem in $fileSystems) {
-        $paths = [ordered]@{}
-        foreach ($size in $sizes) { $paths["$size"] = New-Specimen $fileSystem $size }
-        foreach ($size in $sizes) {
-            $path = $paths["$size"]
-            $floor = Get-FloorOf $path
-            $contender = [ordered]@{}
-            if ($floor.There) { $contender['Floor'] = { [MmapSnapshot.Benchmarks.Floor]::OpenClose($path, $floor.Backing, $floor.Exchanges) } }
-            $contender['Engine'] = { [MmapSnapshot.Benchmarks.Engine]::OpenClose($path) }
-            $contender['Cmdlets'] = {
-                $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
-                Open-MmapSnapshot -LiteralPath $path -MaxWriterDelay 12 | Close-MmapSnapshot
-                Get-Elapsed $started
-            }
-            $ratios = Measure-InTurn $contender @{ Part = 'Open'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" } -Rounds 401 -WarmUp 60
-            if ($size -eq 1MB -and $floor.There -and $floor.Backing -eq 'Reflink') { Add-Bar "$fileSystem`: opening and closing, against the bare system calls" $ratios['Engine'] 1.5 }
+    $paths = [ordered]@{}
+    foreach ($size in $sizes) { $paths["$size"] = New-Specimen $fileSystem $size }
+    # Until a copy was seen the engine takes the disk for a slow one, and gives no lease on 4 GiB.
+    if ($Full) { [void][MmapSnapshot.Benchmarks.Engine]::Patch($paths["$(256MB)"]) }
+    foreach ($size in $sizes) {
+        $path = $paths["$size"]
+        $floor = Get-FloorOf $path
+        $contender = [ordered]@{}
+        if ($floor.There) { $contender['Floor'] = { [MmapSnapshot.Benchmarks.Floor]::OpenClose($path, $floor.Backing, $floor.Exchanges) } }
+        $contender['Engine'] = { [MmapSnapshot.Benchmarks.Engine]::OpenClose($path) }
+        $contender['Cmdlets'] = {
+            $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+            Open-MmapSnapshot -LiteralPath $path -MaxWriterDelay 12 | Close-MmapSnapshot
+            Get-Elapsed $started
         }
-        # btrfs makes no extent longer than 128 MiB: a large file has more of them than a small one, and a clone costs by the extent.
-        $small, $large = $paths["$(1MB)"], $paths["$($sizes[-1])"]
-        $ratios = Measure-InTurn -Rounds 401 -WarmUp 5 -Case @{ Part = 'Size'; FileSystem = $fileSystem; Bytes = $sizes[-1] } -Contender ([ordered]@{
-                Small = { [MmapSnapshot.Benchmarks.Engine]::OpenClose($small) }
-                Large = { [MmapSnapshot.Benchmarks.Engine]::OpenClose($large) }
-            })
-        Add-Bar "$fileSystem`: opening $($sizes[-1] / 1GB) GiB, against 1 MiB" $ratios['Large'] $(if ($Full) { 1.2 } else { 1.5 }) -Guard
+        $ratios = Measure-InTurn $contender @{ Part = 'Open'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" } -Rounds 401 -WarmUp 60
+        if ($size -eq 1MB -and $floor.There -and $floor.Backing -eq 'Reflink') { Add-Bar "$fileSystem`: opening and closing, against the bare system calls" $ratios['Engine'] 1.5 }
     }
+    # A clone costs by the extent: the small file is to have as many as the large one.
+    $small, $large = $paths["$(1MB)"], $paths["$($sizes[-1])"]
+    $extents = Get-ExtentCount $large
+    if ($extents -gt 1) {
+        $small = Join-Path $rig "$fileSystem/small-MiB"
+        [MmapSnapshot.Benchmarks.Specimen]::WriteInPieces($small, $extents)
+    }
+    $case = @{ Part = 'Size'; FileSystem = $fileSystem; Bytes = $sizes[-1]; Extents = $extents }
+    $ratios = Measure-InTurn -Rounds 401 -WarmUp 5 -Case $case -Contender ([ordered]@{
+            Small = { [MmapSnapshot.Benchmarks.Engine]::OpenClose($small) }
+            Large = { [MmapSnapshot.Benchmarks.Engine]::OpenClose($large) }
+        })
+    Add-Bar "$fileSystem`: opening $($sizes[-1] / 1GB) GiB, against 1 MiB" $ratios['Large'] $(if ($Full) { 1.2 } else { 1.5 }) -Guard
 }
 
 # Patching 16 bytes: the picture.
-function Measure-Patch {
+function Measure-Patch([string] $FileSystem) {
     $sizes = if ($Full) { 1MB, 16MB, 256MB, 1GB, 4GB } else { 1MB, 16MB }
-    foreach ($fileSystem in $fileSystems) {
-        foreach ($size in $sizes) {
-            $path = New-Specimen $fileSystem $size
-            $copy = "$path.new"
-            $floor = Get-FloorOf $path
-            $contender = [ordered]@{}
-            if ($floor.There) { $contender['Floor'] = { [MmapSnapshot.Benchmarks.Floor]::Patch($path, $floor.Backing, $floor.Exchanges) } }
-            $contender['Engine'] = { [MmapSnapshot.Benchmarks.Engine]::Patch($path) }
-            $contender['Cmdlets'] = {
-                $patch = [MmapSnapshot.Benchmarks.Bytes]::Patch()
-                $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
-                $snapshot = Open-MmapSnapshot -LiteralPath $path -MaxWriterDelay 12
-                Set-SnapshotBytes $snapshot $offset $patch
-                Save-Snapshot $snapshot -Close
-                Get-Elapsed $started
-            }
-            $contender['Cmdlets -NoFlush'] = {
-                $patch = [MmapSnapshot.Benchmarks.Bytes]::Patch()
-                $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
-                $snapshot = Open-MmapSnapshot -LiteralPath $path -MaxWriterDelay 12
-                Set-SnapshotBytes $snapshot $offset $patch
-                Save-Snapshot $snapshot -Close -NoFlush
-                Get-Elapsed $started
-            }
-            $contender['Copy, flush, move'] = { [MmapSnapshot.Benchmarks.Peers]::CopyFlushMove($path) }
-            if ($size -lt 2GB) { $contender['ReadAllBytes, WriteAllBytes'] = { [MmapSnapshot.Benchmarks.Peers]::ReadAllWriteAll($path) } }
-            $contender['cp --reflink, dd, mv'] = {
-                $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
-                cp --reflink=auto -p -- $path $copy
-                dd if=/dev/urandom of=$copy bs=16 count=1 seek=4 conv=notrunc status=none
-                mv -- $copy $path
-                Get-Elapsed $started
-            }
-            $contender['MemoryMappedFile'] = { [MmapSnapshot.Benchmarks.Peers]::MemoryMapped($path) }
-            $contender['FileStream in place'] = { [MmapSnapshot.Benchmarks.Peers]::InPlace($path) }
-            # Some leave their bytes to be written by the next who flushes the file.
-            $settle = { [MmapSnapshot.Benchmarks.Specimen]::Flush($path) }
-            $case = @{ Part = 'Patch'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" }
-            [void](Measure-InTurn $contender $case -Settle $settle)
-            if ($size -le $(if ($Full) { 16MB } else { 1MB })) {
-                # By itself, as it takes a second for each mebibyte.
-                [void](Measure-InTurn -Case $case -Settle $settle -Rounds 3 -WarmUp 0 -Contender @{ 'Get-Content, Set-Content' = {
-                            $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
-                            $bytes = Get-Content -LiteralPath $path -AsByteStream -Raw
-                            [MmapSnapshot.Benchmarks.Bytes]::Patch().CopyTo($bytes, $offset)
-                            Set-Content -LiteralPath $path -Value $bytes -AsByteStream
-                            Get-Elapsed $started
-                        }
-                    })
-            }
-            if ($size -eq 1MB -and $floor.There) {
-                # By itself, and more often: what the bar is about is the difference of two that wait for the same disk.
-                $two = [ordered]@{ Floor = $contender['Floor']; Engine = $contender['Engine'] }
-                $ratios = Measure-InTurn $two @{ Part = 'Save'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" } -Rounds 401 -WarmUp 40
-                Add-Bar "$fileSystem`: patching 16 bytes and saving, against the bare system calls" $ratios['Engine'] 1.3
-            }
+    foreach ($size in $sizes) {
+        $path = New-Specimen $fileSystem $size
+        $copy = "$path.new"
+        $floor = Get-FloorOf $path
+        $contender = [ordered]@{}
+        if ($floor.There) { $contender['Floor'] = { [MmapSnapshot.Benchmarks.Floor]::Patch($path, $floor.Backing, $floor.Exchanges) } }
+        $contender['Engine'] = { [MmapSnapshot.Benchmarks.Engine]::Patch($path) }
+        $contender['Cmdlets'] = {
+            $patch = [MmapSnapshot.Benchmarks.Bytes]::Patch()
+            $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+            $snapshot = Open-MmapSnapshot -LiteralPath $path -MaxWriterDelay 12
+            Set-SnapshotBytes $snapshot $offset $patch
+            Save-Snapshot $snapshot -Close
+            Get-Elapsed $started
         }
+        $contender['Cmdlets -NoFlush'] = {
+            $patch = [MmapSnapshot.Benchmarks.Bytes]::Patch()
+            $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+            $snapshot = Open-MmapSnapshot -LiteralPath $path -MaxWriterDelay 12
+            Set-SnapshotBytes $snapshot $offset $patch
+            Save-Snapshot $snapshot -Close -NoFlush
+            Get-Elapsed $started
+        }
+        $contender['Copy, flush, move'] = { [MmapSnapshot.Benchmarks.Peers]::CopyFlushMove($path) }
+        if ($size -lt 2GB) { $contender['ReadAllBytes, WriteAllBytes'] = { [MmapSnapshot.Benchmarks.Peers]::ReadAllWriteAll($path) } }
+        $contender['cp --reflink, dd, mv'] = {
+            $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+            cp --reflink=auto -p -- $path $copy
+            dd if=/dev/urandom of=$copy bs=16 count=1 seek=4 conv=notrunc status=none
+            mv -- $copy $path
+            Get-Elapsed $started
+        }
+        $contender['MemoryMappedFile'] = { [MmapSnapshot.Benchmarks.Peers]::MemoryMapped($path) }
+        $contender['FileStream in place'] = { [MmapSnapshot.Benchmarks.Peers]::InPlace($path) }
+        # Some leave their bytes to be written by the next who flushes the file.
+        $settle = { [MmapSnapshot.Benchmarks.Specimen]::Flush($path) }
+        $case = @{ Part = 'Patch'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" }
+        [void](Measure-InTurn $contender $case -Settle $settle)
+        if ($size -le $(if ($Full) { 16MB } else { 1MB })) {
+            # By itself, as it takes a second for each mebibyte.
+            [void](Measure-InTurn -Case $case -Settle $settle -Rounds 3 -WarmUp 0 -Contender @{ 'Get-Content, Set-Content' = {
+                        $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                        $bytes = Get-Content -LiteralPath $path -AsByteStream -Raw
+                        [MmapSnapshot.Benchmarks.Bytes]::Patch().CopyTo($bytes, $offset)
+                        Set-Content -LiteralPath $path -Value $bytes -AsByteStream
+                        Get-Elapsed $started
+                    }
+                })
+        }
+        if ($size -eq 1MB -and $floor.There) {
+            # By itself, and more often: what the bar is about is the difference of two that wait for the same disk.
+            $two = [ordered]@{ Floor = $contender['Floor']; Engine = $contender['Engine'] }
+            $ratios = Measure-InTurn $two @{ Part = 'Save'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" } -Rounds 401 -WarmUp 40
+            Add-Bar "$fileSystem`: patching 16 bytes and saving, against the bare system calls" $ratios['Engine'] 1.3
+        }
+    }
+}
+
+# The large files, one filesystem after the other.
+function Measure-File {
+    foreach ($fileSystem in $fileSystems) {
+        Measure-Open $fileSystem
+        Measure-Patch $fileSystem
+        Get-ChildItem -LiteralPath (Join-Path $rig $fileSystem) -Filter '*MiB*' | Remove-Item
     }
 }
 

@@ -80,6 +80,7 @@ down() {
 
 run() {
     folder=$(mktemp -d)
+    chmod 755 "$folder" # some tests become another user
     trap down EXIT
     # shellcheck disable=SC2086 # names are words
     up $all | sed 's/^/  /' >&2

@@ -16,7 +16,7 @@ BeforeAll {
     # What this process holds of files. Pipes, events and libraries come and go as PowerShell pleases.
     function Get-Holding {
         Invoke-GarbageCollection
-        $targets = foreach ($entry in [System.IO.Directory]::EnumerateFileSystemEntries('/proc/self/fd')) { try { [System.IO.FileInfo]::new($entry).LinkTarget } catch { } }
+        $targets = foreach ($entry in [System.IO.Directory]::EnumerateFileSystemEntries('/proc/self/fd')) { try { [System.IO.FileInfo]::new($entry).LinkTarget } catch { $null } }
         [pscustomobject]@{
             Descriptors = @($targets | Where-Object { "$_".StartsWith('/') -and "$_" -notmatch '^/proc/|\.dll$|\.so' } | Sort-Object)
             Mappings    = @([System.IO.File]::ReadLines('/proc/self/maps') | Where-Object { $_.Contains($folder) -or $_.Contains('memfd:mmap-snapshot') }).Count

@@ -1,0 +1,117 @@
+<#
+.SYNOPSIS
+    The quality gates: what can be said of the source without running it. Prints a line for each gate and what it found, and
+    returns the totals.
+.DESCRIPTION
+    build.ps1 starts it, alone (-Task Lint) or before the suites (-Task Test). A gate whose tool is not on this machine counts as
+    skipped, and says which tool that is.
+#>
+[CmdletBinding()]
+[OutputType([pscustomobject])]
+param()
+
+Set-StrictMode -Version 3
+$ErrorActionPreference = 'Stop'
+$PSNativeCommandUseErrorActionPreference = $false
+
+$root = Split-Path -Path (Split-Path -Path $PSScriptRoot)
+$markdownLint = 'markdownlint-cli2@0.24.1'
+
+# What git knows or would add, as paths below the root: a file counts before it is committed, and what was built does not.
+$files = @(
+    if (Get-Command -Name git -CommandType Application -ErrorAction Ignore) {
+        git -C $root ls-files --cached --others --exclude-standard 2>$null | Where-Object { Test-Path -LiteralPath (Join-Path $root $_) -PathType Leaf }
+    }
+)
+
+function Skip-Gate([string] $Because) {
+    throw [System.PlatformNotSupportedException]::new($Because)
+}
+
+# Skips the gate where a program is missing.
+function Assert-Program([string] $Name, [string] $From) {
+    if (-not (Get-Command -Name $Name -CommandType Application -ErrorAction Ignore)) { Skip-Gate "$Name is not installed ($From)" }
+}
+
+# A gate writes what is wrong, a line each, and nothing where all is well.
+$gates = [ordered]@{
+    # Directory.Build.props and .editorconfig make errors of the analyzers' warnings, of style and of format.
+    'C#: every project builds, with analyzers and style as errors' = {
+        $solution = 'MmapSnapshot.slnx'
+        $projects = ([xml](Get-Content -LiteralPath $solution -Raw)).SelectNodes('//Project/@Path').Value
+        foreach ($project in $files -like '*.csproj') {
+            if ($files -like "$(Split-Path -Path $project)/*.cs" -and $project -notin $projects) { "${project}: is not in $solution, so nothing checks it" }
+        }
+        $sdk = (dotnet --version) -replace '-.*'
+        if ([version]$sdk -lt '9.0.200') { Skip-Gate "the .NET SDK $sdk does not read $solution (9.0.200 does)" }
+        $output = dotnet build $solution -c Release --nologo -v quiet -tl:off '-clp:ErrorsOnly;NoSummary'
+        if ($LASTEXITCODE -ne 0) {
+            $errors = @($output -match ': error ' -replace ' \[[^[]*proj\]$' | Sort-Object -Unique)
+            if ($errors) { $errors } else { $output }
+        }
+    }
+
+    # Besides what the build sees: files of no project, and how a file ends.
+    'C#: dotnet format would change nothing' = {
+        $output = dotnet format whitespace . --folder --verify-no-changes 2>&1
+        if ($LASTEXITCODE -ne 0) { $output }
+    }
+
+    'PowerShell: PSScriptAnalyzer' = {
+        $settings = Join-Path $root 'PSScriptAnalyzerSettings.psd1'
+        if (-not (Test-Path -LiteralPath $settings)) { return 'PSScriptAnalyzerSettings.psd1 is missing' }
+        if (-not (Get-Module -ListAvailable -Name PSScriptAnalyzer)) { Skip-Gate 'the module PSScriptAnalyzer is not installed (Install-PSResource PSScriptAnalyzer)' }
+        foreach ($file in $files -match '\.ps(1|m1|d1)$') {
+            Invoke-ScriptAnalyzer -Path $file -Settings $settings | ForEach-Object { "${file}:$($_.Line) $($_.RuleName): $($_.Message)" }
+        }
+    }
+
+    'Shell scripts: shellcheck' = {
+        Assert-Program shellcheck 'a package of that name'
+        $scripts = $files | Where-Object { $_ -match '(^|/)[^.]+$|\.sh$' -and (Get-Content -LiteralPath $_ -TotalCount 1) -match '^#!.*\b(ba)?sh$' }
+        $output = shellcheck --format=gcc @scripts
+        if ($LASTEXITCODE -ne 0) { $output }
+    }
+
+    'Markdown: markdownlint' = {
+        if (-not (Test-Path -LiteralPath .markdownlint-cli2.jsonc)) { return '.markdownlint-cli2.jsonc is missing' }
+        Assert-Program npx 'it comes with Node.js'
+        $output = npx --yes --package $markdownLint -- node --version 2>&1
+        if ($LASTEXITCODE -ne 0) { Skip-Gate "npx cannot bring $markdownLint ($($output | Select-Object -First 1))" }
+        $output = npx --yes $markdownLint 2>&1
+        if ($LASTEXITCODE -ne 0) { $output | Where-Object { "$_" -match '\S' } }
+    }
+
+    # The words stand in brackets here, so that the gate does not find itself.
+    'All text: nothing is left to do' = {
+        $output = git grep --untracked -nIwE 'TOD[O]|FIXM[E]|XX[X]|HAC[K]'
+        if ($LASTEXITCODE -gt 1) { throw 'git grep failed.' }
+        $output
+    }
+}
+
+'Quality gates:' | Out-Host
+$total = @{ Passed = 0; Failed = 0; Skipped = 0 }
+Push-Location -LiteralPath $root
+try {
+    foreach ($name in $gates.Keys) {
+        $found = @()
+        $outcome = try {
+            if (-not $files) { Skip-Gate 'this is no git work tree, which would say what is to be checked' }
+            $found = @(& $gates[$name])
+            if ($found) { 'Failed' } else { 'Passed' }
+        } catch [System.PlatformNotSupportedException] {
+            $name += ": $_"
+            'Skipped'
+        } catch {
+            $found = @("$_")
+            'Failed'
+        }
+        $total[$outcome]++
+        "  $($outcome -eq 'Passed' ? 'passed ' : $outcome.ToUpperInvariant()) $name" | Out-Host
+        $found | ForEach-Object { "          $_" } | Out-Host
+    }
+} finally {
+    Pop-Location
+}
+[pscustomobject]$total
