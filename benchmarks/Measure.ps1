@@ -375,7 +375,7 @@ function Measure-Start {
 
 # Many files: through one pipeline, in parallel, and in a loop over what .NET has.
 function Measure-Many {
-    $count = if ($Full) { 10000 } else { 500 }
+    $count = if ($Full) { 10000 } else { 100 }
     $folder = (New-Item -ItemType Directory -Path (Join-Path $rig "$($fileSystems[0])/many")).FullName
     foreach ($i in 1..$count) { [System.IO.File]::WriteAllBytes("$folder/$i", [byte[]]::new(8192)) }
     $descriptors = { (Get-ChildItem -LiteralPath /proc/self/fd).Count }
