@@ -20,6 +20,8 @@ public sealed class Snapshot : IDisposable
     /// <summary>0666, of which the umask takes its part (man 2 umask).</summary>
     private const FilePermissions NewFileMode = FilePermissions.DEFFILEMODE;
 
+    private const string AskedFor = "it was asked for";
+
     private static int _lastId;
 
     /// <summary>
@@ -51,6 +53,11 @@ public sealed class Snapshot : IDisposable
     /// <summary>How long a writer may be kept waiting by a lease; zero where none may be taken.</summary>
     private readonly TimeSpan _maxWriterDelay;
 
+    /// <summary>The backing it began with, and why it was that one.</summary>
+    private readonly SnapshotBacking _firstBacking;
+
+    private readonly BackingChoice _choice;
+
     private long _baselineLength;
 
     private int _views;
@@ -59,6 +66,7 @@ public sealed class Snapshot : IDisposable
         : this(source.Folder, source.Name, bytes.Content, options.ScratchPath is { } scratch ? System.IO.Path.GetFullPath(scratch) : null)
     {
         _baseline = bytes.Baseline;
+        _choice = bytes.Choice;
         _isNew = false;
         _permissions = bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS;
         IsReadOnly = options.ReadOnly;
@@ -75,6 +83,7 @@ public sealed class Snapshot : IDisposable
         Path = folder.Combine(name);
         _bytes = new EditedBytes(content, folder, Path, scratchPath);
         _baselineLength = _bytes.Length;
+        _firstBacking = content.Backing;
         Id = Interlocked.Increment(ref _lastId);
     }
 
@@ -107,6 +116,11 @@ public sealed class Snapshot : IDisposable
 
     /// <summary>How the bytes are kept private just now: a lease becomes a copy, or a clone, when it must.</summary>
     public SnapshotBacking Backing => _bytes.Content.Backing;
+
+    /// <summary>Why it is this backing, in words: what comes after "because".</summary>
+    public string BackingReason => Backing is var backing && backing == _firstBacking ? _choice.Explain(backing)
+        : backing is SnapshotBacking.Lease or SnapshotBacking.Immutable ? "what was saved is read where it lies, until it is changed"
+        : $"it was changed, viewed or saved, or somebody else wanted to write to the file; until then it was {_firstBacking}";
 
     /// <summary>The folder whose filesystem holds the private bytes, or "memory"; under a lease, the file's own.</summary>
     public string BackingLocation => _bytes.Content.Location;
@@ -489,11 +503,11 @@ public sealed class Snapshot : IDisposable
             if (options.Close) ThrowIfViewed("closed");
             long started = Stopwatch.GetTimestamp();
             long modifiedBytes = ModifiedBytes;
-            var (path, method, overridden) = options.Destination is { } destination && !IsOwnPath(destination, options)
+            var (path, method, reason, overridden) = options.Destination is { } destination && !IsOwnPath(destination, options)
                 ? CommitElsewhere(destination, options, cancellation)
                 : CommitToOwnFile(options, cancellation);
             var result = new CommitResult(
-                path, method, Length, modifiedBytes, !options.NoFlush, Stopwatch.GetElapsedTime(started), overridden);
+                path, method, reason, Length, modifiedBytes, !options.NoFlush, Stopwatch.GetElapsedTime(started), overridden);
             if (options.Close) Dispose(); // with a view that was taken meanwhile, its memory goes together with it
             return result;
         }
@@ -607,13 +621,13 @@ public sealed class Snapshot : IDisposable
 
     internal void ViewReleased() => Interlocked.Decrement(ref _views);
 
-    private (string Path, CommitMethod Method, string? Overridden) CommitToOwnFile(CommitOptions options, CancellationToken cancellation)
+    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitToOwnFile(CommitOptions options, CancellationToken cancellation)
     {
         if (IsReadOnly) throw ReadOnly();
         if (_metadata is null) return CommitNewFile(options, cancellation);
         var target = new CommitTarget(_folder, _name, _baseline, HasBaselineBytes);
         // The file has these bytes already, unless somebody changed it; then it is a matter for -Force as always.
-        if (!IsModified && IsUnchanged(target)) return (Path, CommitMethod.None, null);
+        if (!IsModified && IsUnchanged(target)) return (Path, CommitMethod.None, "the file has these bytes already", null);
         _bytes.MakePrivate(options.Progress, cancellation);
 
         if (options.Method == CommitMethod.InPlace)
@@ -621,14 +635,16 @@ public sealed class Snapshot : IDisposable
             return CommitInPlace(target, _metadata, options, cancellation);
         }
 
+        string reason = AskedFor;
         if (options.Method is CommitMethod.Auto or CommitMethod.Exchange)
         {
             var exchange = new ExchangeCommit(_bytes.File, options);
             if (exchange.TryExchange(target, _metadata) is { } exchanged)
             {
                 MoveBaseline(exchanged, exchange.Metadata);
-                return (target.CurrentPath, CommitMethod.Exchange, exchange.Overridden);
+                return (target.CurrentPath, CommitMethod.Exchange, "the filesystem exchanges the contents of files", exchange.Overridden);
             }
+            reason = exchange.Unavailable!;
             if (options.Method == CommitMethod.Exchange)
             {
                 throw new SnapshotException(
@@ -641,7 +657,7 @@ public sealed class Snapshot : IDisposable
         var replace = new ReplaceCommit(leased ?? _bytes.File, Length, options, cancellation, giveAway: options.Close || leased is not null);
         MoveBaseline(replace.Replace(target, _metadata), replace.Metadata);
         CheckFolderSync(replace, Path);
-        return (target.CurrentPath, CommitMethod.Replace, replace.Overridden);
+        return (target.CurrentPath, CommitMethod.Replace, reason, replace.Overridden);
     }
 
     /// <summary>
@@ -655,7 +671,7 @@ public sealed class Snapshot : IDisposable
         using (EnterExclusive()) return Volatile.Read(ref _views) == 0 ? _bytes.TryLease(_maxWriterDelay) : null;
     }
 
-    private (string Path, CommitMethod Method, string? Overridden) CommitElsewhere(string destination, CommitOptions options, CancellationToken cancellation)
+    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitElsewhere(string destination, CommitOptions options, CancellationToken cancellation)
     {
         if (options.Method is CommitMethod.InPlace or CommitMethod.Exchange)
         {
@@ -676,7 +692,7 @@ public sealed class Snapshot : IDisposable
             commit.Replace(target, found.Existing);
         }
         CheckFolderSync(commit, target.Path);
-        return (target.Path, CommitMethod.Replace, found.Existing is null ? null : "it existed");
+        return (target.Path, CommitMethod.Replace, "a destination is always written as a new file", found.Existing is null ? null : "it existed");
     }
 
     /// <summary>Whether a destination is the snapshot's own file under any name: overwriting it takes -Force, but is a save like any other.</summary>
@@ -699,7 +715,7 @@ public sealed class Snapshot : IDisposable
             commit.FolderSync, $"flush the folder of '{path}' to the disk", path, SnapshotError.WriteFailed, "The new file is in place, but may not survive a power cut.");
     }
 
-    private (string Path, CommitMethod Method, string? Overridden) CommitInPlace(
+    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitInPlace(
         CommitTarget target, FileMetadata metadata, CommitOptions options, CancellationToken cancellation)
     {
         var commit = new InPlaceCommit(_bytes.File, Length, _fileIsMixed ? null : _bytes.Changes.ModifiedRanges, options, cancellation);
@@ -717,10 +733,10 @@ public sealed class Snapshot : IDisposable
                 UpdateModified();
             }
         }
-        return (target.CurrentPath, CommitMethod.InPlace, commit.Overridden);
+        return (target.CurrentPath, CommitMethod.InPlace, AskedFor, commit.Overridden);
     }
 
-    private (string Path, CommitMethod Method, string? Overridden) CommitNewFile(CommitOptions options, CancellationToken cancellation)
+    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitNewFile(CommitOptions options, CancellationToken cancellation)
     {
         if (options.Method is CommitMethod.InPlace or CommitMethod.Exchange)
         {
@@ -756,7 +772,7 @@ public sealed class Snapshot : IDisposable
         }
         MoveBaseline(committed, metadata);
         CheckFolderSync(commit, Path);
-        return (target.CurrentPath, CommitMethod.Replace, overridden);
+        return (target.CurrentPath, CommitMethod.Replace, "the file is new", overridden);
     }
 
     private static bool IsUnchanged(CommitTarget target)

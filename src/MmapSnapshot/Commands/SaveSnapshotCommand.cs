@@ -77,7 +77,7 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet
             });
             if (!saved || result is null) continue;
             if (result.Override is not null) WriteWarning($"'{result.Path}' was overwritten because of -Force, although {result.Override}.");
-            WriteVerbose($"Saved '{result.Path}': {Wording.Of(result.Length, "byte")}, method {result.Method}, {result.Elapsed.TotalMilliseconds:0.0} ms.");
+            WriteVerbose($"Saved '{result.Path}': {Wording.Of(result.Length, "byte")}, method {result.Method}, because {result.Reason}; {result.Elapsed.TotalMilliseconds:0.0} ms.");
             if (PassThru) WriteObject(result);
         }
     }

@@ -41,6 +41,7 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
 
     /// <summary>Changes, as Compare-Snapshot tells them.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = "Change")]
+    [ChangeTransformation]
     [ValidateNotNull]
     public SnapshotChange[] Change { get; set; } = [];
 
