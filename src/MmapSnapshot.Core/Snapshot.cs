@@ -321,8 +321,7 @@ public sealed class Snapshot : IDisposable
     public IReadOnlyList<SnapshotException> Verify(IReadOnlyList<SnapshotEdit> edits, long? length = null, long? expectedLength = null)
     {
         ArgumentNullException.ThrowIfNull(edits);
-        if (IsReadOnly) throw ReadOnly();
-        using (EnterRead()) return [.. Unexpected(edits, length, expectedLength)];
+        using (EnterRead()) return IsReadOnly ? throw ReadOnly() : [.. Unexpected(edits, length, expectedLength)];
     }
 
     /// <summary>Makes the snapshot longer (with zeros, which take no space) or shorter.</summary>
@@ -337,8 +336,9 @@ public sealed class Snapshot : IDisposable
     }
 
     /// <summary>
-    /// Takes the last change back: a write, fill, resize, <see cref="Apply"/> or <see cref="Undo"/>. Called again, the one before
-    /// it: the last thousand, as long as what they have overwritten twice is below 64 MiB.
+    /// Takes the last change back: a write, fill, resize, <see cref="Apply"/> or
+    /// <see cref="Undo(long, long, IProgress{SnapshotProgress}?, CancellationToken)"/>. Called again, the one before it: the last
+    /// thousand, as long as what they have overwritten twice is below 64 MiB.
     /// </summary>
     /// <param name="progress">Told of the progress, on this thread. May be null.</param>
     /// <param name="cancellation">Ends it; what was taken back by then is, and the rest can be.</param>
@@ -369,7 +369,25 @@ public sealed class Snapshot : IDisposable
         using (EnterWrite(progress, cancellation))
         {
             ByteRange.Check(offset, count, Length, Path);
-            Modify(() => _bytes.Undo(new ByteRange(offset, count), new Progress($"Undoing changes of '{Path}'", count, progress, cancellation)));
+            UndoChecked([new ByteRange(offset, count)], Length, progress, cancellation);
+        }
+    }
+
+    /// <summary>As the other, for several ranges and the length, as one change.</summary>
+    /// <param name="ranges">The bytes; what lies behind the end is left out.</param>
+    /// <param name="length">The length in bytes that the snapshot is to have afterwards; null leaves it.</param>
+    /// <param name="progress">Told of the progress, on this thread. May be null.</param>
+    /// <param name="cancellation">Ends it; what was taken back by then is, and the rest can be.</param>
+    /// <exception cref="SnapshotException">As the other; ViewOpen, where the length changes.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public void Undo(
+        IReadOnlyList<ByteRange> ranges, long? length = null, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(ranges);
+        using (EnterWrite(progress, cancellation))
+        {
+            foreach (var range in ranges) ByteRange.Check(range.Offset, range.Length, long.MaxValue, Path);
+            UndoChecked(ranges, ByteRange.CheckLength(length ?? Length, Path), progress, cancellation);
         }
     }
 
@@ -823,6 +841,12 @@ public sealed class Snapshot : IDisposable
         if (length != Length) ThrowIfViewed("resized");
         long total = edits.Sum(edit => edit.Count) + Math.Max(0, Length - length);
         Modify(() => _bytes.Apply(edits, length, new Progress(activity, total, progress, cancellation)));
+    }
+
+    private void UndoChecked(IReadOnlyList<ByteRange> ranges, long length, IProgress<SnapshotProgress>? progress, CancellationToken cancellation)
+    {
+        if (length != Length) ThrowIfViewed("resized");
+        Modify(() => _bytes.Undo(ranges, length, new Progress($"Undoing changes of '{Path}'", ranges.Sum(range => range.Length), progress, cancellation)));
     }
 
     private void Modify(Action change) => Modify(() =>

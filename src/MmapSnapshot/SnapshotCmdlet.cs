@@ -66,6 +66,12 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
         return done;
     }
 
+    /// <summary>Throws if a snapshot can take no change, before anybody is asked about one (-Confirm) or told of it (-WhatIf).</summary>
+    private protected static void CheckWritable(Snapshot snapshot)
+    {
+        if (snapshot.IsClosed || snapshot.IsReadOnly) _ = snapshot.Verify([]);
+    }
+
     /// <summary>Makes a snapshot that was just opened one of the session's.</summary>
     private protected void Remember(Snapshot snapshot)
     {

@@ -61,6 +61,7 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet
             bool saved = TryDo(snapshot, progress =>
             {
                 string? destination = Destination is null ? null : ResolveLiteral(Destination);
+                if (destination is null || snapshot.IsClosed) CheckWritable(snapshot);
                 string action = $"Save the snapshot (modified bytes: {snapshot.ModifiedBytes})";
                 if (!ShouldProcess(destination ?? snapshot.Path, destination is null ? action : $"{action} of '{snapshot.Path}'")) return;
                 var options = new CommitOptions
