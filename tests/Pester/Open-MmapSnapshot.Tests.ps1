@@ -66,10 +66,14 @@ Describe 'Open-MmapSnapshot' {
             Get-SnapshotHex $second 0 1 | Should -BeExactly '00'
         }
 
-        It 'tells with -Verbose what it opened and how' {
+        It 'tells with -Verbose what it opened, how and why' {
             $messages = @(Open-MmapSnapshot $file -Verbose 4>&1 | Where-Object { $_ -is [System.Management.Automation.VerboseRecord] })
             $messages.Count | Should -Be 1
-            "$messages" | Should -BeLike "Opened '$file': 256 bytes, *"
+            "$messages" | Should -BeLike "Opened '$file': 256 bytes, * in $folder, because *."
+        }
+
+        It 'tells with -Verbose of a backing that was asked for' {
+            (Open-MmapSnapshot $file -Backing Copy -Verbose 4>&1)[0] | Should -BeLike '*Copy in *, because it was asked for.'
         }
     }
 

@@ -86,6 +86,10 @@ Describe 'Save-Snapshot' {
             Invoke-Shell 'stat -c "%i %y %z" "$1"' $file | Should -Be $before
         }
 
+        It 'tells with -Verbose that there was nothing to do' {
+            "$(Save-Snapshot $snapshot -Verbose 4>&1)" | Should -BeLike '*, method None, because the file has these bytes already; *'
+        }
+
         It 'tells with -Verbose what it did' {
             Set-SnapshotBytes $snapshot 0 'FF'
             "$(Save-Snapshot $snapshot -Verbose 4>&1)" | Should -BeLike "*Saved '$file': 256 bytes*"
