@@ -358,6 +358,20 @@ Describe 'Open-MmapSnapshot on <Label>' -ForEach (Get-TestFileSystem) {
             (Open-MmapSnapshot $file).Backing | Should -Be $(if ($Reflink) { 'Reflink' } else { 'Lease' })
         }
 
+        It 'tells with -Verbose why' {
+            $noClone = if ($Name -in 'ext4', 'tmpfs') { 'the filesystem has no reflinks' } else { 'it cannot be cloned (EOPNOTSUPP: Operation not supported)' }
+            $because = if ($Reflink) { 'the filesystem clones' } else { "$noClone, and nobody has it open for writing" }
+            "$((Open-MmapSnapshot $file -Verbose 4>&1)[0])" | Should -BeLike "*because $because."
+            if ($Reflink) { return }
+            "$((Open-MmapSnapshot $file -MaxWriterDelay 0 -Verbose 4>&1)[0])" | Should -BeLike "*Copy in $folder, because $noClone, and there is no lease: *-MaxWriterDelay*."
+            $writer = [System.IO.File]::Open($file, 'Open', 'Write', 'ReadWrite')
+            try {
+                "$((Open-MmapSnapshot $file -Verbose 4>&1)[0])" | Should -BeLike '*there is no lease: somebody has it open for writing.'
+            } finally {
+                $writer.Dispose()
+            }
+        }
+
         It 'gives -Backing Reflink, or says that it cannot be had' {
             if ($Reflink) {
                 (Open-MmapSnapshot $file -Backing Reflink).Backing | Should -Be 'Reflink'
