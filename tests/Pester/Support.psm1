@@ -453,12 +453,14 @@ function Invoke-GarbageCollection {
     Stop-SshServer ends it. It finds the staged module by its name.
 .DESCRIPTION
     The hosts web1, web2 and web3 are known to the ssh that is first on the PATH until then, as in a user's ssh_config: three
-    addresses of this machine.
+    addresses of this machine. (So is web4, but nobody listens there.)
+.PARAMETER Fleet
+    Each host has a /srv of its own: the folder of its name beside the keys.
 #>
 function Start-SshServer {
     [CmdletBinding(SupportsShouldProcess)]
     [OutputType([hashtable])]
-    param()
+    param([switch] $Fleet)
 
     if (-not $PSCmdlet.ShouldProcess('an SSH server')) { return }
     $folder = New-Workspace
@@ -489,9 +491,18 @@ PermitRootLogin prohibit-password
 SetEnv $environment
 Subsystem powershell $pwsh -sshs -NoLogo -NoProfile
 "@
+    if ($Fleet) {
+        foreach ($number in 1..3) {
+            [void][System.IO.Directory]::CreateDirectory("$folder/web$number")
+            Add-Content -LiteralPath "$folder/sshd_config" -Value @(
+                "Match LocalAddress 127.0.0.$number"
+                "    ForceCommand unshare --mount sh -c `"mount --bind '$folder/web$number' /srv && exec $pwsh -sshs -NoLogo -NoProfile`""
+            )
+        }
+    }
     # 127.0.0.1 is web1, and so on. No other key and no other configuration of this user's is asked.
     Set-Content -LiteralPath "$folder/ssh_config" -Value $(
-        foreach ($number in 1..3) { "Host web$number", "    HostName 127.0.0.$number" }
+        foreach ($number in 1..4) { "Host web$number", "    HostName 127.0.0.$number" }
         'Host *', "    Port $port", "    User $([Environment]::UserName)", "    IdentityFile $folder/user", '    IdentitiesOnly yes'
         '    IdentityAgent none', '    BatchMode yes', '    HostKeyAlias server', "    UserKnownHostsFile $folder/known_hosts"
         '    StrictHostKeyChecking yes'
@@ -540,9 +551,9 @@ function Stop-SshServer {
 function Get-SshObstacle {
     [CmdletBinding()]
     [OutputType([string])]
-    param()
+    param([switch] $Fleet)
 
-    Get-Obstacle -Program sshd, ssh, ssh-keygen
+    if ($Fleet) { Get-Obstacle -Root -Program sshd, ssh, ssh-keygen, unshare } else { Get-Obstacle -Program sshd, ssh, ssh-keygen }
 }
 
 Export-ModuleMember -Function *-*
