@@ -136,7 +136,7 @@ while [ "$1" = start ] && [ "$(readlink "/proc/$(cat pid)/exe")" != "$(realpath 
     }
 
     It 'for C# compiles, patches a file, and tells what it did' {
-        $block = Get-Recipe 'Use the engine from C#'
+        $block = Get-Recipe 'Use the engine from C# programs'
         $usings, $statements = ($block.Code -split "`n").Where({ $_ -match '^using [\w.]+;$' }, 'Split')
         $program = "$(@('using System;') + $usings -join "`n")`npublic static class Recipe { public static void Main(string[] args) {`n$($statements -join "`n")`n} }"
         Add-Type -TypeDefinition $program -ReferencedAssemblies ([MmapSnapshot.Snapshot].Assembly.Location), 'System.Console', 'System.Runtime', 'System.Memory', 'System.Collections', 'System.Text.Encoding.Extensions', 'System.Threading' -CompilerOptions '-nowarn:CS1701'
