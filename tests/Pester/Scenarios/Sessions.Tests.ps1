@@ -232,7 +232,7 @@ Save-Snapshot $saved
     }
 
     It 'by force leaves the file as it was, and no name' {
-        $session = Invoke-Session "Set-SnapshotBytes (Open-MmapSnapshot `$file) 0 'FF'; kill -KILL `$PID; Start-Sleep 5"
+        $session = Invoke-Session "Set-SnapshotBytes (Open-MmapSnapshot `$file) 0 'FF'; [System.Diagnostics.Process]::GetCurrentProcess().Kill(); Start-Sleep 5"
         $session.ExitCode | Should -Be 137
         Get-FileHex $file 0 2 | Should -BeExactly '00 01'
         @(Get-ChildItem -LiteralPath $folder -Force).Name | Should -Be 'a.bin'
