@@ -53,10 +53,11 @@ public sealed class CommitOptions
 /// <summary>What a commit did.</summary>
 /// <param name="Path">The file that holds the bytes now.</param>
 /// <param name="Method">How they got there.</param>
+/// <param name="Reason">Why by this method, in words: what comes after "because".</param>
 /// <param name="Length">The file's length in bytes.</param>
 /// <param name="ModifiedBytes">How many of them had been written since the snapshot was opened or last committed.</param>
 /// <param name="Flushed">Whether data and folder were on the disk before the commit returned.</param>
 /// <param name="Elapsed">How long it took.</param>
 /// <param name="Override">What <see cref="CommitOptions.Force"/> overrode, in words; null when there was nothing to override.</param>
 public sealed record CommitResult(
-    string Path, CommitMethod Method, long Length, long ModifiedBytes, bool Flushed, TimeSpan Elapsed, string? Override);
+    string Path, CommitMethod Method, string Reason, long Length, long ModifiedBytes, bool Flushed, TimeSpan Elapsed, string? Override);

@@ -1,6 +1,9 @@
 namespace MmapSnapshot;
 
-/// <summary>How far a long operation has come.</summary>
+/// <summary>
+/// How far a long operation has come. The snapshot may be locked while a listener is told: it may look at the snapshot's
+/// properties, but must neither read nor write its bytes (<see cref="LockRecursionException"/>).
+/// </summary>
 /// <param name="Activity">What is being done, for people: "Copying '/x/y'".</param>
 /// <param name="BytesDone">Bytes passed so far, holes included.</param>
 /// <param name="BytesTotal">Bytes to pass in all.</param>

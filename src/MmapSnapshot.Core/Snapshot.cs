@@ -20,6 +20,8 @@ public sealed class Snapshot : IDisposable
     /// <summary>0666, of which the umask takes its part (man 2 umask).</summary>
     private const FilePermissions NewFileMode = FilePermissions.DEFFILEMODE;
 
+    private const string AskedFor = "it was asked for";
+
     private static int _lastId;
 
     /// <summary>
@@ -51,6 +53,11 @@ public sealed class Snapshot : IDisposable
     /// <summary>How long a writer may be kept waiting by a lease; zero where none may be taken.</summary>
     private readonly TimeSpan _maxWriterDelay;
 
+    /// <summary>The backing it began with, and why it was that one.</summary>
+    private readonly SnapshotBacking _firstBacking;
+
+    private readonly BackingChoice _choice;
+
     private long _baselineLength;
 
     private int _views;
@@ -59,6 +66,7 @@ public sealed class Snapshot : IDisposable
         : this(source.Folder, source.Name, bytes.Content, options.ScratchPath is { } scratch ? System.IO.Path.GetFullPath(scratch) : null)
     {
         _baseline = bytes.Baseline;
+        _choice = bytes.Choice;
         _isNew = false;
         _permissions = bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS;
         IsReadOnly = options.ReadOnly;
@@ -75,6 +83,7 @@ public sealed class Snapshot : IDisposable
         Path = folder.Combine(name);
         _bytes = new EditedBytes(content, folder, Path, scratchPath);
         _baselineLength = _bytes.Length;
+        _firstBacking = content.Backing;
         Id = Interlocked.Increment(ref _lastId);
     }
 
@@ -107,6 +116,11 @@ public sealed class Snapshot : IDisposable
 
     /// <summary>How the bytes are kept private just now: a lease becomes a copy, or a clone, when it must.</summary>
     public SnapshotBacking Backing => _bytes.Content.Backing;
+
+    /// <summary>Why it is this backing, in words: what comes after "because".</summary>
+    public string BackingReason => Backing is var backing && backing == _firstBacking ? _choice.Explain(backing)
+        : backing is SnapshotBacking.Lease or SnapshotBacking.Immutable ? "what was saved is read where it lies, until it is changed"
+        : $"it was changed, viewed or saved, or somebody else wanted to write to the file; until then it was {_firstBacking}";
 
     /// <summary>The folder whose filesystem holds the private bytes, or "memory"; under a lease, the file's own.</summary>
     public string BackingLocation => _bytes.Content.Location;
@@ -307,8 +321,7 @@ public sealed class Snapshot : IDisposable
     public IReadOnlyList<SnapshotException> Verify(IReadOnlyList<SnapshotEdit> edits, long? length = null, long? expectedLength = null)
     {
         ArgumentNullException.ThrowIfNull(edits);
-        if (IsReadOnly) throw ReadOnly();
-        using (EnterRead()) return [.. Unexpected(edits, length, expectedLength)];
+        using (EnterRead()) return IsReadOnly ? throw ReadOnly() : [.. Unexpected(edits, length, expectedLength)];
     }
 
     /// <summary>Makes the snapshot longer (with zeros, which take no space) or shorter.</summary>
@@ -323,8 +336,9 @@ public sealed class Snapshot : IDisposable
     }
 
     /// <summary>
-    /// Takes the last change back: a write, fill, resize, <see cref="Apply"/> or <see cref="Undo"/>. Called again, the one before
-    /// it: the last thousand, as long as what they have overwritten twice is below 64 MiB.
+    /// Takes the last change back: a write, fill, resize, <see cref="Apply"/> or
+    /// <see cref="Undo(long, long, IProgress{SnapshotProgress}?, CancellationToken)"/>. Called again, the one before it: the last
+    /// thousand, as long as what they have overwritten twice is below 64 MiB.
     /// </summary>
     /// <param name="progress">Told of the progress, on this thread. May be null.</param>
     /// <param name="cancellation">Ends it; what was taken back by then is, and the rest can be.</param>
@@ -355,7 +369,25 @@ public sealed class Snapshot : IDisposable
         using (EnterWrite(progress, cancellation))
         {
             ByteRange.Check(offset, count, Length, Path);
-            Modify(() => _bytes.Undo(new ByteRange(offset, count), new Progress($"Undoing changes of '{Path}'", count, progress, cancellation)));
+            UndoChecked([new ByteRange(offset, count)], Length, progress, cancellation);
+        }
+    }
+
+    /// <summary>As the other, for several ranges and the length, as one change.</summary>
+    /// <param name="ranges">The bytes; what lies behind the end is left out.</param>
+    /// <param name="length">The length in bytes that the snapshot is to have afterwards; null leaves it.</param>
+    /// <param name="progress">Told of the progress, on this thread. May be null.</param>
+    /// <param name="cancellation">Ends it; what was taken back by then is, and the rest can be.</param>
+    /// <exception cref="SnapshotException">As the other; ViewOpen, where the length changes.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public void Undo(
+        IReadOnlyList<ByteRange> ranges, long? length = null, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(ranges);
+        using (EnterWrite(progress, cancellation))
+        {
+            foreach (var range in ranges) ByteRange.Check(range.Offset, range.Length, long.MaxValue, Path);
+            UndoChecked(ranges, ByteRange.CheckLength(length ?? Length, Path), progress, cancellation);
         }
     }
 
@@ -489,11 +521,11 @@ public sealed class Snapshot : IDisposable
             if (options.Close) ThrowIfViewed("closed");
             long started = Stopwatch.GetTimestamp();
             long modifiedBytes = ModifiedBytes;
-            var (path, method, overridden) = options.Destination is { } destination && !IsOwnPath(destination, options)
+            var (path, method, reason, overridden) = options.Destination is { } destination && !IsOwnPath(destination, options)
                 ? CommitElsewhere(destination, options, cancellation)
                 : CommitToOwnFile(options, cancellation);
             var result = new CommitResult(
-                path, method, Length, modifiedBytes, !options.NoFlush, Stopwatch.GetElapsedTime(started), overridden);
+                path, method, reason, Length, modifiedBytes, !options.NoFlush, Stopwatch.GetElapsedTime(started), overridden);
             if (options.Close) Dispose(); // with a view that was taken meanwhile, its memory goes together with it
             return result;
         }
@@ -607,13 +639,13 @@ public sealed class Snapshot : IDisposable
 
     internal void ViewReleased() => Interlocked.Decrement(ref _views);
 
-    private (string Path, CommitMethod Method, string? Overridden) CommitToOwnFile(CommitOptions options, CancellationToken cancellation)
+    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitToOwnFile(CommitOptions options, CancellationToken cancellation)
     {
         if (IsReadOnly) throw ReadOnly();
         if (_metadata is null) return CommitNewFile(options, cancellation);
         var target = new CommitTarget(_folder, _name, _baseline, HasBaselineBytes);
         // The file has these bytes already, unless somebody changed it; then it is a matter for -Force as always.
-        if (!IsModified && IsUnchanged(target)) return (Path, CommitMethod.None, null);
+        if (!IsModified && IsUnchanged(target)) return (Path, CommitMethod.None, "the file has these bytes already", null);
         _bytes.MakePrivate(options.Progress, cancellation);
 
         if (options.Method == CommitMethod.InPlace)
@@ -621,14 +653,16 @@ public sealed class Snapshot : IDisposable
             return CommitInPlace(target, _metadata, options, cancellation);
         }
 
+        string reason = AskedFor;
         if (options.Method is CommitMethod.Auto or CommitMethod.Exchange)
         {
             var exchange = new ExchangeCommit(_bytes.File, options);
             if (exchange.TryExchange(target, _metadata) is { } exchanged)
             {
                 MoveBaseline(exchanged, exchange.Metadata);
-                return (target.CurrentPath, CommitMethod.Exchange, exchange.Overridden);
+                return (target.CurrentPath, CommitMethod.Exchange, "the filesystem exchanges the contents of files", exchange.Overridden);
             }
+            reason = exchange.Unavailable!;
             if (options.Method == CommitMethod.Exchange)
             {
                 throw new SnapshotException(
@@ -641,7 +675,7 @@ public sealed class Snapshot : IDisposable
         var replace = new ReplaceCommit(leased ?? _bytes.File, Length, options, cancellation, giveAway: options.Close || leased is not null);
         MoveBaseline(replace.Replace(target, _metadata), replace.Metadata);
         CheckFolderSync(replace, Path);
-        return (target.CurrentPath, CommitMethod.Replace, replace.Overridden);
+        return (target.CurrentPath, CommitMethod.Replace, reason, replace.Overridden);
     }
 
     /// <summary>
@@ -655,7 +689,7 @@ public sealed class Snapshot : IDisposable
         using (EnterExclusive()) return Volatile.Read(ref _views) == 0 ? _bytes.TryLease(_maxWriterDelay) : null;
     }
 
-    private (string Path, CommitMethod Method, string? Overridden) CommitElsewhere(string destination, CommitOptions options, CancellationToken cancellation)
+    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitElsewhere(string destination, CommitOptions options, CancellationToken cancellation)
     {
         if (options.Method is CommitMethod.InPlace or CommitMethod.Exchange)
         {
@@ -676,7 +710,7 @@ public sealed class Snapshot : IDisposable
             commit.Replace(target, found.Existing);
         }
         CheckFolderSync(commit, target.Path);
-        return (target.Path, CommitMethod.Replace, found.Existing is null ? null : "it existed");
+        return (target.Path, CommitMethod.Replace, "a destination is always written as a new file", found.Existing is null ? null : "it existed");
     }
 
     /// <summary>Whether a destination is the snapshot's own file under any name: overwriting it takes -Force, but is a save like any other.</summary>
@@ -699,7 +733,7 @@ public sealed class Snapshot : IDisposable
             commit.FolderSync, $"flush the folder of '{path}' to the disk", path, SnapshotError.WriteFailed, "The new file is in place, but may not survive a power cut.");
     }
 
-    private (string Path, CommitMethod Method, string? Overridden) CommitInPlace(
+    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitInPlace(
         CommitTarget target, FileMetadata metadata, CommitOptions options, CancellationToken cancellation)
     {
         var commit = new InPlaceCommit(_bytes.File, Length, _fileIsMixed ? null : _bytes.Changes.ModifiedRanges, options, cancellation);
@@ -717,10 +751,10 @@ public sealed class Snapshot : IDisposable
                 UpdateModified();
             }
         }
-        return (target.CurrentPath, CommitMethod.InPlace, commit.Overridden);
+        return (target.CurrentPath, CommitMethod.InPlace, AskedFor, commit.Overridden);
     }
 
-    private (string Path, CommitMethod Method, string? Overridden) CommitNewFile(CommitOptions options, CancellationToken cancellation)
+    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitNewFile(CommitOptions options, CancellationToken cancellation)
     {
         if (options.Method is CommitMethod.InPlace or CommitMethod.Exchange)
         {
@@ -756,7 +790,7 @@ public sealed class Snapshot : IDisposable
         }
         MoveBaseline(committed, metadata);
         CheckFolderSync(commit, Path);
-        return (target.CurrentPath, CommitMethod.Replace, overridden);
+        return (target.CurrentPath, CommitMethod.Replace, "the file is new", overridden);
     }
 
     private static bool IsUnchanged(CommitTarget target)
@@ -807,6 +841,12 @@ public sealed class Snapshot : IDisposable
         if (length != Length) ThrowIfViewed("resized");
         long total = edits.Sum(edit => edit.Count) + Math.Max(0, Length - length);
         Modify(() => _bytes.Apply(edits, length, new Progress(activity, total, progress, cancellation)));
+    }
+
+    private void UndoChecked(IReadOnlyList<ByteRange> ranges, long length, IProgress<SnapshotProgress>? progress, CancellationToken cancellation)
+    {
+        if (length != Length) ThrowIfViewed("resized");
+        Modify(() => _bytes.Undo(ranges, length, new Progress($"Undoing changes of '{Path}'", ranges.Sum(range => range.Length), progress, cancellation)));
     }
 
     private void Modify(Action change) => Modify(() =>

@@ -57,6 +57,31 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
         }
     }
 
+    /// <summary>As the other, with something that may give the snapshot another backing: -Debug tells of it.</summary>
+    private protected bool TryDo(Snapshot snapshot, Action<IProgress<SnapshotProgress>> action)
+    {
+        var before = snapshot.Backing;
+        bool done = TryDo((object)snapshot, action);
+        if (snapshot.Backing != before && !snapshot.IsClosed) WriteDebug($"'{snapshot.Path}' is now {BackingOf(snapshot)}.");
+        return done;
+    }
+
+    /// <summary>Throws if a snapshot can take no change, before anybody is asked about one (-Confirm) or told of it (-WhatIf).</summary>
+    private protected static void CheckWritable(Snapshot snapshot)
+    {
+        if (snapshot.IsClosed || snapshot.IsReadOnly) _ = snapshot.Verify([]);
+    }
+
+    /// <summary>Makes a snapshot that was just opened one of the session's.</summary>
+    private protected void Remember(Snapshot snapshot)
+    {
+        Session.Add(snapshot);
+        ModuleLifetime.Watch(MyInvocation.MyCommand.Module);
+    }
+
+    /// <summary>As in "Lease in /srv, because ...".</summary>
+    private protected static string BackingOf(Snapshot snapshot) => $"{snapshot.Backing} in {snapshot.BackingLocation}, because {snapshot.BackingReason}";
+
     /// <summary>The files that -Path (wildcards) or -LiteralPath name, as full paths; an error for each that names none.</summary>
     private protected IEnumerable<string> ResolvePaths(string[]? paths, string[]? literalPaths)
     {

@@ -22,7 +22,7 @@ public sealed class CreateTests
         snapshot.Write(3, "text"u8);
         Assert.Empty(workspace.Names());
         var result = snapshot.Commit();
-        Assert.Equal(new CommitResult(path, CommitMethod.Replace, 10, 4, true, result.Elapsed, null), result);
+        Assert.Equal(new CommitResult(path, CommitMethod.Replace, result.Reason, 10, 4, true, result.Elapsed, null), result);
         Assert.Equal("\0\0\0text\0\0\0"u8, File.ReadAllBytes(path));
         Assert.Equal(["new"], workspace.Names());
         Assert.False(snapshot.IsModified);

@@ -25,7 +25,7 @@ public sealed class DestinationTests
         {
             Syscall.umask(umask);
         }
-        Assert.Equal(new CommitResult(other, CommitMethod.Replace, 8, 3, Flushed: true, result.Elapsed, Override: null), result);
+        Assert.Equal(new CommitResult(other, CommitMethod.Replace, result.Reason, 8, 3, Flushed: true, result.Elapsed, Override: null), result);
         Assert.Equal("new text", File.ReadAllText(other));
         var facts = FileFacts.Of(other);
         Assert.Equal(("745", 0u, 0u), (facts.Permissions, facts.User, facts.Group));

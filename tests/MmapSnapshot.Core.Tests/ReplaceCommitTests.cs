@@ -59,7 +59,7 @@ public sealed class ReplaceCommitTests
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(2, "abc"u8);
         var result = snapshot.Commit();
-        Assert.Equal(new CommitResult(path, CommitMethod.Replace, 10, 3, Flushed: true, result.Elapsed, Override: null), result);
+        Assert.Equal(new CommitResult(path, CommitMethod.Replace, result.Reason, 10, 3, Flushed: true, result.Elapsed, Override: null), result);
         Assert.InRange(result.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(60));
     }
 

@@ -196,8 +196,8 @@ Describe 'Remove-Module' {
         Remove-Workspace $folder
     }
 
-    It 'closes what is open, and warns of unsaved changes only' {
-        $answer = @(Invoke-FreshPowerShell -Arguments $file -WithPrinted {
+    It 'closes what is open, and warns of unsaved changes only, in the stream of warnings' {
+        $answer = @(Invoke-FreshPowerShell -Arguments $file {
             $changed = Open-MmapSnapshot $args[0]
             $unchanged = Open-MmapSnapshot $args[0]
             Set-SnapshotBytes $changed 0 'FF FF'
@@ -205,18 +205,32 @@ Describe 'Remove-Module' {
             $changed.IsClosed
             $unchanged.IsClosed
         })
-        $answer[0, 1] | Should -Be $true, $true
-        @($answer | Select-Object -Skip 2).Count | Should -Be 1
-        $answer[2].Printed | Should -BeLike "WARNING: *$file*unsaved*2*"
+        $answer.Count | Should -Be 3
+        $answer[0].Warning | Should -BeLike "*$file*unsaved*2*"
+        $answer[1, 2] | Should -Be $true, $true
         Get-FileHex $file | Should -BeExactly $original
     }
 
     It 'warns once for each snapshot' {
-        $answer = @(Invoke-FreshPowerShell -Arguments $file -WithPrinted {
+        $answer = @(Invoke-FreshPowerShell -Arguments $file {
             foreach ($number in 1..3) { Set-SnapshotBytes (Open-MmapSnapshot $args[0]) 0 'FF' }
-            Remove-Module MmapSnapshot
+            Remove-Module MmapSnapshot -WarningVariable warnings
+            $warnings.Count
         })
-        @($answer | Where-Object { $_.Printed -like 'WARNING:*' }).Count | Should -Be 3
+        @($answer).Count | Should -Be 4
+        $answer[3] | Should -Be 3
+    }
+
+    It 'closes and warns even where the user has given the module another OnRemove' {
+        $answer = @(Invoke-FreshPowerShell -Arguments $file -WithPrinted {
+            (Get-Module MmapSnapshot).OnRemove = { 'the user''s' }
+            $changed = Open-MmapSnapshot $args[0]
+            Set-SnapshotBytes $changed 0 'FF FF'
+            Remove-Module MmapSnapshot
+            $changed.IsClosed
+        })
+        $answer[0, 1] | Should -Be 'the user''s', $true
+        $answer[2].Printed | Should -BeLike "WARNING: *$file*unsaved*2*"
     }
 
     It 'leaves alone what another runspace has opened' {
@@ -269,7 +283,7 @@ Describe 'Views' {
 
     It 'shows a snapshot as a list' {
         $text = $snapshot | Format-List | Out-String -Width 300
-        foreach ($property in 'Id', 'Path', 'Length', 'IsModified', 'ModifiedBytes', 'IsReadOnly', 'IsClosed', 'Backing', 'BackingLocation', 'OpenedAt') {
+        foreach ($property in 'Id', 'Path', 'Length', 'IsModified', 'ModifiedBytes', 'IsReadOnly', 'IsClosed', 'Backing', 'BackingReason', 'BackingLocation', 'OpenedAt') {
             $text | Should -Match "(?m)^$property\s+:"
         }
     }
@@ -304,7 +318,7 @@ Describe 'A snapshot sent elsewhere' {
     It 'arrives with its plain properties, and nothing of its bytes' {
         $plain = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($snapshot))
         $plain.PSObject.TypeNames[0] | Should -BeExactly 'Deserialized.MmapSnapshot.Snapshot'
-        $plain.PSObject.Properties.Name | Sort-Object | Should -Be 'Backing', 'BackingLocation', 'BaselineLength', 'Id', 'IsClosed', 'IsModified', 'IsReadOnly', 'Length', 'ModifiedBytes', 'OpenedAt', 'Path'
+        $plain.PSObject.Properties.Name | Sort-Object | Should -Be 'Backing', 'BackingLocation', 'BackingReason', 'BaselineLength', 'Id', 'IsClosed', 'IsModified', 'IsReadOnly', 'Length', 'ModifiedBytes', 'OpenedAt', 'Path'
         $plain.Id | Should -Be $snapshot.Id
         $plain.Path | Should -BeExactly $file
         $plain.Length | Should -Be 256

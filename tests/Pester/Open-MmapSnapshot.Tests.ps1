@@ -66,10 +66,14 @@ Describe 'Open-MmapSnapshot' {
             Get-SnapshotHex $second 0 1 | Should -BeExactly '00'
         }
 
-        It 'tells with -Verbose what it opened and how' {
+        It 'tells with -Verbose what it opened, how and why' {
             $messages = @(Open-MmapSnapshot $file -Verbose 4>&1 | Where-Object { $_ -is [System.Management.Automation.VerboseRecord] })
             $messages.Count | Should -Be 1
-            "$messages" | Should -BeLike "Opened '$file': 256 bytes, *"
+            "$messages" | Should -BeLike "Opened '$file': 256 bytes, * in $folder, because *."
+        }
+
+        It 'tells with -Verbose of a backing that was asked for' {
+            (Open-MmapSnapshot $file -Backing Copy -Verbose 4>&1)[0] | Should -BeLike '*Copy in *, because it was asked for.'
         }
     }
 
@@ -352,6 +356,20 @@ Describe 'Open-MmapSnapshot on <Label>' -ForEach (Get-TestFileSystem) {
 
         It 'clones where the filesystem can, and takes a lease where it cannot' {
             (Open-MmapSnapshot $file).Backing | Should -Be $(if ($Reflink) { 'Reflink' } else { 'Lease' })
+        }
+
+        It 'tells with -Verbose why' {
+            $noClone = if ($Name -in 'ext4', 'tmpfs') { 'the filesystem has no reflinks' } else { 'it cannot be cloned (EOPNOTSUPP: Operation not supported)' }
+            $because = if ($Reflink) { 'the filesystem clones' } else { "$noClone, and nobody has it open for writing" }
+            "$((Open-MmapSnapshot $file -Verbose 4>&1)[0])" | Should -BeLike "*because $because."
+            if ($Reflink) { return }
+            "$((Open-MmapSnapshot $file -MaxWriterDelay 0 -Verbose 4>&1)[0])" | Should -BeLike "*Copy in $folder, because $noClone, and there is no lease: *-MaxWriterDelay*."
+            $writer = [System.IO.File]::Open($file, 'Open', 'Write', 'ReadWrite')
+            try {
+                "$((Open-MmapSnapshot $file -Verbose 4>&1)[0])" | Should -BeLike '*there is no lease: somebody has it open for writing.'
+            } finally {
+                $writer.Dispose()
+            }
         }
 
         It 'gives -Backing Reflink, or says that it cannot be had' {

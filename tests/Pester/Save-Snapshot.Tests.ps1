@@ -86,6 +86,10 @@ Describe 'Save-Snapshot' {
             Invoke-Shell 'stat -c "%i %y %z" "$1"' $file | Should -Be $before
         }
 
+        It 'tells with -Verbose that there was nothing to do' {
+            "$(Save-Snapshot $snapshot -Verbose 4>&1)" | Should -BeLike '*, method None, because the file has these bytes already; *'
+        }
+
         It 'tells with -Verbose what it did' {
             Set-SnapshotBytes $snapshot 0 'FF'
             "$(Save-Snapshot $snapshot -Verbose 4>&1)" | Should -BeLike "*Saved '$file': 256 bytes*"
@@ -407,6 +411,20 @@ Describe 'Save-Snapshot on <Label>' -ForEach (Get-TestFileSystem) {
             } finally {
                 Remove-Workspace $elsewhere
             }
+        }
+
+        It 'tells with -Verbose by which method and why, and with -Debug of another backing' {
+            $messages = @(Save-Snapshot $snapshot -Verbose -Debug 4>&1 5>&1 | ForEach-Object { "$_" })
+            $saved = $messages -like 'Saved *'
+            if ($Name -eq 'xfs-exchange') {
+                $saved | Should -BeLike '*, method Exchange, because the filesystem exchanges the contents of files; *'
+            } else {
+                $saved | Should -BeLike '*, method Replace, because the filesystem does not exchange the contents of files, *; *'
+            }
+            $changed = @($messages -like "*'$file' is now *")
+            if ($Reflink) { $changed.Count | Should -Be 0 } else { $changed | Should -BeLike "*is now Lease in $folder, because *, and nobody has it open for writing." }
+            if ($Reflink) { return }
+            @(Set-SnapshotBytes $snapshot 0 'EE' -Debug 5>&1) | Should -BeLike "*'$file' is now Copy in $folder, because it was changed, *"
         }
 
         It 'gives -Method Exchange, or says that it cannot be had' {

@@ -272,7 +272,19 @@ Describe 'Set-SnapshotBytes' {
 
         It 'completes the encodings' {
             $names = (TabExpansion2 -inputScript 'Set-SnapshotBytes $s 0 -Text x -Encoding ').CompletionMatches.CompletionText
-            $names | Should -Be 'utf8', 'utf8NoBOM', 'ascii', 'latin1', 'unicode', 'bigendianunicode', 'utf32', 'bigendianutf32'
+            $names | Should -Be 'utf8', 'utf8NoBOM', 'ascii', 'latin1', 'unicode', 'bigendianunicode', 'utf32', 'bigendianutf32', 'ansi', 'oem'
+        }
+
+        It 'writes in <Name>, the code page of the session''s culture' -ForEach @{ Name = 'ansi'; Bytes = 'E9' }, @{ Name = 'oem'; Bytes = '82' } {
+            $before = [cultureinfo]::CurrentCulture
+            try {
+                [cultureinfo]::CurrentCulture = 'en-US'
+                Set-SnapshotBytes $snapshot 0 -Text 'é' -Encoding $Name
+                Get-SnapshotHex $snapshot 0 2 | Should -BeExactly "$Bytes 01"
+                Get-SnapshotBytes $snapshot 0 1 -AsText -Encoding $Name | Should -BeExactly 'é'
+            } finally {
+                [cultureinfo]::CurrentCulture = $before
+            }
         }
 
         It 'completes an encoding that was begun' {
@@ -699,7 +711,7 @@ Describe 'Set-SnapshotBytes' {
 
         It 'refuses a snapshot that arrived from another process' {
             $plain = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($snapshot))
-            Assert-SnapshotError { $plain | Set-SnapshotBytes -Offset 0 -Bytes 'AA' } -Id InputObjectNotBound -Cmdlet Set-SnapshotBytes
+            Assert-SnapshotError { $plain | Set-SnapshotBytes -Offset 0 -Bytes 'AA' } -Id ParameterArgumentTransformationError -Cmdlet Set-SnapshotBytes -Says $file
         }
 
         It 'refuses <What> together' -ForEach @(

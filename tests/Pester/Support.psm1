@@ -447,4 +447,113 @@ function Invoke-GarbageCollection {
     }
 }
 
+<#
+.SYNOPSIS
+    Starts an SSH server on the loopback interface that offers this PowerShell, with keys and configuration in a folder of its own;
+    Stop-SshServer ends it. It finds the staged module by its name.
+.DESCRIPTION
+    The hosts web1, web2 and web3 are known to the ssh that is first on the PATH until then, as in a user's ssh_config: three
+    addresses of this machine. (So is web4, but nobody listens there.)
+.PARAMETER Fleet
+    Each host has a /srv of its own: the folder of its name beside the keys.
+#>
+function Start-SshServer {
+    [CmdletBinding(SupportsShouldProcess)]
+    [OutputType([hashtable])]
+    param([switch] $Fleet)
+
+    if (-not $PSCmdlet.ShouldProcess('an SSH server')) { return }
+    $folder = New-Workspace
+    $probe = [System.Net.Sockets.TcpListener]::new([System.Net.IPAddress]::Loopback, 0)
+    $probe.Start()
+    $port = $probe.LocalEndpoint.Port
+    $probe.Stop()
+
+    Invoke-Shell 'cd "$1"; mkdir -m 700 bin; ssh-keygen -q -t ed25519 -N "" -f host; ssh-keygen -q -t ed25519 -N "" -f user; [ $(id -u) != 0 ] || mkdir -p /run/sshd' $folder
+    $environment = @(
+        "PSModulePath=$(Split-Path -Path (Split-Path -Path (Split-Path -Path $env:MMAPSNAPSHOT_MODULE)))"
+        'POWERSHELL_TELEMETRY_OPTOUT=1'
+        Get-ChildItem -Path Env:DOTNET_* | ForEach-Object { "$($_.Name)=$($_.Value)" }
+    ) | ForEach-Object { "`"$_`"" }
+    Set-Content -LiteralPath "$folder/sshd_config" -Value @"
+ListenAddress 127.0.0.1:$port
+ListenAddress 127.0.0.2:$port
+ListenAddress 127.0.0.3:$port
+HostKey $folder/host
+PidFile none
+AuthorizedKeysFile $folder/user.pub
+PubkeyAuthentication yes
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UsePAM no
+StrictModes no
+PermitRootLogin prohibit-password
+SetEnv $environment
+Subsystem powershell $pwsh -sshs -NoLogo -NoProfile
+"@
+    if ($Fleet) {
+        foreach ($number in 1..3) {
+            [void][System.IO.Directory]::CreateDirectory("$folder/web$number")
+            Add-Content -LiteralPath "$folder/sshd_config" -Value @(
+                "Match LocalAddress 127.0.0.$number"
+                "    ForceCommand unshare --mount sh -c `"mount --bind '$folder/web$number' /srv && exec $pwsh -sshs -NoLogo -NoProfile`""
+            )
+        }
+    }
+    # 127.0.0.1 is web1, and so on. No other key and no other configuration of this user's is asked.
+    Set-Content -LiteralPath "$folder/ssh_config" -Value $(
+        foreach ($number in 1..4) { "Host web$number", "    HostName 127.0.0.$number" }
+        'Host *', "    Port $port", "    User $([Environment]::UserName)", "    IdentityFile $folder/user", '    IdentitiesOnly yes'
+        '    IdentityAgent none', '    BatchMode yes', '    HostKeyAlias server', "    UserKnownHostsFile $folder/known_hosts"
+        '    StrictHostKeyChecking yes'
+    )
+    Set-Content -LiteralPath "$folder/known_hosts" -Value "server $([System.IO.File]::ReadAllText("$folder/host.pub"))"
+    $ssh = (Get-Command -Name ssh -CommandType Application -TotalCount 1).Path
+    Set-Content -LiteralPath "$folder/bin/ssh" -Value "#!/bin/sh`nexec '$ssh' -F '$folder/ssh_config' `"`$@`""
+    chmod +x "$folder/bin/ssh"
+
+    # sshd starts itself anew by its full path for each connection.
+    $process = Start-Process -FilePath (Get-Command -Name sshd -CommandType Application -TotalCount 1).Path -ArgumentList '-D', '-f', "$folder/sshd_config", '-E', "$folder/log" -PassThru
+    foreach ($address in '127.0.0.1', '127.0.0.3') {
+        for ($waited = 0; $true; $waited++) {
+            try {
+                [System.Net.Sockets.TcpClient]::new($address, $port).Dispose()
+                break
+            } catch {
+                if ($process.HasExited -or $waited -ge 100) { throw "sshd does not listen: $(Get-Content -LiteralPath "$folder/log" -Raw)" }
+                Start-Sleep -Milliseconds 50
+            }
+        }
+    }
+    @{ Folder = $folder; Process = $process; Path = $env:PATH }
+    $env:PATH = "$folder/bin:$env:PATH"
+}
+
+<#
+.SYNOPSIS
+    Ends what Start-SshServer has started.
+#>
+function Stop-SshServer {
+    [CmdletBinding(SupportsShouldProcess)]
+    param([Parameter(Mandatory)] [hashtable] $Server)
+
+    if (-not $PSCmdlet.ShouldProcess('the SSH server')) { return }
+    $env:PATH = $Server.Path
+    $Server.Process.Kill()
+    $Server.Process.WaitForExit()
+    Remove-Workspace $Server.Folder
+}
+
+<#
+.SYNOPSIS
+    Why there can be no Start-SshServer here, or nothing.
+#>
+function Get-SshObstacle {
+    [CmdletBinding()]
+    [OutputType([string])]
+    param([switch] $Fleet)
+
+    if ($Fleet) { Get-Obstacle -Root -Program sshd, ssh, ssh-keygen, unshare } else { Get-Obstacle -Program sshd, ssh, ssh-keygen }
+}
+
 Export-ModuleMember -Function *-*

@@ -171,6 +171,31 @@ Describe 'Undo-SnapshotBytes' {
             $snapshot.IsModified | Should -BeFalse
         }
 
+        It 'takes back what one pipeline brings as one change, with a length of <Length> bytes' -ForEach @{ Length = 10 }, @{ Length = 256 }, @{ Length = 300 } {
+            Set-SnapshotBytes $snapshot 0 'AA'
+            Set-SnapshotBytes $snapshot 0x40 'BB'
+            Resize-Snapshot $snapshot $Length
+            $changed, $ranges, $modified = (Get-SnapshotHex $snapshot), $snapshot.GetModifiedRanges(), $snapshot.ModifiedBytes
+            Compare-Snapshot $snapshot | Undo-SnapshotBytes $snapshot
+            Get-SnapshotHex $snapshot | Should -BeExactly $original
+            $snapshot.ModifiedBytes | Should -Be 0
+            Undo-SnapshotBytes $snapshot
+            Get-SnapshotHex $snapshot | Should -BeExactly $changed
+            $snapshot.ModifiedBytes | Should -Be $modified
+            $snapshot.GetModifiedRanges() | Should -Be $ranges
+            Undo-SnapshotBytes $snapshot -Last 3
+            Get-SnapshotHex $snapshot | Should -BeExactly $original
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'takes changes that have arrived from another session' {
+            Set-SnapshotBytes $snapshot 0x10 'AA'
+            Resize-Snapshot $snapshot 300
+            $plain = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize((Compare-Snapshot $snapshot)))
+            $plain | Undo-SnapshotBytes $snapshot
+            Get-SnapshotHex $snapshot | Should -BeExactly $original
+        }
+
         It 'takes changes as an argument' {
             Set-SnapshotBytes $snapshot 0x10 'AA'
             Undo-SnapshotBytes $snapshot -Change (Compare-Snapshot $snapshot)

@@ -37,6 +37,9 @@ internal sealed class LeasedContent : SnapshotContent
 
     private PrivateContent? _copy;
 
+    /// <summary>Whether the lease is about to be released: whoever waited for that may look here before the copy is seen.</summary>
+    private volatile bool _changesHands;
+
     /// <summary>Why the bytes are gone, in words; null while they are not.</summary>
     private string? _lost;
 
@@ -53,9 +56,9 @@ internal sealed class LeasedContent : SnapshotContent
         _scratchPath = scratchPath;
     }
 
-    internal override SnapshotBacking Backing => Copy?.Backing ?? SnapshotBacking.Lease;
+    internal override SnapshotBacking Backing => Settled()?.Backing ?? SnapshotBacking.Lease;
 
-    internal override string Location => Copy?.Location ?? _folder.Path;
+    internal override string Location => Settled()?.Location ?? _folder.Path;
 
     internal override PrivateFile File => Copy?.File ?? throw new InvalidOperationException("There is no private file yet.");
 
@@ -296,6 +299,7 @@ internal sealed class LeasedContent : SnapshotContent
     /// <summary>Releases the lease; with a copy that was made while it stood, the snapshot goes on. Behind the gate.</summary>
     private void TakeOver(PrivateContent? copy, string? failure)
     {
+        _changesHands = true;
         bool stood = LetGo();
         if (copy is not null && stood)
         {
@@ -328,6 +332,16 @@ internal sealed class LeasedContent : SnapshotContent
         _source.Dispose();
         _budget.Dispose();
         return stood;
+    }
+
+    /// <summary>The copy, once it is certain that there is one or none.</summary>
+    private PrivateContent? Settled()
+    {
+        if (Copy is null && _changesHands)
+        {
+            lock (_gate) return _copy;
+        }
+        return Copy;
     }
 
     private void ThrowIfLost()

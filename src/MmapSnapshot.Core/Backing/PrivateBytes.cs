@@ -7,7 +7,8 @@ namespace MmapSnapshot.Backing;
 /// <summary>One instant of a source file, kept from changing.</summary>
 /// <param name="Content">The bytes.</param>
 /// <param name="Baseline">What the source was at that instant.</param>
-internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
+/// <param name="Choice">Why the content is of this kind.</param>
+internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, BackingChoice Choice)
 {
     /// <summary>How often a copy is begun anew when the source changes under it.</summary>
     private const int Attempts = 4;
@@ -17,34 +18,41 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
         string? reason;
         return options.Backing switch
         {
-            SnapshotBacking.Copy => Copy(source, options, cancellation),
-            SnapshotBacking.Reflink => TryReflink(source, out reason) ?? throw Refused("be cloned"),
-            SnapshotBacking.Lease => TryLease(source, options, out reason) ?? throw Refused("be opened under a lease"),
-            SnapshotBacking.Immutable => TryImmutable(source, out reason) ?? throw Refused("be taken as immutable"),
+            SnapshotBacking.Copy => Copy(source, options, BackingChoice.AskedFor, cancellation),
+            SnapshotBacking.Reflink => TryReflink(source, BackingChoice.AskedFor, out var obstacle) ?? throw Refused("be cloned", obstacle.ToString()),
+            SnapshotBacking.Lease => TryLease(source, options, BackingChoice.AskedFor, out reason) ?? throw Refused("be opened under a lease", reason),
+            SnapshotBacking.Immutable =>
+                TryImmutable(source, BackingChoice.AskedFor) ?? throw Refused("be taken as immutable", "it is neither on erofs or squashfs nor under fs-verity"),
             // A scratch path asks for the bytes to lie there, and that takes a copy.
-            _ when options.ScratchPath is not null => Copy(source, options, cancellation),
-            _ => TryImmutable(source, out _)
-                ?? (MayClone(source) ? TryLeaseOfFragmented(source, options) ?? TryReflink(source, out _) : null)
-                ?? TryLease(source, options, out _)
-                ?? Copy(source, options, cancellation),
+            _ when options.ScratchPath is not null => Copy(source, options, BackingChoice.AskedFor, cancellation),
+            _ => TakeBest(source, options, cancellation),
         };
 
-        SnapshotException Refused(string deed) => new(
-            SnapshotError.NotSupported, $"'{source.Path}' cannot {deed}: {reason}. Leave -Backing out, or give Copy.", source.Path);
+        SnapshotException Refused(string deed, string? why) => new(
+            SnapshotError.NotSupported, $"'{source.Path}' cannot {deed}: {why}. Leave -Backing out, or give Copy.", source.Path);
     }
 
     /// <summary>Not on filesystems that have no reflinks: trying it takes longer than all the rest of opening under a lease.</summary>
     private static bool MayClone(SourceFile source) => source.FileSystem is not (FileSystemType.Ext or FileSystemType.Tmpfs);
 
-    private static PrivateBytes? TryImmutable(SourceFile source, out string? reason)
+    private static PrivateBytes TakeBest(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
     {
-        var content = ImmutableContent.TryTake(source, out var baseline);
-        reason = content is null ? "it is neither on erofs or squashfs nor under fs-verity" : null;
-        return content is null ? null : new PrivateBytes(content, baseline);
+        var choice = default(BackingChoice);
+        if (TryImmutable(source, choice) is { } immutable) return immutable;
+        if (MayClone(source))
+        {
+            if (TryLeaseOfFragmented(source, options) is { } lease) return lease;
+            if (TryReflink(source, choice, out var obstacle) is { } clone) return clone;
+            choice = choice with { NoClone = obstacle };
+        }
+        return TryLease(source, options, choice, out string? noLease) ?? Copy(source, options, choice with { NoLease = noLease }, cancellation);
     }
 
-    private static PrivateBytes? TryLease(SourceFile source, SnapshotOptions options, out string? reason, TimeSpan? cloneTime = null) =>
-        LeasedContent.TryTake(source, options, cloneTime, out var baseline, out reason) is { } content ? new PrivateBytes(content, baseline) : null;
+    private static PrivateBytes? TryImmutable(SourceFile source, in BackingChoice choice) =>
+        ImmutableContent.TryTake(source, out var baseline) is { } content ? new PrivateBytes(content, baseline, choice) : null;
+
+    private static PrivateBytes? TryLease(SourceFile source, SnapshotOptions options, in BackingChoice choice, out string? reason) =>
+        LeasedContent.TryTake(source, options, choice.CloneTime, out var baseline, out reason) is { } content ? new PrivateBytes(content, baseline, choice) : null;
 
     /// <summary>A file in many pieces takes long to be cloned: under a lease the clone waits until it is needed, if it ever is.</summary>
     private static PrivateBytes? TryLeaseOfFragmented(SourceFile source, SnapshotOptions options)
@@ -58,20 +66,19 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
         {
             if (created != 0 || !FileClone.CanClone(source.Handle, trial.Handle)) return null;
         }
-        return TryLease(source, options, out _, cloneTime);
+        return TryLease(source, options, new BackingChoice { CloneTime = cloneTime }, out _);
     }
 
-    /// <summary>A clone in the file's own folder; null, with the reason, where there can be none.</summary>
-    private static PrivateBytes? TryReflink(SourceFile source, out string? reason)
+    /// <summary>A clone in the file's own folder; null, with what is in the way, where there can be none.</summary>
+    private static PrivateBytes? TryReflink(SourceFile source, in BackingChoice choice, out CloneObstacle obstacle)
     {
         var created = PrivateFile.TryCreateIn(source.Folder, out var file);
+        obstacle = new CloneObstacle(created, HasNoPlace: true);
         if (created != 0)
         {
             file.Dispose();
-            if (!PrivateFile.IsNoPlace(created))
-                throw Failure.From(created, $"create a private file in '{source.Folder.Path}'", source.Path, SnapshotError.WriteFailed);
-            reason = $"no nameless file can be made in its folder ({Failure.Describe(created)})";
-            return null;
+            if (PrivateFile.IsNoPlace(created)) return null;
+            throw Failure.From(created, $"create a private file in '{source.Folder.Path}'", source.Path, SnapshotError.WriteFailed);
         }
         try
         {
@@ -81,12 +88,12 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
             var errno = FileClone.TryClone(source.Handle, file.Handle);
             if (errno == 0)
             {
-                reason = null;
                 // The clone's own length: the file's may have changed since it was looked at.
-                return new PrivateBytes(new PrivateContent(file, SnapshotBacking.Reflink, FileStatus.Of(file.Handle, source.Path).Length, source.Path), baseline);
+                return new PrivateBytes(
+                    new PrivateContent(file, SnapshotBacking.Reflink, FileStatus.Of(file.Handle, source.Path).Length, source.Path), baseline, choice);
             }
             if (!FileClone.IsUnavailable(errno)) throw Failure.From(errno, $"clone '{source.Path}'", source.Path, SnapshotError.ReadFailed);
-            reason = Failure.Describe(errno);
+            obstacle = new CloneObstacle(errno, HasNoPlace: false);
             file.Dispose();
             return null;
         }
@@ -97,7 +104,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
         }
     }
 
-    private static PrivateBytes Copy(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
+    private static PrivateBytes Copy(SourceFile source, SnapshotOptions options, in BackingChoice choice, CancellationToken cancellation)
     {
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
@@ -105,7 +112,10 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline)
             try
             {
                 if (TryCopyOneInstant(source, file, options, cancellation) is { } baseline)
-                    return new PrivateBytes(new PrivateContent(file, SnapshotBacking.Copy, FileStatus.Of(file.Handle, source.Path).Length, source.Path), baseline);
+                {
+                    return new PrivateBytes(
+                        new PrivateContent(file, SnapshotBacking.Copy, FileStatus.Of(file.Handle, source.Path).Length, source.Path), baseline, choice);
+                }
             }
             catch
             {

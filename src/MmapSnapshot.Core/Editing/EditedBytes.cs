@@ -191,15 +191,32 @@ internal sealed class EditedBytes : IDisposable
         return true;
     }
 
-    /// <summary>Gives a range its baseline's bytes again, as a change that can be taken back itself.</summary>
-    internal void Undo(ByteRange range, Progress progress)
+    /// <summary>Gives ranges their baseline's bytes again, and the snapshot a length, as one change that can be taken back itself.</summary>
+    internal void Undo(IReadOnlyList<ByteRange> ranges, long length, Progress progress)
     {
-        var revertible = Changes.Revertible(range.Before(Length));
-        if (revertible.Length == 0) return;
-        var step = Changes.Begin(File, revertible, Length, progress);
+        long before = Length;
+        var wanted = new ModifiedRanges();
+        foreach (var range in ranges) wanted.Add(range.Offset, range.Before(length).Length);
+        var touched = new ModifiedRanges();
+        foreach (var range in wanted.ToArray().SelectMany(range => Changes.Revertible(range.Before(before)))) touched.Add(range.Offset, range.Length);
+        touched.Add(Math.Min(length, before), Math.Abs(length - before));
+        if (touched.TotalBytes == 0) return;
+
+        var step = Changes.Begin(File, touched.ToArray(), before, progress);
         try
         {
-            Changes.Revert(revertible, File, progress);
+            SetLength(length);
+        }
+        catch
+        {
+            step.Dispose();
+            throw;
+        }
+        try
+        {
+            Changes.TruncateTo(length);
+            if (length > before) Changes.MarkModified(ByteRange.Between(before, length));
+            Changes.Revert([.. wanted.ToArray().SelectMany(Changes.Revertible)], File, progress);
         }
         finally
         {

@@ -22,6 +22,13 @@ internal sealed class EncodingTransformationAttribute : ArgumentTransformationAt
         ["bigendianutf32"] = new UTF32Encoding(bigEndian: true, byteOrderMark: false),
     };
 
+    /// <summary>PowerShell's names of the code pages that belong to the culture of the session.</summary>
+    internal static readonly IReadOnlyDictionary<string, Func<TextInfo, int>> CodePages = new Dictionary<string, Func<TextInfo, int>>(StringComparer.OrdinalIgnoreCase)
+    {
+        ["ansi"] = culture => culture.ANSICodePage,
+        ["oem"] = culture => culture.OEMCodePage,
+    };
+
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
         object value = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
@@ -30,6 +37,7 @@ internal sealed class EncodingTransformationAttribute : ArgumentTransformationAt
             return value switch
             {
                 string name when Named.TryGetValue(name, out var encoding) => encoding,
+                string name when CodePages.TryGetValue(name, out var pageOf) => Encoding.GetEncoding(pageOf(CultureInfo.CurrentCulture.TextInfo)),
                 string name when int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int page) => Encoding.GetEncoding(page),
                 string name => Encoding.GetEncoding(name),
                 int page => Encoding.GetEncoding(page),
@@ -39,7 +47,7 @@ internal sealed class EncodingTransformationAttribute : ArgumentTransformationAt
         catch (Exception exception) when (exception is ArgumentException or NotSupportedException)
         {
             throw new ArgumentTransformationMetadataException(
-                $"'{value}' is no encoding. Use {string.Join(", ", Named.Keys)}, a web name such as utf-16, or a code page.", exception);
+                $"'{value}' is no encoding. Use {string.Join(", ", Named.Keys.Concat(CodePages.Keys))}, a web name such as utf-16, or a code page.", exception);
         }
     }
 }
@@ -49,7 +57,8 @@ internal sealed class EncodingCompleter : IArgumentCompleter
 {
     public IEnumerable<CompletionResult> CompleteArgument(
         string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
-        from named in EncodingTransformationAttribute.Named
-        where named.Key.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase)
-        select new CompletionResult(named.Key, named.Key, CompletionResultType.ParameterValue, named.Value.EncodingName);
+        from named in EncodingTransformationAttribute.Named.Select(named => (Name: named.Key, Tip: named.Value.EncodingName))
+            .Concat(EncodingTransformationAttribute.CodePages.Select(named => (Name: named.Key, Tip: $"Code page {named.Value(CultureInfo.CurrentCulture.TextInfo)}")))
+        where named.Name.StartsWith(wordToComplete, StringComparison.OrdinalIgnoreCase)
+        select new CompletionResult(named.Name, named.Name, CompletionResultType.ParameterValue, named.Tip);
 }

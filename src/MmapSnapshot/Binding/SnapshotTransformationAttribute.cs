@@ -4,17 +4,20 @@ using System.Management.Automation.Language;
 
 namespace MmapSnapshot.Binding;
 
-/// <summary>Takes the id of an open snapshot for the snapshot, as Get-MmapSnapshot shows it.</summary>
+/// <summary>
+/// Takes the id of an open snapshot for the snapshot, as Get-MmapSnapshot shows it; and says what is wrong with one that has
+/// arrived from elsewhere.
+/// </summary>
 internal sealed class SnapshotTransformationAttribute : ArgumentTransformationAttribute
 {
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
+        Deserialized.RefuseSnapshot(inputData);
         object value = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
         return value switch
         {
             int id => Find(id),
-            object[] items when items.Any(item => (item is PSObject element ? element.BaseObject : item) is int) =>
-                items.Select(item => Transform(engineIntrinsics, item)).ToArray(),
+            object[] items => items.Select(item => Transform(engineIntrinsics, item)).ToArray(),
             _ => inputData,
         };
     }

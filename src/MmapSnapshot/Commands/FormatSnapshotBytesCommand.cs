@@ -46,6 +46,7 @@ public sealed class FormatSnapshotBytesCommand : SnapshotCmdlet
 
     /// <summary>What Find-SnapshotBytes has found: its surroundings are shown, and it in a colour of its own.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = "Match")]
+    [LiveMatch]
     [ValidateNotNull]
     public SnapshotMatch[] Match { get; set; } = [];
 

@@ -13,8 +13,12 @@ public sealed class GetMmapSnapshotCommand : SnapshotCmdlet
     [ArgumentCompleter(typeof(SnapshotCompleter))]
     public int[] Id { get; set; } = [];
 
-    /// <summary>Only those of these files; wildcards are matched against the snapshots' full paths.</summary>
+    /// <summary>
+    /// Only those of these files; wildcards are matched against the snapshots' full paths. With ids, all must be of one of these
+    /// files: what has arrived from another session may have the id of a snapshot of this one.
+    /// </summary>
     [Parameter(Position = 0, ParameterSetName = "Path")]
+    [Parameter(ParameterSetName = "Id", ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
     [ValidateNotNullOrEmpty]
     public string[]? Path { get; set; }
@@ -24,7 +28,7 @@ public sealed class GetMmapSnapshotCommand : SnapshotCmdlet
     {
         if (ParameterSetName == "Id")
         {
-            foreach (int id in Id) TryDo(id, () => WriteObject(Session.Get(id)));
+            foreach (int id in Id) TryDo(id, () => WriteObject(Path is null ? Session.Get(id) : OfOneOf(Session.Get(id), Path)));
             return;
         }
         var open = Session.Open();
@@ -35,6 +39,10 @@ public sealed class GetMmapSnapshotCommand : SnapshotCmdlet
         }
         foreach (string path in Path) TryDo(path, () => WriteObject(Matching(open, path), enumerateCollection: true));
     }
+
+    private Snapshot OfOneOf(Snapshot snapshot, string[] paths) => paths.Any(path => snapshot.Path == path || Matching([snapshot], path).Length > 0)
+        ? snapshot
+        : throw ErrorFactory.NotOpen($"with the id {snapshot.Id} of '{string.Join("' or '", paths)}'");
 
     private Snapshot[] Matching(Snapshot[] open, string path)
     {

@@ -30,7 +30,7 @@ public sealed class NewMmapSnapshotCommand : SnapshotCmdlet
                 string resolved = ResolveLiteral(path);
                 if (!ShouldProcess(resolved, $"Make a snapshot of a new file of {Wording.Of(Length, "byte")}")) return;
                 var snapshot = Snapshot.Create(resolved, Length);
-                Session.Add(snapshot);
+                Remember(snapshot);
                 WriteObject(snapshot);
             });
         }

@@ -72,8 +72,8 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
                 snapshot = Snapshot.Open(path, options, Stopped);
             });
             if (!opened || snapshot is null) continue;
-            Session.Add(snapshot);
-            WriteVerbose($"Opened '{snapshot.Path}': {Wording.Of(snapshot.Length, "byte")}, {snapshot.Backing} in {snapshot.BackingLocation}.");
+            Remember(snapshot);
+            WriteVerbose($"Opened '{snapshot.Path}': {Wording.Of(snapshot.Length, "byte")}, {BackingOf(snapshot)}.");
             WriteObject(snapshot);
         }
     }

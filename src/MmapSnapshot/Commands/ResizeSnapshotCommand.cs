@@ -30,8 +30,12 @@ public sealed class ResizeSnapshotCommand : SnapshotCmdlet
     {
         foreach (var snapshot in Snapshot)
         {
-            bool resized = !ShouldProcess(snapshot.Path, $"Resize the snapshot from {snapshot.Length} to {Wording.Of(Length, "byte")}") || TryDo(
-                snapshot, progress => snapshot.Resize(Length, progress, Stopped));
+            bool resized = TryDo(snapshot, progress =>
+            {
+                CheckWritable(snapshot);
+                if (!ShouldProcess(snapshot.Path, $"Resize the snapshot from {snapshot.Length} to {Wording.Of(Length, "byte")}")) return;
+                snapshot.Resize(Length, progress, Stopped);
+            });
             if (resized && PassThru) WriteObject(snapshot);
         }
     }

@@ -61,6 +61,7 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet
             bool saved = TryDo(snapshot, progress =>
             {
                 string? destination = Destination is null ? null : ResolveLiteral(Destination);
+                if (destination is null || snapshot.IsClosed) CheckWritable(snapshot);
                 string action = $"Save the snapshot (modified bytes: {snapshot.ModifiedBytes})";
                 if (!ShouldProcess(destination ?? snapshot.Path, destination is null ? action : $"{action} of '{snapshot.Path}'")) return;
                 var options = new CommitOptions
@@ -77,7 +78,7 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet
             });
             if (!saved || result is null) continue;
             if (result.Override is not null) WriteWarning($"'{result.Path}' was overwritten because of -Force, although {result.Override}.");
-            WriteVerbose($"Saved '{result.Path}': {Wording.Of(result.Length, "byte")}, method {result.Method}, {result.Elapsed.TotalMilliseconds:0.0} ms.");
+            WriteVerbose($"Saved '{result.Path}': {Wording.Of(result.Length, "byte")}, method {result.Method}, because {result.Reason}; {result.Elapsed.TotalMilliseconds:0.0} ms.");
             if (PassThru) WriteObject(result);
         }
     }

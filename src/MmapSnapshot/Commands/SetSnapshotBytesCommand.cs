@@ -115,10 +115,13 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         bool understood = TryDo(Snapshot is [var only] ? only : Snapshot, () => edit = ToEdit());
         foreach (var snapshot in Snapshot)
         {
-            if (!_pending.TryGetValue(snapshot, out var pending)) _pending[snapshot] = pending = new Pending();
+            if (!_pending.TryGetValue(snapshot, out var pending))
+            {
+                _pending[snapshot] = pending = new Pending { IsHopeless = !TryDo((object)snapshot, () => CheckWritable(snapshot)) };
+            }
             pending.Records++;
             if (!understood || edit is null) pending.IsRefused = true;
-            else if (ShouldProcess(snapshot.Path, $"Write {Wording.Of(edit.Count, "byte")} at offset 0x{Offset:X} of the snapshot")) pending.Add(edit, NewLength, ExpectLength);
+            else if (!pending.IsHopeless && ShouldProcess(snapshot.Path, $"Write {Wording.Of(edit.Count, "byte")} at offset 0x{Offset:X} of the snapshot")) pending.Add(edit, NewLength, ExpectLength);
             if (_isSingle) Write(snapshot);
         }
     }
@@ -149,7 +152,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         _pending.Remove(snapshot, out var pending);
         if (pending is null) return;
         var (edits, length, expectedLength) = (pending.Edits, pending.Length, pending.ExpectedLength);
-        bool refused = pending.IsRefused;
+        bool refused = pending.IsRefused || pending.IsHopeless;
         bool written = TryDo(snapshot, progress =>
         {
             if (edits.Count == 0) return; // all of them refused, or only spoken of (-WhatIf)
@@ -182,6 +185,9 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
 
         /// <summary>Whether a record could not be understood.</summary>
         internal bool IsRefused { get; set; }
+
+        /// <summary>Whether the snapshot takes no change at all, which has been said.</summary>
+        internal bool IsHopeless { get; init; }
 
         internal void Add(SnapshotEdit edit, long? length, long? expectedLength)
         {

@@ -8,6 +8,8 @@ namespace MmapSnapshot;
 [OutputType(typeof(Snapshot))]
 public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
 {
+    private readonly List<SnapshotChange> _changes = [];
+
     /// <summary>The snapshots, or their ids.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = "Last")]
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = "Range")]
@@ -39,8 +41,9 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     [Parameter(Mandatory = true, ParameterSetName = "All")]
     public SwitchParameter All { get; set; }
 
-    /// <summary>Changes, as Compare-Snapshot tells them.</summary>
+    /// <summary>Changes, as Compare-Snapshot tells them. What one pipeline brings is taken back as one change.</summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = "Change")]
+    [ChangeTransformation]
     [ValidateNotNull]
     public SnapshotChange[] Change { get; set; } = [];
 
@@ -48,12 +51,28 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    /// <summary>Takes back what is asked for, in each snapshot.</summary>
+    /// <summary>Takes back what is asked for, in each snapshot; changes are only noted.</summary>
     protected override void ProcessRecord()
+    {
+        if (ParameterSetName == "Change") _changes.AddRange(Change);
+        else UndoEach();
+    }
+
+    /// <summary>Takes back the changes that were noted.</summary>
+    protected override void EndProcessing()
+    {
+        if (_changes.Count > 0) UndoEach();
+    }
+
+    private void UndoEach()
     {
         foreach (var snapshot in Snapshot)
         {
-            bool undone = !ShouldProcess(snapshot.Path, What(snapshot)) || TryDo(snapshot, progress => Undo(snapshot, progress));
+            bool undone = TryDo(snapshot, progress =>
+            {
+                CheckWritable(snapshot);
+                if (ShouldProcess(snapshot.Path, What(snapshot))) Undo(snapshot, progress);
+            });
             if (undone && PassThru) WriteObject(snapshot);
         }
     }
@@ -62,7 +81,7 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     {
         "All" => $"Undo all changes of the snapshot (modified bytes: {snapshot.ModifiedBytes})",
         "Range" => $"Undo the changes of the snapshot in {Wording.Of(Count, "byte")} from offset 0x{Offset:X} on",
-        "Change" => $"Undo {Wording.Of(Change.Length, "change")} of the snapshot",
+        "Change" => $"Undo {Wording.Of(_changes.Count, "change")} of the snapshot",
         _ => $"Undo the last {(Last == 1 ? "change" : $"{Last} changes")} of the snapshot",
     };
 
@@ -77,7 +96,8 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
                 snapshot.Undo(Offset, Count, progress, Stopped);
                 break;
             case "Change":
-                foreach (var change in Change) UndoChange(snapshot, change, progress);
+                var ranges = _changes.Where(change => change.OldLength is null).Select(change => new ByteRange(change.Offset, change.Length));
+                snapshot.Undo([.. ranges], _changes.FindLast(change => change.OldLength is not null)?.OldLength, progress, Stopped);
                 break;
             default:
                 for (int i = 0; i < Last; i++)
@@ -88,11 +108,5 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
                 }
                 break;
         }
-    }
-
-    private void UndoChange(Snapshot snapshot, SnapshotChange change, IProgress<SnapshotProgress> progress)
-    {
-        if (change.OldLength is { } length) snapshot.Resize(length, progress, Stopped);
-        else if (change.Offset < snapshot.Length) snapshot.Undo(change.Offset, Math.Min(change.Length, snapshot.Length - change.Offset), progress, Stopped);
     }
 }

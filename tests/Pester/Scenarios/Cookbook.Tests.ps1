@@ -1,0 +1,159 @@
+# Runs the code of docs/cookbook.md as it stands there, a section after the other, and compares what it prints with the page.
+
+Set-StrictMode -Version 3
+
+BeforeDiscovery {
+    Import-Module -Name "$PSScriptRoot/../Support.psm1"
+    $sshObstacle = Get-SshObstacle -Fleet
+}
+
+BeforeAll {
+    Set-StrictMode -Version 3
+    $ErrorActionPreference = 'Stop'
+    Import-Module -Name "$PSScriptRoot/../Support.psm1"
+
+    # A section's blocks of code in order, each with what is shown below it.
+    function Get-Recipe([string] $Title) {
+        $page = [System.IO.File]::ReadAllText("$PSScriptRoot/../../../docs/cookbook.md")
+        $section = [regex]::Split($page, '(?m)^## ') | Where-Object { $_.StartsWith("$Title`n") }
+        if (-not $section) { throw "The cookbook has no section '$Title'." }
+        $blocks = [regex]::Matches($section, '(?ms)^```(\w+)\n(.*?)^```')
+        for ($number = 0; $number -lt $blocks.Count; $number++) {
+            $language, $text = $blocks[$number].Groups[1].Value, $blocks[$number].Groups[2].Value
+            if ($language -notin 'powershell', 'csharp') { continue }
+            $next = if ($number + 1 -lt $blocks.Count) { $blocks[$number + 1] }
+            @{ Language = $language; Code = $text; Shown = if ($next -and $next.Groups[1].Value -eq 'text') { $next.Groups[2].Value } else { '' } }
+        }
+    }
+
+    # Runs a section's code in one scope, as at a prompt, in a folder that stands for the page's.
+    function Invoke-Recipe([string] $Title, [string] $Folder, [string] $FolderOfPage) {
+        Set-StrictMode -Off
+        $ErrorActionPreference = 'Continue'
+        $rendering, $PSStyle.OutputRendering = $PSStyle.OutputRendering, 'PlainText'
+        Push-Location -LiteralPath $Folder
+        try {
+            foreach ($block in Get-Recipe $Title) {
+                $printed = . ([scriptblock]::Create($block.Code)) 2>&1 | Out-String -Width 200
+                (Format-Printed $printed.Replace($Folder, $FolderOfPage)) | Should -BeExactly (Format-Printed $block.Shown) -Because "that is what the cookbook shows below:`n$($block.Code)"
+            }
+        } finally {
+            Pop-Location
+            $PSStyle.OutputRendering = $rendering
+        }
+    }
+
+    # Blank lines and blanks at the ends of lines count for nothing.
+    function Format-Printed([string] $Text) {
+        ($Text -split "`n" | ForEach-Object TrimEnd | Where-Object { $_ }) -join "`n"
+    }
+}
+
+Describe 'The cookbook''s recipe' {
+    BeforeEach {
+        $modulePath = $env:PSModulePath
+        $env:PSModulePath = (Split-Path (Split-Path (Split-Path $env:MMAPSNAPSHOT_MODULE))) + ':' + $modulePath
+        $path = $env:PATH
+        # Where there is one, a filesystem that has no disk to wait for.
+        $memory = Get-TestFileSystem tmpfs
+        $folder = if ($memory.Mounted) { New-Workspace -On $memory.Mount } else { New-Workspace }
+    }
+
+    AfterEach {
+        $env:PSModulePath, $env:PATH = $modulePath, $path
+        Remove-Workspace $folder
+    }
+
+    It 'for a daemon patches and restarts it' {
+        # A daemon that does nothing but live, and a systemctl that knows it.
+        Copy-Item -LiteralPath (Get-Command -Name sleep -CommandType Application -TotalCount 1).Path -Destination "$folder/tickd"
+        [void][System.IO.Directory]::CreateDirectory("$folder/bin")
+        Set-Content -LiteralPath "$folder/bin/systemctl" -Value '#!/bin/sh', "cd '$folder/bin' || exit", @'
+case $1 in
+    start) setsid ../tickd infinity >/dev/null 2>&1 & echo $! >pid ;;
+    stop) kill "$(cat pid)" ;;
+    restart) "$0" stop; "$0" start ;;
+    show) cat pid ;;
+esac
+while [ "$1" = start ] && [ "$(readlink "/proc/$(cat pid)/exe")" != "$(realpath ../tickd)" ]; do sleep 0.01; done
+'@
+        chmod +x "$folder/bin/systemctl"
+        $env:PATH = "$folder/bin:$path"
+        $original = Get-FileHex "$folder/tickd"
+        systemctl start
+        try {
+            Invoke-Recipe 'Patch a running daemon''s binary and restart it' $folder '/srv/tickd'
+            Get-FileHex "$folder/tickd" | Should -BeExactly $original
+            (Import-Csv -LiteralPath "$folder/tickd.patch.csv").After | Should -BeExactly '41 43 4D'
+        } finally {
+            systemctl stop
+        }
+    }
+
+    It 'for a configuration pins it, and changes it' {
+        Set-Content -LiteralPath "$folder/app.json" -Value '{ "port": 8080, "log": "info" }' -NoNewline
+        Invoke-Recipe 'Pin a configuration while others edit it' $folder '/srv/app'
+        (Get-Content -LiteralPath "$folder/app.json" -Raw | ConvertFrom-Json).port | Should -Be 9090
+    }
+
+    It 'for a thousand files changes all that can be' {
+        [void][System.IO.Directory]::CreateDirectory("$folder/records")
+        foreach ($number in 1..1000) {
+            $bytes = [byte[]]::new($(if ($number -eq 666) { 16 } else { 64 }))
+            if ($number -ne 666) { $bytes[0x10] = $number -eq 42 ? 7 : 1 }
+            [System.IO.File]::WriteAllBytes(('{0}/records/{1:D4}.dat' -f $folder, $number), $bytes)
+        }
+        foreach ($number in 1..120) {
+            $store = "$folder/stores/$($number % 3)"
+            [void][System.IO.Directory]::CreateDirectory($store)
+            [System.IO.File]::WriteAllBytes("$store/$number.dat", [byte[]](@(0) * 16 + 1 + @(0) * 15))
+        }
+        Invoke-Recipe 'Change one field in a thousand files' $folder '/srv/app'
+        $fields = Get-ChildItem -LiteralPath "$folder/records", "$folder/stores" -Recurse -File -Force | ForEach-Object {
+            $bytes = [System.IO.File]::ReadAllBytes($_)
+            if ($bytes.Length -gt 16) { $bytes[0x10] } else { 'short' }
+        }
+        $fields | Group-Object -NoElement | Sort-Object -Property Name | ForEach-Object { "$($_.Count) x $($_.Name)" } | Should -Be '120 x 2', '998 x 3', '1 x 7', '1 x short'
+        @(Get-DescriptorInto $folder) | Should -BeNullOrEmpty
+    }
+
+    It 'for a fleet checks and patches it' -Skip:([bool]$sshObstacle) {
+        $server = Start-SshServer -Fleet
+        try {
+            foreach ($machine in 1..3) {
+                [void][System.IO.Directory]::CreateDirectory("$($server.Folder)/web$machine/app")
+                $bytes = [byte[]]::new(256)
+                [System.Text.Encoding]::ASCII.GetBytes($machine -eq 3 ? '1.3.9' : '1.4.2').CopyTo($bytes, 0x10)
+                $bytes[0x40], $bytes[0x41] = 0x74, 0x05
+                [System.IO.File]::WriteAllBytes("$($server.Folder)/web$machine/app/tool", $bytes)
+            }
+            Invoke-Recipe 'Check and patch a fleet over SSH' $folder '/srv/app'
+            foreach ($machine in 1..2) { Get-FileHex "$($server.Folder)/web$machine/app/tool" 0x40 2 | Should -BeExactly '90 90' }
+            Get-FileHex "$($server.Folder)/web3/app/tool" 0x40 2 | Should -BeExactly '74 05'
+        } finally {
+            Stop-SshServer $server
+        }
+    }
+
+    It 'for C# compiles, patches a file, and tells what it did' {
+        $block = Get-Recipe 'Use the engine from C# programs'
+        $usings, $statements = ($block.Code -split "`n").Where({ $_ -match '^using [\w.]+;$' }, 'Split')
+        $program = "$(@('using System;') + $usings -join "`n")`npublic static class Recipe { public static void Main(string[] args) {`n$($statements -join "`n")`n} }"
+        Add-Type -TypeDefinition $program -ReferencedAssemblies ([MmapSnapshot.Snapshot].Assembly.Location), 'System.Console', 'System.Runtime', 'System.Memory', 'System.Collections', 'System.Text.Encoding.Extensions', 'System.Threading' -CompilerOptions '-nowarn:CS1701'
+
+        $bytes = [byte[]]::new(256)
+        [System.Text.Encoding]::ASCII.GetBytes('1.4.2').CopyTo($bytes, 0x10)
+        [System.Convert]::FromHexString('0F8401020304').CopyTo($bytes, 0x40)
+        [System.IO.File]::WriteAllBytes("$folder/tool", $bytes)
+        $console, $printed = [Console]::Out, [System.IO.StringWriter]::new()
+        [Console]::SetOut($printed)
+        try {
+            [Recipe]::Main(@("$folder/tool"))
+        } finally {
+            [Console]::SetOut($console)
+        }
+        Format-Printed "$printed" | Should -BeExactly (Format-Printed $block.Shown)
+        Get-FileHex "$folder/tool" 0x40 6 | Should -BeExactly '90 90 90 90 90 90'
+        Get-FileHex "$folder/tool" 0x14 1 | Should -BeExactly '33'
+    }
+}
