@@ -8,12 +8,13 @@
 [CmdletBinding()]
 param(
     # Build: stages the module in output/MmapSnapshot/<version>. Lint: the quality gates of tests/gates. Test: the gates, both suites,
-    # the short fault matrix and the short benchmarks, on real filesystems where root can mount them. Faults: the full fault matrix.
-    # Bench: the short benchmarks; with -Full, those whose results are in benchmarks/ and the README. Demo: patches a real program.
-    # Help: runs the examples of the help, and writes into its pages and topics what they print. Package: makes output/*.nupkg, the
-    # module for the PowerShell Gallery and the engine for NuGet. Clean: removes all that was built.
+    # the short fault matrix and the short benchmarks, on real filesystems where root can mount them, and what the suites covered.
+    # Coverage: that in full, line by line in output/coverage. Faults: the full fault matrix. Bench: the short benchmarks; with -Full,
+    # those whose results are in benchmarks/ and the README. Demo: patches a real program. Help: runs the examples of the help, and
+    # writes into its pages and topics what they print. Package: makes output/*.nupkg, the module for the PowerShell Gallery and the
+    # engine for NuGet. Clean: removes all that was built.
     [Parameter(Position = 0, ValueFromRemainingArguments)]
-    [ValidateSet('Build', 'Lint', 'Test', 'Faults', 'Bench', 'Demo', 'Help', 'Package', 'Clean')]
+    [ValidateSet('Build', 'Lint', 'Test', 'Coverage', 'Faults', 'Bench', 'Demo', 'Help', 'Package', 'Clean')]
     [string[]] $Task = 'Build',
 
     # With Bench: files up to 4 GiB, and what is written goes into benchmarks/ and the README.
@@ -32,6 +33,8 @@ $rig = Join-Path $root 'tests/filesystems/rig.sh'
 
 # How to start another PowerShell like this one: as a .NET tool it is a DLL that dotnet runs.
 $pwsh = @(if ([System.IO.Path]::GetFileName([Environment]::ProcessPath) -eq 'dotnet') { [Environment]::ProcessPath; Join-Path $PSHOME 'pwsh.dll' } else { [Environment]::ProcessPath })
+
+Import-Module -Name (Join-Path $root 'tests/coverage/Coverage.psm1')
 
 function Invoke-Checked([string[]] $Command) {
     $program, $arguments = $Command
@@ -79,9 +82,17 @@ function New-Package {
     Get-ChildItem -Path $output -Filter *.nupkg | ForEach-Object { "Packed $_" } | Out-Host
 }
 
-function Invoke-EngineSuite([string] $Results) {
-    Invoke-Checked dotnet, build, (Join-Path $root 'tests/MmapSnapshot.Core.Tests'), -c, Release, --nologo, -v, quiet
-    dotnet run --project (Join-Path $root 'tests/MmapSnapshot.Core.Tests') -c Release --no-build -- -noLogo -noColor -xml $Results | Out-Host
+# Measured: counting what the tests cover.
+function Invoke-EngineSuite([string] $Results, [bool] $Measured) {
+    $project = Join-Path $root 'tests/MmapSnapshot.Core.Tests'
+    Invoke-Checked dotnet, build, $project, -c, Release, --nologo, -v, quiet
+    $command = 'dotnet', 'run', '--project', $project, '-c', 'Release', '--no-build', '--', '-noLogo', '-noColor', '-xml', $Results
+    if ($Measured) {
+        Invoke-Measured $command (dotnet msbuild $project -p:Configuration=Release -getProperty:TargetPath)
+    } else {
+        $program, $arguments = $command
+        & $program @arguments | Out-Host
+    }
     if (-not (Test-Path -LiteralPath $Results)) { throw 'The engine suite left no results.' }
     $assemblies = ([xml](Get-Content -LiteralPath $Results -Raw)).assemblies.assembly
     [pscustomobject]@{
@@ -101,15 +112,28 @@ function Get-Pester {
     Join-Path $package.NuGetPackageRoot "pester/$($package.PesterVersion)/tools/Pester.psd1"
 }
 
-function Invoke-CmdletSuite([string] $Results) {
+# Scope: which tests, see Invoke-Suite.ps1. All but All are for measuring coverage.
+function Invoke-CmdletSuite([string] $Results, [string] $Scope = 'All') {
     try {
         $pester = Get-Pester
     } catch {
         Write-Warning "THE CMDLETS WERE NOT TESTED: Pester is not installed and cannot be had ($_)."
         return [pscustomobject]@{ Passed = 0; Failed = 0; Skipped = 1 }
     }
-    $program, $arguments = $pwsh
-    & $program @arguments -NoProfile -NonInteractive -File (Join-Path $root 'tests/Pester/Invoke-Suite.ps1') -Pester $pester -Module $module -Results $Results | Out-Host
+    $command = @($pwsh; '-NoProfile'; '-NonInteractive'; '-File'; Join-Path $root 'tests/Pester/Invoke-Suite.ps1'; '-Pester'; $pester; '-Results'; $Results; '-Scope'; $Scope)
+    if ($Scope -ne 'All') {
+        # A copy, with an engine that is not compiled ahead of time.
+        $copy = Join-Path $root "output/coverage/MmapSnapshot/$($manifest.ModuleVersion)"
+        $engine = Join-Path $copy "linux-$([System.Runtime.InteropServices.RuntimeInformation]::OSArchitecture.ToString().ToLowerInvariant())"
+        Copy-Item -LiteralPath $staged -Destination (New-Item -ItemType Directory -Path (Split-Path -Path $copy)) -Recurse
+        Copy-Item -LiteralPath (dotnet msbuild (Join-Path $root 'src/MmapSnapshot.Core') -p:Configuration=Release -getProperty:TargetPath) -Destination $engine
+        $command += '-Module', (Join-Path $copy 'MmapSnapshot.psd1')
+        if ($Scope -eq 'Quick') { $command = @('env'; '-u'; 'MMAPSNAPSHOT_RIG'; $command) }
+        Invoke-Measured $command (Join-Path $copy 'MmapSnapshot.dll') $engine
+    } else {
+        $program, $arguments = $command
+        & $program @arguments -Module $module | Out-Host
+    }
     if (-not (Test-Path -LiteralPath $Results)) { throw 'The cmdlet suite left no results.' }
     Get-Content -LiteralPath $Results -Raw | ConvertFrom-Json
 }
@@ -195,12 +219,26 @@ function Invoke-TestTask {
         Invoke-GateSuite
         Invoke-OnFileSystem {
             param($Work)
-            Invoke-EngineSuite (Join-Path $Work 'engine.xml')
+            $measured = Clear-Coverage
+            Invoke-EngineSuite (Join-Path $Work 'engine.xml') $measured
             Invoke-CmdletSuite (Join-Path $Work 'cmdlets.json')
+            if ($measured) { $null = Invoke-CmdletSuite (Join-Path $Work 'quick.json') Quick }
+            Get-CoverageResult $measured
             Invoke-FaultMatrix --short
         }
         Invoke-OnFileSystem { Invoke-BenchmarkSuite } -ImageSize 4G
     )
+}
+
+function Invoke-CoverageTask {
+    if (-not (Test-Path -LiteralPath $module)) { Invoke-BuildTask }
+    if (-not (Clear-Coverage)) { throw 'coverlet cannot be had.' }
+    Complete-Run (Invoke-OnFileSystem {
+            param($Work)
+            Invoke-EngineSuite (Join-Path $Work 'engine.xml') $true
+            Invoke-CmdletSuite (Join-Path $Work 'cmdlets.json') Code
+            Get-CoverageResult $true
+        })
 }
 
 function Invoke-FaultsTask {

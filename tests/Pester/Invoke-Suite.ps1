@@ -16,7 +16,12 @@ param(
 
     # Where the totals go, as JSON.
     [Parameter(Mandatory)]
-    [string] $Results
+    [string] $Results,
+
+    # All: the module as users get it. Code: what tests the code, not how it is packed; for a copy of the module in which coverage is
+    # measured. Quick: of that the files named after cmdlets, less what is slow.
+    [ValidateSet('All', 'Code', 'Quick')]
+    [string] $Scope = 'All'
 )
 
 Set-StrictMode -Version 3
@@ -26,6 +31,14 @@ Import-Module -Name $Pester
 $env:MMAPSNAPSHOT_MODULE = $Module
 $configuration = New-PesterConfiguration
 $configuration.Run.Path = $PSScriptRoot
+if ($Scope -ne 'All') {
+    $configuration.Run.ExcludePath = "$PSScriptRoot/Package.Tests.ps1"
+    $configuration.Filter.ExcludeTag = 'Packing'
+}
+if ($Scope -eq 'Quick') {
+    $configuration.Run.Path = "$PSScriptRoot/*-*.Tests.ps1"
+    $configuration.Filter.ExcludeTag = 'Slow'
+}
 $configuration.Run.PassThru = $true
 $configuration.Output.Verbosity = 'Normal'
 $configuration.Output.RenderMode = 'Plaintext'

@@ -32,7 +32,7 @@ BeforeAll {
 }
 
 Describe 'The staged module' {
-    It 'has exactly these files' {
+    It 'has exactly these files' -Tag Packing {
         $files = Get-ChildItem -LiteralPath $staged -Recurse -File -Force | ForEach-Object { [System.IO.Path]::GetRelativePath($staged, $_.FullName) }
         $expected = @(
             'LICENSE'
@@ -64,7 +64,7 @@ Describe 'The staged module' {
         Get-FileHex "$staged/$Platform/MonoPosixHelper.so" 18 2 | Should -BeExactly $Machine
     }
 
-    It 'has the engine for <Platform>, which the runtime of this PowerShell need not compile if it is .NET 10' -ForEach @(
+    It 'has the engine for <Platform>, which the runtime of this PowerShell need not compile if it is .NET 10' -Tag Packing -ForEach @(
         @{ Platform = 'linux-x64'; Machine = 'Amd64' }
         @{ Platform = 'linux-arm64'; Machine = 'Arm64' }
     ) {

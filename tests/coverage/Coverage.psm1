@@ -1,0 +1,70 @@
+# What the suites cover of the engine and the cmdlets, counted by coverlet; the report is in output/coverage.
+
+Set-StrictMode -Version 3
+$ErrorActionPreference = 'Stop'
+$PSNativeCommandUseErrorActionPreference = $false
+
+$project = Join-Path $PSScriptRoot 'Coverage.csproj'
+$folder = Join-Path $PSScriptRoot '../../output/coverage'
+
+<#
+.SYNOPSIS
+    Begins a new report, and says whether coverlet can be had.
+#>
+function Clear-Coverage {
+    [CmdletBinding()]
+    [OutputType([bool])]
+    param()
+
+    if (Test-Path -LiteralPath $folder) { Remove-Item -LiteralPath $folder -Recurse -Force }
+    dotnet restore $project --nologo -v quiet | Out-Host
+    $LASTEXITCODE -eq 0
+}
+
+<#
+.SYNOPSIS
+    Runs a suite while coverlet counts in the assemblies of one or two folders, and adds that to the report.
+.PARAMETER Command
+    The program and its arguments. Who wants to know how it ended looks at the results that it writes.
+.PARAMETER Assembly
+    An assembly of the first folder. What coverlet changes is put back afterwards.
+.PARAMETER Folder
+    The second folder.
+#>
+function Invoke-Measured {
+    [CmdletBinding()]
+    param([Parameter(Mandatory)] [string[]] $Command, [Parameter(Mandatory)] [string] $Assembly, [string] $Folder = '')
+
+    $env:SUITE = ($Command | ForEach-Object { "'$($_.Replace("'", "'\''"))'" }) -join ' '
+    try {
+        dotnet msbuild $project -t:Measure "-p:TargetPath=$Assembly" "-p:IncludeDirectory=$Folder" --nologo -v:minimal -tl:off | Out-Host
+    } finally {
+        Remove-Item -LiteralPath Env:SUITE
+    }
+}
+
+<#
+.SYNOPSIS
+    Prints what was covered, and returns the totals of a suite with one test: that something of both assemblies was.
+.PARAMETER Measured
+    What Clear-Coverage said.
+#>
+function Get-CoverageResult {
+    [CmdletBinding()]
+    [OutputType([pscustomobject])]
+    param([Parameter(Mandatory)] [bool] $Measured)
+
+    if (-not $Measured) {
+        Write-Warning 'COVERAGE WAS NOT MEASURED: coverlet cannot be had.'
+        return [pscustomobject]@{ Passed = 0; Failed = 0; Skipped = 1 }
+    }
+    $report = Join-Path $folder 'report.cobertura.xml'
+    $packages = @(if (Test-Path -LiteralPath $report) { ([xml](Get-Content -LiteralPath $report -Raw)).SelectNodes('//package') | Sort-Object -Property name })
+    $packages | ForEach-Object { 'Coverage of {0}: {1:P1} of lines, {2:P1} of branches' -f $_.name, [double]$_.'line-rate', [double]$_.'branch-rate' } | Out-Host
+    $covered = @($packages | Where-Object { [double]$_.'line-rate' -gt 0 } | ForEach-Object name)
+    $missing = @('MmapSnapshot', 'MmapSnapshot.Core' | Where-Object { $_ -notin $covered })
+    if ($missing) { "FAILED: nothing was covered of $missing" | Out-Host }
+    [pscustomobject]@{ Passed = [int]($missing.Count -eq 0); Failed = [int]($missing.Count -gt 0); Skipped = 0 }
+}
+
+Export-ModuleMember -Function *-*
