@@ -30,6 +30,8 @@ $manifest = Import-PowerShellDataFile -LiteralPath (Join-Path $root 'module/Mmap
 $staged = Join-Path $root "output/MmapSnapshot/$($manifest.ModuleVersion)"
 $module = Join-Path $staged 'MmapSnapshot.psd1'
 $rig = Join-Path $root 'tests/filesystems/rig.sh'
+if ($Full -and ($Task -join ' ') -ne 'Bench') { throw '-Full goes with Bench alone.' }
+$benchmarkResults = Join-Path $root $(if ($Full) { 'benchmarks' } else { 'output/benchmarks' })
 
 # How to start another PowerShell like this one: as a .NET tool it is a DLL that dotnet runs.
 $pwsh = @(if ([System.IO.Path]::GetFileName([Environment]::ProcessPath) -eq 'dotnet') { [Environment]::ProcessPath; Join-Path $PSHOME 'pwsh.dll' } else { [Environment]::ProcessPath })
@@ -183,7 +185,7 @@ function Invoke-BenchmarkSuite {
         return [pscustomobject]@{ Passed = 0; Failed = 0; Skipped = 1 }
     }
     $project = Join-Path $root 'benchmarks'
-    $folder = if ($Full) { $project } else { Join-Path $root 'output/benchmarks' }
+    $folder = $benchmarkResults
     $results = Join-Path $folder 'results.json'
     New-Item -ItemType Directory -Path $folder -Force | Out-Null
     Invoke-Checked dotnet, build, $project, -c, Release, --nologo, -v, quiet

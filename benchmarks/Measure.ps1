@@ -78,7 +78,7 @@ function Measure-InTurn {
     foreach ($name in $Contender.Keys) { $times[$name] = [System.Collections.Generic.List[double]]::new() }
     $clock = [System.Diagnostics.Stopwatch]::StartNew()
     $names = [string[]]@($Contender.Keys)
-    for ($round = -$WarmUp; $round -lt $Rounds; $round++) {
+    for ($round = 0 - $WarmUp; $round -lt $Rounds; $round++) {
         if ($round -ge 3 -and $clock.Elapsed.TotalSeconds -gt $Seconds) { break }
         foreach ($name in $names) {
             if ($Settle) { & $Settle }
@@ -116,7 +116,7 @@ function Add-Bar([string] $Claim, [double] $Measured, [double] $Bar, [switch] $A
     $bars.Add([pscustomobject]@{ Claim = $Claim; Bar = "$(if ($AtLeast) { '>=' } else { '<=' }) $Bar$Unit"; Measured = [math]::Round($Measured, 3); Met = $met; Guard = [bool]$Guard })
 }
 
-function New-Specimen([string] $FileSystem, [long] $Length) {
+function New-LargeFile([string] $FileSystem, [long] $Length) {
     $path = Join-Path $rig "$FileSystem/$($Length / 1MB)MiB"
     if (-not (Test-Path -LiteralPath $path)) { [MmapSnapshot.Benchmarks.Specimen]::Write($path, $Length) }
     $path
@@ -142,7 +142,7 @@ function Get-FloorOf([string] $Path) {
 function Measure-Open([string] $FileSystem) {
     $sizes = if ($Full) { 1MB, 16MB, 256MB, 1GB, 4GB } else { 1MB, 1GB }
     $paths = [ordered]@{}
-    foreach ($size in $sizes) { $paths["$size"] = New-Specimen $fileSystem $size }
+    foreach ($size in $sizes) { $paths["$size"] = New-LargeFile $fileSystem $size }
     # Until a copy was seen the engine takes the disk for a slow one, and gives no lease on 4 GiB.
     if ($Full) { [void][MmapSnapshot.Benchmarks.Engine]::Patch($paths["$(256MB)"]) }
     foreach ($size in $sizes) {
@@ -178,7 +178,7 @@ function Measure-Open([string] $FileSystem) {
 function Measure-Patch([string] $FileSystem) {
     $sizes = if ($Full) { 1MB, 16MB, 256MB, 1GB, 4GB } else { 1MB, 16MB }
     foreach ($size in $sizes) {
-        $path = New-Specimen $fileSystem $size
+        $path = New-LargeFile $fileSystem $size
         $copy = "$path.new"
         $floor = Get-FloorOf $path
         $contender = [ordered]@{}

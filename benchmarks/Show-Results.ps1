@@ -53,14 +53,14 @@ function Get-Part([string] $Name) { @($all.Measurements | Where-Object Part -EQ 
 
 function Get-One([object[]] $Of, [string] $Contender) { $Of | Where-Object Contender -EQ $Contender | Select-Object -First 1 }
 
-function Format-Table([string[]] $Head, [object[][]] $Rows) {
+function Format-MarkdownTable([string[]] $Head, [object[][]] $Rows) {
     '| ' + ($Head -join ' | ') + ' |'
     '| ' + (@($Head | ForEach-Object { if ($_ -cmatch '^[a-z]' -or $_ -eq 'XFS') { '---' } else { '---:' } }) -join ' | ') + ' |'
     foreach ($row in $Rows) { '| ' + ($row -join ' | ') + ' |' }
     ''
 }
 
-function Get-Table {
+function Get-Table([switch] $Brief) {
     "$($all.Date), $($all.Kernel), $($all.Processor), $($all.Cores) cores, loop-mounted images, PowerShell $($all.PowerShell)."
     'Medians; all ways of doing a thing had their turns within one run.'
     ''
@@ -80,7 +80,7 @@ function Get-Table {
         }
         "**Sixteen bytes of a file of $(Format-Size $size)**, patched and saved:"
         ''
-        Format-Table @('way'; 'atomic'; 'durable'; 'metadata'; $fileSystems | ForEach-Object { "**$_**" }) $rows
+        Format-MarkdownTable @('way'; 'atomic'; 'durable'; 'metadata'; $fileSystems | ForEach-Object { "**$_**" }) $rows
     }
 
     '**Opening and closing**, the engine alone:'
@@ -93,7 +93,7 @@ function Get-Table {
         $size = Get-One @(Get-Part Size | Where-Object FileSystem -EQ $fileSystem) 'Large'
         , @($fileSystem, $small[0].Backing, (Format-Time (Get-One $small 'Engine').Microseconds), $(if ($floor) { Format-Ratio (Get-One $small 'Engine').Ratio } else { '–' }), (Format-Time (Get-One $large 'Engine').Microseconds), (Format-Ratio $size.Ratio))
     }
-    Format-Table 'filesystem', 'backing', '1 MiB', 'against the system calls alone', (Format-Size ($opens.Bytes | Sort-Object -Unique)[-1]), 'against 1 MiB' $rows
+    Format-MarkdownTable 'filesystem', 'backing', '1 MiB', 'against the system calls alone', (Format-Size ($opens.Bytes | Sort-Object -Unique)[-1]), 'against 1 MiB' $rows
 
     if ($Brief) { return }
 
@@ -106,7 +106,7 @@ function Get-Table {
             , @($fileSystem; $count.ToString('N0', $invariant); $('Clone', 'Default', 'Patch, save' | ForEach-Object { Format-Time (Get-One $of $_).Microseconds }))
         }
     }
-    Format-Table 'filesystem', 'Extents', 'opened as a clone', 'Opened as by default', 'Patched and saved' $rows
+    Format-MarkdownTable 'filesystem', 'Extents', 'opened as a clone', 'Opened as by default', 'Patched and saved' $rows
 
     '**Searching**, in gigabytes a second:'
     ''
@@ -115,7 +115,7 @@ function Get-Table {
     $rows = foreach ($search in $searches.Search | Select-Object -Unique) {
         , @("``$search``"; $(foreach ($name in $contenders) { $one = Get-One @($searches | Where-Object Search -EQ $search) $name; if ($one) { ($one.Bytes / $one.Microseconds / 1e3).ToString('0.0', $invariant) } else { '–' } }))
     }
-    Format-Table @('search'; $contenders) $rows
+    Format-MarkdownTable @('search'; $contenders) $rows
 
     '**Calls, starts and many files**:'
     ''
@@ -124,16 +124,16 @@ function Get-Table {
         foreach ($one in Get-Part Start) { , @($one.Contender, (Format-Time $one.Microseconds), (Format-Ratio $one.Ratio)) }
         foreach ($one in Get-Part Many) { , @("$($one.Files.ToString('N0', $invariant)) files of 8 KiB: $($one.Contender)", (Format-Time $one.Microseconds), (Format-Ratio $one.Ratio)) }
     )
-    Format-Table 'what', 'Time', 'Ratio to the first' $rows
+    Format-MarkdownTable 'what', 'Time', 'Ratio to the first' $rows
     $memory = (Get-Part Memory)[0]
     "An open snapshot takes $([math]::Round($memory.ManagedBytesEach / 1KB, 1).ToString($invariant)) KiB of managed memory, $([math]::Round($memory.ResidentBytesEach / 1KB, 1).ToString($invariant)) KiB of all, and its mapping's address space."
     ''
     '**The bars of the design**:'
     ''
-    Format-Table 'claim', 'Bar', 'Measured', 'Met' @($all.Bars | ForEach-Object { , @($_.Claim, $_.Bar.Replace('<=', '≤').Replace('>=', '≥'), (Format-Ratio $_.Measured), $(if ($_.Met) { 'yes' } else { '**no**' })) })
+    Format-MarkdownTable 'claim', 'Bar', 'Measured', 'Met' @($all.Bars | ForEach-Object { , @($_.Claim, $_.Bar.Replace('<=', '≤').Replace('>=', '≥'), (Format-Ratio $_.Measured), $(if ($_.Met) { 'yes' } else { '**no**' })) })
 }
 
-$text = (@(Get-Table) -join "`n").Trim()
+$text = (@(Get-Table -Brief:$Brief) -join "`n").Trim()
 if (-not $In) { return $text }
 $markdown = [System.IO.File]::ReadAllText((Resolve-Path -LiteralPath $In))
 $place = [regex]'(?s)(?<=<!-- results: benchmarks/Show-Results.ps1 writes them -->\n).*?(?=<!-- end of results -->)'

@@ -62,7 +62,16 @@ $gates = [ordered]@{
         if (-not (Test-Path -LiteralPath $settings)) { return 'PSScriptAnalyzerSettings.psd1 is missing' }
         if (-not (Get-Module -ListAvailable -Name PSScriptAnalyzer)) { Skip-Gate 'the module PSScriptAnalyzer is not installed (Install-PSResource PSScriptAnalyzer)' }
         foreach ($file in $files -match '\.ps(1|m1|d1)$') {
-            Invoke-ScriptAnalyzer -Path $file -Settings $settings | ForEach-Object { "${file}:$($_.Line) $($_.RuleName): $($_.Message)" }
+            # Its rules run beside each other, and now and then that gives a NullReferenceException: not so the next time.
+            foreach ($attempt in 1..3) {
+                try {
+                    $findings = Invoke-ScriptAnalyzer -Path $file -Settings $settings
+                    break
+                } catch [System.NullReferenceException] {
+                    if ($attempt -eq 3) { throw }
+                }
+            }
+            $findings | ForEach-Object { "${file}:$($_.Line) $($_.RuleName): $($_.Message)" }
         }
     }
 
