@@ -71,7 +71,7 @@ function Measure-InTurn {
         # Enough for the compilers, of scripts and of methods: both take what was called some thirty times.
         [int] $WarmUp = 2,
         # After these no further round is begun, but three are made at least.
-        [double] $Seconds = $(if ($Full) { 6 } else { 1.5 })
+        [double] $Seconds = $(if ($Full) { 4 } else { 1.5 })
     )
 
     $times = [ordered]@{}
@@ -138,9 +138,15 @@ function Get-FloorOf([string] $Path) {
     @{ Backing = $backing; Exchanges = (Get-ReflinkSupport $Path).ExchangeRange; There = $hasFloor -and $backing -in 'Reflink', 'Lease' }
 }
 
+# What overlayfs does with the largest the filesystem below has shown.
+function Get-FullSize([string] $FileSystem) {
+    1MB, 16MB, 256MB, 1GB
+    if ($FileSystem -notlike 'overlay-*') { 4GB }
+}
+
 # Opening and closing: against the floor, and whether size matters.
 function Measure-Open([string] $FileSystem) {
-    $sizes = if ($Full) { 1MB, 16MB, 256MB, 1GB, 4GB } else { 1MB, 1GB }
+    $sizes = if ($Full) { Get-FullSize $FileSystem } else { 1MB, 1GB }
     $paths = [ordered]@{}
     foreach ($size in $sizes) { $paths["$size"] = New-LargeFile $fileSystem $size }
     # Until a copy was seen the engine takes the disk for a slow one, and gives no lease on 4 GiB.
@@ -176,7 +182,7 @@ function Measure-Open([string] $FileSystem) {
 
 # Patching 16 bytes: the picture.
 function Measure-Patch([string] $FileSystem) {
-    $sizes = if ($Full) { 1MB, 16MB, 256MB, 1GB, 4GB } else { 1MB, 16MB }
+    $sizes = if ($Full) { Get-FullSize $FileSystem } else { 1MB, 16MB }
     foreach ($size in $sizes) {
         $path = New-LargeFile $fileSystem $size
         $copy = "$path.new"
@@ -214,7 +220,7 @@ function Measure-Patch([string] $FileSystem) {
         # Some leave their bytes to be written by the next who flushes the file.
         $settle = { [MmapSnapshot.Benchmarks.Specimen]::Flush($path) }
         $case = @{ Part = 'Patch'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" }
-        [void](Measure-InTurn $contender $case -Settle $settle)
+        [void](Measure-InTurn $contender $case -Settle $settle -WarmUp $(if ($size -ge 1GB) { 0 } else { 2 }))
         if ($size -le $(if ($Full) { 16MB } else { 1MB })) {
             # By itself, as it takes a second for each mebibyte.
             [void](Measure-InTurn -Case $case -Settle $settle -Rounds 3 -WarmUp 0 -Contender @{ 'Get-Content, Set-Content' = {
@@ -380,7 +386,7 @@ function Measure-Many {
     foreach ($i in 1..$count) { [System.IO.File]::WriteAllBytes("$folder/$i", [byte[]]::new(8192)) }
     $descriptors = { (Get-ChildItem -LiteralPath /proc/self/fd).Count }
     $before = & $descriptors
-    [void](Measure-InTurn -Case @{ Part = 'Many'; FileSystem = $fileSystems[0]; Files = $count } -Rounds 3 -WarmUp 1 -Contender ([ordered]@{
+    [void](Measure-InTurn -Case @{ Part = 'Many'; FileSystem = $fileSystems[0]; Files = $count } -Rounds $(if ($Full) { 1 } else { 3 }) -WarmUp $(if ($Full) { 0 } else { 1 }) -Contender ([ordered]@{
                 'Pipeline'                       = {
                     $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
                     Get-ChildItem -LiteralPath $folder | Open-MmapSnapshot | Set-SnapshotBytes -Offset 64 -Bytes ([MmapSnapshot.Benchmarks.Bytes]::Patch()) -PassThru | Save-Snapshot -Close -NoFlush
