@@ -95,6 +95,14 @@ public sealed class FindTests
     }
 
     [Fact]
+    public void The_case_of_text_whose_bytes_depend_on_what_stands_before_is_not_ignored()
+    {
+        var encoding = CodePagesEncodingProvider.Instance.GetEncoding("iso-2022-jp")!;
+        Expect.Error(SnapshotError.InvalidBytes, () => BytePattern.FromText("カキ", encoding, ignoreCase: true));
+        Assert.Equal([1L], Find([0, .. encoding.GetBytes("カキ")], BytePattern.FromText("カキ", encoding)));
+    }
+
+    [Fact]
     public void Text_is_found_in_its_own_case_only_unless_told_otherwise() =>
         Assert.Equal([4L], Find("ABC abc"u8.ToArray(), BytePattern.FromText("abc", Encoding.UTF8)));
 

@@ -1,5 +1,8 @@
 using System.Text;
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
 using MmapSnapshot.Tests.Support;
+using Mono.Unix.Native;
 
 namespace MmapSnapshot.Tests;
 
@@ -29,6 +32,25 @@ public sealed class RacingSaversTests
             File.WriteAllText(path, "--");
         }
         Assert.Equal(["file"], workspace.Names());
+    }
+
+    [Fact]
+    public void One_that_waits_for_another_can_be_cancelled()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.Write("file", "old");
+        using var snapshot = Snapshot.Open(path);
+        snapshot.Write(0, "new"u8);
+        using (var folder = new SafeFileHandle(Syscall.open(workspace.Folder, OpenFlags.O_RDONLY | OpenFlags.O_DIRECTORY), ownsHandle: true))
+        {
+            Assert.Equal((Errno)0, Kernel.Lock(folder));
+            using var source = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
+            Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Commit(cancellation: source.Token));
+        }
+        Assert.Equal("old", File.ReadAllText(path));
+        Assert.Equal(["file"], workspace.Names());
+        snapshot.Commit();
+        Assert.Equal("new", File.ReadAllText(path));
     }
 
     private static bool TrySave(Snapshot snapshot, int who, Barrier start)

@@ -57,7 +57,7 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         using var staged = StagedFile.Create(target.Folder, target.Name, mode);
         Fill(staged.Handle, target.Path);
         Flush(staged.Handle, target.Path);
-        staged.Publish();
+        Publish(target, staged);
         SyncFolder(target.Folder, staged.Handle);
     }
 
@@ -71,7 +71,7 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         var metadata = FileMetadata.Of(staged.Handle, before, target.Path);
         try
         {
-            staged.Publish();
+            Publish(target, staged);
         }
         catch (SnapshotException exception) when (exception.Error == SnapshotError.DestinationExists)
         {
@@ -79,6 +79,15 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         }
         SyncFolder(target.Folder, staged.Handle);
         return (BaselineAfter(staged.Handle, before), metadata);
+    }
+
+    /// <summary>Where this takes two steps the look comes as late as can be, and the lock keeps other savers away.</summary>
+    private void Publish(CommitTarget target, StagedFile staged)
+    {
+        if (staged.TryPublish()) return;
+        using var alone = SaverLock.Take(target, cancellation);
+        if (target.Find() is not null) throw StagedFile.Exists(target.Path);
+        staged.Replace();
     }
 
     /// <summary>

@@ -76,13 +76,19 @@ internal sealed class StagedFile : IDisposable
     }
 
     /// <summary>Gives the file the target's name unless something bears it.</summary>
-    internal void Publish()
+    /// <returns>
+    /// False where the filesystem cannot do that in one step (man 2 rename: EINVAL, it does not know RENAME_NOREPLACE): NFS, and many
+    /// in user space. A second name, and then the removal of the first, would not do: it stays, hidden, while the file is open.
+    /// </returns>
+    internal bool TryPublish()
     {
         string path = _folder.Combine(_target);
         var errno = _temporaryName is null ? LinkAs(_target) : Kernel.RenameAtNoReplace(_folder.Handle, _temporaryName, _target);
         if (errno == Errno.EEXIST) throw Exists(path);
+        if (errno == Errno.EINVAL && _temporaryName is not null) return false;
         Failure.Check(errno, $"create '{path}'", path, SnapshotError.WriteFailed);
         _temporaryName = null;
+        return true;
     }
 
     internal static SnapshotException Exists(string path) =>

@@ -24,5 +24,16 @@ internal sealed class Mounts : IDisposable
     /// <summary>Mounts the image of a filesystem.</summary>
     public static Mounts Image(string image, string at) => new(at, "mount -o loop \"$2\" \"$1\"", image);
 
+    /// <summary>
+    /// Shows a folder at a second place through a filesystem in user space, which knows no nameless files, leases, clones or renames
+    /// that do not replace.
+    /// </summary>
+    public static Mounts InUserSpace(string what, string at)
+    {
+        Tools.Require("bindfs");
+        Assert.SkipUnless(File.Exists("/dev/fuse"), "There is no /dev/fuse here.");
+        return new(at, "bindfs \"$2\" \"$1\"", what);
+    }
+
     public void Dispose() => Shell.Run("umount \"$1\"", _at);
 }
