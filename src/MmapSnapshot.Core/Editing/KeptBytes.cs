@@ -92,7 +92,10 @@ internal sealed class KeptBytes(Func<PrivateFile> createFile, string path) : IDi
     private void KeepInMemory(PrivateFile source, ByteRange range)
     {
         var piece = new byte[range.Length];
-        Failure.Check(Kernel.Read(source.Handle, piece, range.Offset, out _), $"read {range.Length} bytes at offset {range.Offset} of the snapshot of '{path}'", path, SnapshotError.ReadFailed);
+        var errno = piece.Length <= Environment.SystemPageSize
+            ? Kernel.ReadAlone(source.Handle, piece, range.Offset, out _)
+            : Kernel.Read(source.Handle, piece, range.Offset, out _);
+        Failure.Check(errno, $"read {range.Length} bytes at offset {range.Offset} of the snapshot of '{path}'", path, SnapshotError.ReadFailed);
         if (!_pieces.TryGetValue(range.Offset, out byte[]? known) || known.Length < piece.Length) _pieces[range.Offset] = piece;
         Total += range.Length;
     }
