@@ -54,9 +54,8 @@ Describe 'The cookbook''s recipe' {
         $modulePath = $env:PSModulePath
         $env:PSModulePath = (Split-Path (Split-Path (Split-Path $env:MMAPSNAPSHOT_MODULE))) + ':' + $modulePath
         $path = $env:PATH
-        # Where there is one, a filesystem that has no disk to wait for.
-        $memory = Get-TestFileSystem tmpfs
-        $folder = if ($memory.Mounted) { New-Workspace -On $memory.Mount } else { New-Workspace }
+        # Where there is one, a filesystem that has no disk to wait for; its path is short, as a long one breaks lines elsewhere.
+        $folder = if (Test-Path -LiteralPath /dev/shm) { New-Workspace -On /dev/shm } else { New-Workspace }
     }
 
     AfterEach {
