@@ -68,7 +68,7 @@ function Measure-InTurn {
         # Done before each turn, and not timed.
         [scriptblock] $Settle,
         [int] $Rounds = 51,
-        # Enough for the compilers, of scripts and of methods: both take what was called some thirty times.
+        # Enough for the compilers, of scripts and of methods: those of the first comparison compile what the later ones find compiled.
         [int] $WarmUp = 2,
         # After these no further round is begun, but three are made at least.
         [double] $Seconds = $(if ($Full) { 4 } else { 1.5 })
@@ -162,7 +162,7 @@ function Measure-Open([string] $FileSystem) {
             Open-MmapSnapshot -LiteralPath $path -MaxWriterDelay 12 | Close-MmapSnapshot
             Get-Elapsed $started
         }
-        $ratios = Measure-InTurn $contender @{ Part = 'Open'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" } -Rounds 401 -WarmUp 60
+        $ratios = Measure-InTurn $contender @{ Part = 'Open'; FileSystem = $fileSystem; Bytes = $size; Backing = "$($floor.Backing)" } -Rounds 401 -WarmUp 600
         if ($size -eq 1MB -and $floor.There -and $floor.Backing -eq 'Reflink') { Add-Bar "$fileSystem`: opening and closing, against the bare system calls" $ratios['Engine'] 1.5 }
     }
     # A clone costs by the extent: the small file is to have as many as the large one.
