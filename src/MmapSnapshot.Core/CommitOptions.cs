@@ -48,6 +48,12 @@ public sealed class CommitOptions
 
     /// <summary>Told of the progress of a copy, on the thread that commits. May be null.</summary>
     public IProgress<SnapshotProgress>? Progress { get; init; }
+
+    /// <summary>
+    /// Receives what the user should know although the commit continues, each as a sentence, on the thread that commits: that other
+    /// savers could not be excluded, or that a file of another program was kept under another name. May be null.
+    /// </summary>
+    public IProgress<string>? Warnings { get; init; }
 }
 
 /// <summary>What a commit did.</summary>

@@ -656,7 +656,7 @@ public sealed class Snapshot : IDisposable
         string reason = AskedFor;
         if (options.Method is CommitMethod.Auto or CommitMethod.Exchange)
         {
-            var exchange = new ExchangeCommit(_bytes.File, options);
+            var exchange = new ExchangeCommit(_bytes.File, options, cancellation);
             if (exchange.TryExchange(target, _metadata) is { } exchanged)
             {
                 MoveBaseline(exchanged, exchange.Metadata);
@@ -670,23 +670,10 @@ public sealed class Snapshot : IDisposable
             }
         }
 
-        using var leased = TryLease(target, options);
-        if (leased is null) _bytes.MakePrivate(options.Progress, cancellation);
-        var replace = new ReplaceCommit(leased ?? _bytes.File, Length, options, cancellation, giveAway: options.Close || leased is not null);
+        var replace = new ReplaceCommit(_bytes.File, Length, options, cancellation);
         MoveBaseline(replace.Replace(target, _metadata), replace.Metadata);
         CheckFolderSync(replace, Path);
         return (target.CurrentPath, CommitMethod.Replace, reason, replace.Overridden);
-    }
-
-    /// <summary>
-    /// Where a commit that keeps the snapshot open would have to copy: the private file itself, under a lease, to be given the
-    /// name. Null where that cannot be, or is not worth while.
-    /// </summary>
-    private PrivateFile? TryLease(CommitTarget target, CommitOptions options)
-    {
-        if (options.Close || Backing != SnapshotBacking.Copy || _maxWriterDelay <= TimeSpan.Zero || !_bytes.File.CanBeLinkedIn(_folder)) return null;
-        if (!options.Force && target.Conflict(target.Find()) is not null) return null;
-        using (EnterExclusive()) return Volatile.Read(ref _views) == 0 ? _bytes.TryLease(_maxWriterDelay) : null;
     }
 
     private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitElsewhere(string destination, CommitOptions options, CancellationToken cancellation)
@@ -762,14 +749,14 @@ public sealed class Snapshot : IDisposable
                 SnapshotError.NotSupported, $"'{Path}' does not exist yet, so there is nothing for -Method {options.Method} to keep. Leave it out.", Path);
         }
         var target = new CommitTarget(_folder, _name, Expected: null);
-        var commit = new ReplaceCommit(_bytes.File, Length, options, cancellation, giveAway: options.Close);
+        var commit = new ReplaceCommit(_bytes.File, Length, options, cancellation);
         string? overridden = null;
         Baseline committed;
         FileMetadata? metadata;
         if (target.Find() is null)
         {
             overridden = _folder.HasMoved() ? "its folder was moved or deleted since the snapshot was made" : null;
-            if (overridden is not null && !options.Force) throw target.Refused(overridden);
+            if (overridden is not null && !options.Force) throw target.ToConflict(overridden);
             try
             {
                 (committed, metadata) = commit.CreateExpected(target, _permissions);
@@ -781,10 +768,10 @@ public sealed class Snapshot : IDisposable
         }
         else
         {
-            overridden = "somebody has made it meanwhile";
-            if (!options.Force) throw target.Refused(overridden);
+            overridden = "another process has created it since";
+            if (!options.Force) throw target.ToConflict(overridden);
             using var found = Destination.Resolve(target.CurrentPath);
-            if (found.Existing is not { } existing) throw target.Refused("somebody has made it meanwhile, and deleted it again");
+            if (found.Existing is not { } existing) throw target.ToConflict("another process has created it since, and deleted it again");
             committed = commit.Replace(target, existing);
             metadata = commit.Metadata;
         }
@@ -795,8 +782,10 @@ public sealed class Snapshot : IDisposable
 
     private static bool IsUnchanged(CommitTarget target)
     {
-        if (target.Conflict(target.Find()) is not null || target.Open(OpenMode.ReadOnly, out var file) is not 0) return false;
-        using (file) return target.UnseenConflict(file) is null;
+        using var found = target.Look();
+        if (found is null || target.DescribeConflict(found.Status) is not null) return false;
+        var errno = found.Open(OpenMode.ReadOnly | OpenMode.NonBlocking, out var file);
+        using (file) return errno == 0 && target.DescribeMappedWrite(file) is null;
     }
 
     private bool HasBaselineBytes(SafeFileHandle file) => _fileIsMixed || _bytes.Changes.IsBaseline(file, _bytes.Content, default);

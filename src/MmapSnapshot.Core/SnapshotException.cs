@@ -45,7 +45,10 @@ public enum SnapshotError
     /// <summary>The file was changed, replaced or deleted since the snapshot was opened, or is open for writing elsewhere.</summary>
     SnapshotConflict,
 
-    /// <summary>A writer was let through to a file under a lease before its bytes could be copied: they are gone.</summary>
+    /// <summary>
+    /// The snapshot's bytes are gone: another process was let through to a file under a lease before it could be copied, or the private
+    /// file could not be written to the disk.
+    /// </summary>
     SnapshotLost,
 
     /// <summary>The file has further names (hard links), which a new file would leave behind.</summary>
@@ -65,6 +68,9 @@ public enum SnapshotError
 
     /// <summary>The filesystem or system cannot do this.</summary>
     NotSupported,
+
+    /// <summary>Another process is saving the same file.</summary>
+    SaveInProgress,
 }
 
 /// <summary>Everything the engine reports: a stable id, the file, and what to do next.</summary>

@@ -161,23 +161,4 @@ public sealed class NonRootTests
         Assert.Equal("755", facts.Permissions);
         Assert.Equal("new text", File.ReadAllText(other));
     }
-
-    [Theory]
-    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
-    public void Leftovers_of_others_do_not_hinder_a_save(string fileSystem)
-    {
-        using var workspace = Workspace.On(fileSystem);
-        FileFacts.Chmod(workspace.Folder, "1777"); // as /tmp: what others made cannot be removed
-        string leftover = workspace.Write(".file.0123456789abcdef.mmap-snapshot", "root's");
-        OtherUser.Run(() =>
-        {
-            string path = workspace.Write("file", "old text");
-            using var snapshot = Snapshot.Open(path);
-            snapshot.Write(0, "new"u8);
-            snapshot.Commit();
-            Assert.Equal("new text", File.ReadAllText(path));
-        });
-        Assert.True(File.Exists(leftover));
-        File.Delete(leftover);
-    }
 }

@@ -123,11 +123,20 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
             if (errno == Errno.EINTR) continue;
             // 0 can mean the end, or a file (in /proc, in FUSE) that this call cannot read: reading it tells.
             if (errno == 0 && done > 0) return done;
-            if (errno is Errno.ENOSPC or Errno.EDQUOT or Errno.EFBIG)
+            // EIO can be the one report of a failed write, which no later call repeats: it is one unless the source cannot be read.
+            if (errno == Errno.EIO) ThrowIfUnreadable(offset, count);
+            if (errno is Errno.ENOSPC or Errno.EDQUOT or Errno.EFBIG or Errno.EIO)
                 throw Failure.From(errno, $"write at offset {offset} of the copy of '{sourcePath}'", targetPath, SnapshotError.WriteFailed);
             _byKernel = false;
             return -1;
         }
+    }
+
+    private void ThrowIfUnreadable(long offset, long count)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent((int)count);
+        _ = Read(source, buffer.AsSpan(0, (int)count), offset, sourcePath);
+        ArrayPool<byte>.Shared.Return(buffer);
     }
 
     private int CopyByHand(long offset, int count)

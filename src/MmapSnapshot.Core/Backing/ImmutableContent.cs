@@ -57,9 +57,6 @@ internal sealed class ImmutableContent : SnapshotContent
         }
     }
 
-    /// <summary>A private file that nobody can write to any more, as its descriptor was closed and it has no name.</summary>
-    internal static ImmutableContent OfPrivate(SafeFileHandle own, string path, ParentFolder folder, in FileStatus status) => new(own, path, folder, status);
-
     /// <summary>Whether nobody can write to a file, or to the files in a folder.</summary>
     /// <param name="file">The file or folder.</param>
     /// <param name="fileSystem">The type of filesystem it lies on.</param>

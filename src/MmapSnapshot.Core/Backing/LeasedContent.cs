@@ -89,30 +89,6 @@ internal sealed class LeasedContent : SnapshotContent
         return null;
     }
 
-    /// <summary>
-    /// Takes a lease on what was a private file until now. Nobody has it open for writing any more; named or not, it is what the
-    /// snapshot reads until somebody wants to write to it.
-    /// </summary>
-    /// <param name="own">The file, open for reading, for this content to close; closed if there is no lease.</param>
-    /// <param name="path">The path that errors name.</param>
-    /// <param name="folder">Where a copy is best made.</param>
-    /// <param name="maxWriterDelay">How long a writer may be kept waiting.</param>
-    internal static LeasedContent? TryTakeOfPrivate(SafeFileHandle own, string path, ParentFolder folder, TimeSpan maxWriterDelay)
-    {
-        try
-        {
-            return TryTake(own, path, folder, scratchPath: null, maxWriterDelay, cloneTime: null, out _, out _);
-        }
-        catch (SnapshotException)
-        {
-            return null; // it cannot be examined
-        }
-    }
-
-    /// <summary>Whether <see cref="TryTakeOfPrivate"/> has a chance.</summary>
-    internal static bool MayTakeOfPrivate(SafeFileHandle file, string path, TimeSpan maxWriterDelay) =>
-        LocalFileSystem.Holds(file) && LeaseKeeper.CanHear() && CopySpeed.Expect(file, FileStatus.Of(file, path)) <= maxWriterDelay;
-
     private static LeasedContent? TryTake(
         SafeFileHandle own, string path, ParentFolder folder, string? scratchPath, TimeSpan maxWriterDelay, TimeSpan? cloneTime, out Baseline baseline, out string? reason)
     {

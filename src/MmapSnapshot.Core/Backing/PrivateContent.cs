@@ -50,17 +50,23 @@ internal sealed class PrivateContent(PrivateFile file, SnapshotBacking backing, 
 
     internal override ByteRange NextData(ByteRange within) => DataCopy.FirstData(file.Handle, within, path);
 
-    internal override Errno Read(Span<byte> destination, long offset, out int done) => Kernel.Read(file.Handle, destination, offset, out done);
+    internal override Errno Read(Span<byte> destination, long offset, out int done)
+    {
+        file.ThrowIfLost(path);
+        return Kernel.Read(file.Handle, destination, offset, out done);
+    }
 
     internal override void MakePrivate(IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
     {
     }
 
-    internal override SafeFileHandle MakeMappable() => file.Handle;
-
-    internal override void Vouch()
+    internal override SafeFileHandle MakeMappable()
     {
+        file.ThrowIfLost(path);
+        return file.Handle;
     }
+
+    internal override void Vouch() => file.ThrowIfLost(path);
 
     public override void Dispose() => file.Dispose();
 }

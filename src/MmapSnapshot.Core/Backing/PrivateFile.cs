@@ -10,40 +10,52 @@ internal sealed class PrivateFile : IDisposable
 {
     private const string InMemory = "memory", MemoryName = "mmap-snapshot";
 
-    private readonly ParentFolder? _home;
+    /// <summary>The first error of writing its bytes to the disk. Since then, any of them may be an older one, so it stays.</summary>
+    private volatile int _writeBackError;
 
-    private bool _linked;
-
-    private PrivateFile(SafeFileHandle handle, string location, ParentFolder? home = null)
+    private PrivateFile(SafeFileHandle handle, string location)
     {
         Handle = handle;
         Location = location;
-        _home = home;
     }
 
-    /// <summary>Open for reading and, except on its way to a name, for writing; close-on-exec.</summary>
+    /// <summary>Open for reading and writing; close-on-exec.</summary>
     internal SafeFileHandle Handle { get; }
 
     /// <summary>The folder whose filesystem holds the bytes, or "memory".</summary>
     internal string Location { get; }
 
     /// <summary>
-    /// Whether this file itself can be given a name in <paramref name="folder"/>: only where it was made, as the same filesystem
-    /// may be mounted twice.
+    /// Throws if the kernel has failed to write any of the file's bytes to the disk, now or before. It reports that once, marks the
+    /// pages as clean all the same, and reads older bytes from the disk when it has dropped them.
     /// </summary>
-    internal bool CanBeLinkedIn(ParentFolder folder) => !_linked && ReferenceEquals(_home, folder);
+    /// <param name="path">The path of the snapshot.</param>
+    /// <exception cref="SnapshotException">SnapshotLost.</exception>
+    internal void ThrowIfWriteBackFailed(string path)
+    {
+        var errno = Kernel.WaitForWriteBack(Handle);
+        if (errno != 0) _writeBackError = (int)errno;
+        ThrowIfLost(path);
+    }
 
-    /// <summary>man 2 open: a nameless file takes a name once. When that is removed again, it can have no other.</summary>
-    internal void HasBeenLinked() => _linked = true;
-
-    /// <summary>The same file by a descriptor of its own.</summary>
-    internal PrivateFile By(SafeFileHandle descriptor) => new(descriptor, Location, _home) { _linked = _linked };
+    /// <summary>As <see cref="ThrowIfWriteBackFailed"/>, if that has thrown before. It asks the kernel for nothing.</summary>
+    internal void ThrowIfLost(string path)
+    {
+        if (_writeBackError == 0) return;
+        var errno = (Errno)_writeBackError;
+        throw new SnapshotException(
+            SnapshotError.SnapshotLost,
+            $"The snapshot of '{path}' is lost: its bytes could not be written to the disk in '{Location}' ({Failure.Describe(errno)}), so some may be older ones. "
+            + "Make room or replace the disk, then open the file again and repeat the change.",
+            path,
+            NativeConvert.FromErrno(errno));
+    }
 
     /// <summary>man 2 open, O_TMPFILE in <paramref name="folder"/>.</summary>
     internal static Errno TryCreateIn(ParentFolder folder, out PrivateFile file)
     {
         var errno = Kernel.OpenTmpFile(folder.Handle, out var handle);
-        file = new PrivateFile(handle, folder.Path, folder);
+        file = new PrivateFile(handle, folder.Path);
         return errno;
     }
 

@@ -11,7 +11,7 @@ namespace MmapSnapshot.Committing;
 /// inode, with its links and open descriptors; readers, and a crash, see the old bytes or the new ones; and the kernel itself
 /// refuses if the file was changed since it was opened.
 /// </summary>
-internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
+internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options, CancellationToken cancellation)
 {
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
@@ -22,7 +22,7 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
     /// <summary>Why there was no exchange; null when there was one.</summary>
     internal string? Unavailable { get; private set; }
 
-    /// <summary>Commits by exchange, or tells why that cannot be (<see cref="Unavailable"/>); the file is then as it was.</summary>
+    /// <summary>Commits by exchange, or reports why that cannot be (<see cref="Unavailable"/>); the file is then as it was.</summary>
     /// <param name="target">The file.</param>
     /// <param name="known">The metadata of the expected file.</param>
     /// <returns>What the file is then, or null.</returns>
@@ -33,8 +33,10 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
         if (known.LosesPrivilegesOnWrite) return Refuse("the file has capabilities, or is setuid or setgid, which an exchange takes off");
 
         string path = target.Path;
-        CheckConflict(target, target.Find()); // before it is opened: by now it may be something else than a file
-        var errno = target.Open(OpenMode.ReadWrite, out var file);
+        using var found = target.Look();
+        CheckConflict(target, found?.Status); // before it is opened: by now it may be something else than a file
+        if (found is null) return Refuse("the file was deleted");
+        var errno = found.Open(OpenMode.ReadWrite, out var file);
         using (file)
         {
             if (errno != 0) return Refuse($"the file cannot be opened for writing ({Failure.Describe(errno)})");
@@ -52,14 +54,17 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
             using (clone)
             {
                 errno = Kernel.Clone(content.Handle, clone);
+                content.ThrowIfWriteBackFailed(path);
                 if (FileClone.IsUnavailable(errno)) return Refuse($"the snapshot's bytes lie where they cannot be cloned from ({Failure.Describe(errno)})");
                 Failure.Check(errno, $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
                 if (!options.NoFlush) Failure.Check(Kernel.Sync(clone), $"flush the new bytes of '{path}' to the disk", path, SnapshotError.WriteFailed);
+                using var marker = SaveMarker.Take(target, now.User, default, options, cancellation);
+                if (Overridden is not null && target.Find()?.IsSameFileAs(now) is not true) return Refuse("the file was replaced in the moment it was saved");
                 errno = Exchange(clone, file, sampled);
                 if (errno == Errno.EBUSY)
                 {
                     const string Conflict = "it was written to in the moment it was saved";
-                    if (!options.Force) throw target.Refused(Conflict);
+                    if (!options.Force) throw target.ToConflict(Conflict);
                     Overridden = Conflict;
                     errno = Exchange(clone, file, sampled);
                 }
@@ -68,16 +73,17 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options)
             Failure.Check(errno, $"exchange the contents of '{path}'", path, SnapshotError.WriteFailed);
 
             if (options.Close) return new Baseline(now, Freshness: null); // nobody will ask
-            // Somebody who has the file open may have written to it since. What was written before the sample is in no extent of
-            // ours; what is written after it the kernel tells at the next commit.
-            return Baseline.TryOf(file) is { } after && ExtentMap.AreSame(file, content.Handle) ? after : new Baseline(now, Freshness: null);
+            // Another process that has the file open may have written to it since. What was written before the sample is in no
+            // extent of ours; what is written after it the kernel reports at the next commit: before Linux 6.13 only if the clock
+            // behind timestamps has advanced since the exchange.
+            return Baseline.TrySettledOf(file, path) is { } after && ExtentMap.AreSame(file, content.Handle) ? after : new Baseline(now, Freshness: null);
         }
     }
 
     private void CheckConflict(CommitTarget target, FileStatus? now)
     {
-        Overridden = target.Conflict(now);
-        if (Overridden is not null && !options.Force) throw target.Refused(Overridden);
+        Overridden = target.DescribeConflict(now);
+        if (Overridden is not null && !options.Force) throw target.ToConflict(Overridden);
     }
 
     private Errno Exchange(SafeFileHandle clone, SafeFileHandle file, in XfsFreshness sampled)

@@ -32,18 +32,11 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
     internal Baseline Write(CommitTarget target, FileMetadata known)
     {
         string path = target.Path;
-        using var alone = SaverLock.Take(target, cancellation);
-        if (target.Find() is not { } found)
-        {
-            throw new SnapshotException(
-                SnapshotError.SnapshotConflict,
-                $"'{path}' was not saved: it was deleted since the snapshot was opened, so there is no file to write into. Save with -Method Replace or "
-                + "with -Destination to create one.",
-                path);
-        }
-        Overridden = target.Conflict(found);
-        if (Overridden is not null && !options.Force) throw target.Refused(Overridden);
-        var errno = target.Open(OpenMode.ReadWrite, out var file);
+        using var marker = TakeMarker(target);
+        using var found = target.Look() ?? throw Deleted(path);
+        Overridden = target.DescribeConflict(found.Status);
+        if (Overridden is not null && !options.Force) throw target.ToConflict(Overridden);
+        var errno = found.Open(OpenMode.ReadWrite, out var file); // the file that was compared, whatever the name refers to by now
         using (file)
         {
             if (errno == Errno.ETXTBSY)
@@ -59,11 +52,11 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
             var now = FileStatus.Of(file, path);
             // overlayfs copies a file up when it is opened for writing: another inode, and another change time, but the same
             // bytes as long as length and modification time are.
-            if (Overridden is null && (now.Length != found.Length || !now.Modified.Equals(found.Modified)))
-                throw target.Refused("it was written to in the moment it was saved");
-            if (Overridden is null && target.UnseenConflict(file) is { } unseen)
+            if (Overridden is null && (now.Length != found.Status.Length || !now.Modified.Equals(found.Status.Modified)))
+                throw target.ToConflict("it was written to in the moment it was saved");
+            if (Overridden is null && target.DescribeMappedWrite(file) is { } unseen)
             {
-                if (!options.Force) throw target.Refused(unseen);
+                if (!options.Force) throw target.ToConflict(unseen);
                 Overridden = unseen;
             }
             var metadata = Overridden is null ? known : FileMetadata.Of(file, now, path);
@@ -72,7 +65,14 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
 
             try
             {
-                if (!TryClone(file, now, path)) CopyInto(file, now.Length, path);
+                try
+                {
+                    if (!TryClone(file, now, path)) CopyInto(file, now.Length, path);
+                }
+                finally
+                {
+                    content.ThrowIfWriteBackFailed(path);
+                }
                 metadata.RestoreAfterWrite(file, path);
                 if (!options.NoFlush) Failure.Check(Kernel.Sync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
             }
@@ -83,6 +83,26 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
             }
             // Whoever had it mapped has it still.
             return (Baseline.TryOf(file) ?? new Baseline(now, Freshness: null)) with { MayChangeUnseen = true };
+        }
+    }
+
+    private static SnapshotException Deleted(string path) => new(
+        SnapshotError.SnapshotConflict,
+        $"'{path}' was not saved: it was deleted since the snapshot was opened, so there is no file to write into. Save with -Method Replace or "
+        + "with -Destination to create one.",
+        path);
+
+    /// <summary>Where no marker can be made, no other process of this user can replace the file either.</summary>
+    private SaveMarker TakeMarker(CommitTarget target)
+    {
+        uint owner = (target.Find() ?? throw Deleted(target.Path)).User;
+        try
+        {
+            return SaveMarker.Take(target, owner, default, options, cancellation);
+        }
+        catch (SnapshotException exception) when (exception.Error is SnapshotError.AccessDenied or SnapshotError.NoSpace)
+        {
+            return SaveMarker.None(target);
         }
     }
 

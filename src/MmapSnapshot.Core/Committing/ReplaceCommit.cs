@@ -7,16 +7,19 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Committing;
 
 /// <summary>
-/// Puts a new file in the place of the old one: made without a name, given all that the old one has, made durable, and renamed
-/// over it. At every instant, and after a crash, the name stands for the old file or the new one, whole.
+/// Puts a new file in the place of the old one: made without a name, given the old one's metadata, flushed, and given the name. At
+/// every moment, and after a crash, the name refers to the old file or the new one, whole. Every save makes a new file: the
+/// snapshot's own is never given a name.
 /// </summary>
 /// <param name="content">The bytes.</param>
 /// <param name="length">How many.</param>
 /// <param name="options">How.</param>
-/// <param name="cancellation">Ends a copy.</param>
-/// <param name="giveAway">Whether the private file itself may become the new file, as nobody will write to it any more.</param>
-internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOptions options, CancellationToken cancellation, bool giveAway = false)
+/// <param name="cancellation">Ends a copy, or the wait for another saver.</param>
+internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOptions options, CancellationToken cancellation)
 {
+    /// <summary>How often <see cref="CommitOptions.Force"/> begins again when another program replaces the file in between.</summary>
+    private const int ForcedAttempts = 8;
+
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
 
@@ -26,42 +29,32 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
     /// <summary>Why the new name may not survive a power cut although it is in place; 0 when it will.</summary>
     internal Errno FolderSync { get; private set; }
 
-    /// <summary>Replaces the target, and returns what the file is that bears its name then.</summary>
+    /// <summary>Replaces the target, and returns what the file is that has its name then.</summary>
     /// <param name="target">The file to replace.</param>
     /// <param name="known">The metadata of the expected file, to be carried over as long as it still is that file.</param>
     internal Baseline Replace(CommitTarget target, FileMetadata known)
     {
-        var now = target.Find();
-        CheckConflict(target, now);
-        if (now is { IsRegular: false } other) throw SourceFile.NotRegular(target.Path, other.Mode);
-        if (now is { Links: > 1 } linked && !options.BreakHardLink) throw HardLinked(target, linked.Links);
-        var metadata = now is null || target.Expected?.Status.DifferenceTo(now.Value) is null ? known : Reread(target);
-
-        Metadata = metadata;
-        bool noLeftovers = Leftovers.Remove(target.Folder);
-        using var staged = Stage(target, metadata);
-        // Settled, so that the next write moves its timestamps; but nobody will ask for them once the snapshot is closed.
-        var before = options.Close ? FileStatus.Of(staged.Handle, target.Path) : FileStatus.SettledOf(staged.Handle, target.Path);
-
-        ReplaceUnlessChanged(target, staged);
-        SyncFolder(target.Folder, staged.Handle);
-        if (noLeftovers) Leftovers.RememberNone(target.Folder);
-        return options.Close ? new Baseline(before, Freshness: null) : BaselineAfter(staged.Handle, before);
+        for (int attempt = 1; ; attempt++)
+        {
+            if (TryReplace(target, known, out string? conflict) is { } replaced) return replaced;
+            if (!options.Force || attempt == ForcedAttempts) throw target.ToConflict(conflict!);
+            Overridden = conflict;
+        }
     }
 
     /// <summary>Creates a file that must not exist yet, the caller's own.</summary>
     /// <param name="target">The new file.</param>
-    /// <param name="mode">Its rights, of which the umask, or the folder's default ACL, takes its part, as with every new file.</param>
+    /// <param name="mode">Its permissions, less the umask or as the directory's default ACL has it, as with every new file.</param>
     internal void Create(CommitTarget target, FilePermissions mode)
     {
         using var staged = StagedFile.Create(target.Folder, target.Name, mode);
         Fill(staged.Handle, target.Path);
         Flush(staged.Handle, target.Path);
-        Publish(target, staged);
+        PublishNew(target, staged);
         SyncFolder(target.Folder, staged.Handle);
     }
 
-    /// <summary>As <see cref="Create"/>, for a snapshot that goes on belonging to the new file; returns what that is then.</summary>
+    /// <summary>As <see cref="Create"/>, for a snapshot that continues as that of the new file; returns what that is then.</summary>
     internal (Baseline Baseline, FileMetadata Metadata) CreateExpected(CommitTarget target, FilePermissions mode)
     {
         using var staged = StagedFile.Create(target.Folder, target.Name, mode);
@@ -71,47 +64,112 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         var metadata = FileMetadata.Of(staged.Handle, before, target.Path);
         try
         {
-            Publish(target, staged);
+            PublishNew(target, staged);
         }
         catch (SnapshotException exception) when (exception.Error == SnapshotError.DestinationExists)
         {
-            throw target.Refused("somebody has made it meanwhile");
+            throw target.ToConflict("another process has created it since");
         }
+        var after = BaselineAfter(staged.Handle, before);
         SyncFolder(target.Folder, staged.Handle);
-        return (BaselineAfter(staged.Handle, before), metadata);
+        return (after, metadata);
     }
 
-    /// <summary>Where this takes two steps the look comes as late as can be, and the lock keeps other savers away.</summary>
-    private void Publish(CommitTarget target, StagedFile staged)
+    private Baseline? TryReplace(CommitTarget target, FileMetadata known, out string? conflict)
     {
-        if (staged.TryPublish()) return;
-        using var alone = SaverLock.Take(target, cancellation);
-        if (target.Find() is not null) throw StagedFile.Exists(target.Path);
-        staged.Replace();
+        using var found = target.Look();
+        CheckConflict(target, found?.Status);
+        found?.ThrowUnlessRegular();
+        if (found is { Status.Links: > 1 } linked && !options.BreakHardLink) throw HardLinked(target, linked.Status.Links);
+        // From the file that is replaced and from no other, by its descriptor.
+        bool isKnown = found is null || (target.Expected is { } expected && expected.Status.DifferenceTo(found.Status) is null);
+        Metadata = isKnown ? known : ReadCurrentMetadata(target, found!);
+
+        using var staged = Stage(target, Metadata);
+        using var ownLease = staged.TryLease();
+        // Settled, so that the next write moves its timestamps; but they do not matter once the snapshot is closed.
+        var before = options.Close ? FileStatus.Of(staged.Handle, target.Path) : FileStatus.SettledOf(staged.Handle, target.Path);
+        using (var marker = TakeMarker(target, staged, found))
+        {
+            conflict = found is null ? PublishForced(target, staged) : Publish(target, staged, found, marker);
+            if (conflict is not null) return null;
+            var after = options.Close ? new Baseline(before, Freshness: null) : BaselineAfter(staged.Handle, before);
+            ownLease?.Dispose(); // a process that wants to write to the new file need not wait for the directory's flush
+            SyncFolder(target.Folder, staged.Handle);
+            return after;
+        }
+    }
+
+    private SaveMarker TakeMarker(CommitTarget target, StagedFile staged, TargetFile? replaced)
+    {
+        var status = FileStatus.Of(staged.Handle, target.Path);
+        var record = new SaveRecord(staged.Token, FileIdentity.Of(staged.Handle, status), replaced is null ? null : Identify(replaced));
+        return SaveMarker.Take(target, replaced?.Status.User ?? Syscall.geteuid(), record, options, cancellation);
+    }
+
+    private static FileIdentity Identify(TargetFile file)
+    {
+        var errno = file.Open(OpenMode.ReadOnly | OpenMode.NonBlocking, out var readable);
+        using (readable)
+            return errno == 0 ? FileIdentity.Of(readable, file.Status) : new FileIdentity(file.Status.Inode, Generation: 0, file.Status.Length);
     }
 
     /// <summary>
-    /// Last look and rename under a read lease where one can be had: no writer can slip in between. (man 2 rename is not held up
-    /// by a lease.) The lock is for other savers.
+    /// The last look, and the exchange of names, under a read lease where one can be had: no process opens the file for writing in
+    /// between. (man 2 rename does not wait for a lease.)
     /// </summary>
-    private void ReplaceUnlessChanged(CommitTarget target, StagedFile staged)
+    /// <returns>Null when the staged file has the name; else the conflict.</returns>
+    private string? Publish(CommitTarget target, StagedFile staged, TargetFile found, SaveMarker marker)
     {
-        using var alone = SaverLock.Take(target, cancellation);
-        CheckConflict(target, target.Find()); // before it is opened: by now it may be something else than a file
-        var errno = target.Open(OpenMode.ReadOnly, out var current);
+        staged.LinkTemporary(marker);
+        using var now = target.Look();
+        CheckConflict(target, now?.Status);
+        if (now is null) return "it was deleted in the moment it was saved";
+        if (!now.Status.IsSameFileAs(found.Status)) return "it was replaced by another file in the moment it was saved"; // -Force: with other metadata
+
+        // O_NONBLOCK: another process's write lease is not waited for, but is a conflict as its open file would be.
+        var errno = now.Open(OpenMode.ReadOnly | OpenMode.NonBlocking, out var current);
         using (current)
         {
-            bool opened = errno == 0;
-            using var lease = opened ? ReadLease.TryTake(current, out errno) : null;
-            CheckConflict(target, target.Find(), openForWriting: opened && errno == Errno.EAGAIN);
-            if (opened && Overridden is null && target.UnseenConflict(current) is { } unseen) Override(target, unseen);
-            staged.Replace();
+            bool isOpen = errno == 0, isLocal = isOpen && LocalFileSystem.Holds(current);
+            using var lease = isLocal ? ReadLease.TryTake(current, out errno) : null;
+            var status = now.CurrentStatus();
+            CheckConflict(target, status, openForWriting: (isLocal || !isOpen) && errno == Errno.EAGAIN);
+            if (isOpen && Overridden is null && target.DescribeMappedWrite(current) is { } unseen) Override(target, unseen);
+            return new NameExchange(target, staged, now, status, Overridden is null ? lease : null, marker, options).TryPublish();
         }
     }
 
+    /// <summary>The target was deleted, and <see cref="CommitOptions.Force"/> makes it again.</summary>
+    private static string? PublishForced(CommitTarget target, StagedFile staged)
+    {
+        try
+        {
+            PublishInDirectory(target, staged);
+            return null;
+        }
+        catch (SnapshotException exception) when (exception.Error == SnapshotError.DestinationExists)
+        {
+            return "another process has created it since";
+        }
+    }
+
+    private void PublishNew(CommitTarget target, StagedFile staged)
+    {
+        using (TakeMarker(target, staged, replaced: null)) PublishInDirectory(target, staged);
+    }
+
+    /// <summary>Where this takes two steps the look comes as late as can be, and the marker excludes other savers.</summary>
+    private static void PublishInDirectory(CommitTarget target, StagedFile staged)
+    {
+        if (staged.TryLinkNew()) return;
+        if (target.Find() is not null) throw StagedFile.Exists(target.Path);
+        Failure.Check(staged.Rename(), $"create '{target.Path}'", target.Path, SnapshotError.WriteFailed);
+    }
+
     /// <summary>
-    /// Taking its name moved the change time, but not the modification time: if that moved too, somebody has written to the new
-    /// file already, and the status from before will show it as changed.
+    /// Taking its name moved the change time, but not the modification time: if that moved too, another process has written to the
+    /// new file already, and the status from before will show it as changed.
     /// </summary>
     private static Baseline BaselineAfter(SafeFileHandle file, in FileStatus before) =>
         Baseline.TryOf(file) is { } after && after.Status.Modified.Equals(before.Modified) && after.Status.Length == before.Length
@@ -126,15 +184,15 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
 
     private void CheckConflict(CommitTarget target, FileStatus? now, bool openForWriting = false)
     {
-        string? conflict = target.Conflict(now);
+        string? conflict = target.DescribeConflict(now);
         if (conflict is null && openForWriting && target.Expected is not null)
-            conflict = "another process has it open for writing, and would go on writing to the old file";
+            conflict = "another process has it open for writing, and would continue to write to the old file";
         if (conflict is not null) Override(target, conflict);
     }
 
     private void Override(CommitTarget target, string conflict)
     {
-        if (!options.Force) throw target.Refused(conflict);
+        if (!options.Force) throw target.ToConflict(conflict);
         Overridden = conflict;
     }
 
@@ -142,13 +200,12 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
     private StagedFile Stage(CommitTarget target, FileMetadata metadata)
     {
         string path = target.Path;
-        bool given = giveAway && content.CanBeLinkedIn(target.Folder) && HasFlagOf(metadata);
-        var staged = given ? StagedFile.GiveAway(content, target.Folder, target.Name) : StagedFile.Create(target.Folder, target.Name, Kernel.PrivateMode);
+        var staged = StagedFile.Create(target.Folder, target.Name, Kernel.PrivateMode);
         try
         {
             metadata.ApplyOwner(staged.Handle, path);
-            if (!given) FileClone.TrySetNoCopyOnWrite(staged.Handle, metadata.IsNoCopyOnWrite);
-            if (!given) Fill(staged.Handle, path);
+            FileClone.TrySetNoCopyOnWrite(staged.Handle, metadata.IsNoCopyOnWrite);
+            Fill(staged.Handle, path);
             metadata.ApplyRest(staged.Handle, path);
             Flush(staged.Handle, path);
             return staged;
@@ -160,23 +217,26 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         }
     }
 
-    /// <summary>Whether the private file is NOCOW, or not, as the new file is to be: it has its bytes already, and cannot change.</summary>
-    private bool HasFlagOf(FileMetadata metadata) =>
-        Kernel.GetInodeFlags(content.Handle, out var flags) == 0 && flags.HasFlag(InodeFlags.NoCopyOnWrite) == metadata.IsNoCopyOnWrite;
-
     private void Fill(SafeFileHandle staged, string path)
     {
-        var errno = Kernel.Clone(content.Handle, staged);
-        if (errno == 0) return;
-        if (!FileClone.IsUnavailable(errno)) throw Failure.From(errno, $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
-        var progress = new Progress($"Saving '{path}'", length, options.Progress, cancellation);
-        new DataCopy(content.Handle, staged, path, path, progress).CopyAll(length);
+        try
+        {
+            var errno = Kernel.Clone(content.Handle, staged);
+            if (errno == 0) return;
+            if (!FileClone.IsUnavailable(errno)) throw Failure.From(errno, $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
+            var progress = new Progress($"Saving '{path}'", length, options.Progress, cancellation);
+            new DataCopy(content.Handle, staged, path, path, progress).CopyAll(length);
+        }
+        finally
+        {
+            content.ThrowIfWriteBackFailed(path);
+        }
     }
 
     /// <summary>The metadata of the file that -Force is about to overwrite, which is not the one that was opened.</summary>
-    private static FileMetadata Reread(CommitTarget target)
+    private static FileMetadata ReadCurrentMetadata(CommitTarget target, TargetFile found)
     {
-        Failure.Check(target.Open(OpenMode.ReadOnly, out var file), $"open '{target.Path}'", target.Path, SnapshotError.ReadFailed);
+        Failure.Check(found.Open(OpenMode.ReadOnly, out var file), $"open '{target.Path}'", target.Path, SnapshotError.ReadFailed);
         using (file)
             return FileMetadata.Of(file, FileStatus.Of(file, target.Path), target.Path);
     }

@@ -1,5 +1,4 @@
 using Microsoft.Win32.SafeHandles;
-using MmapSnapshot.Backing;
 using MmapSnapshot.Native;
 using MmapSnapshot.Source;
 using Mono.Unix.Native;
@@ -7,123 +6,127 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Committing;
 
 /// <summary>
-/// The new file on its way to the target's name. It has no name at all while it is made (or, where the filesystem knows no
-/// nameless files, only its temporary one). Disposing it removes whatever name it has not got for good.
+/// The new file on its way to the target's name. It has no name while it is made or, where the filesystem has no unlinked files,
+/// only its temporary one. Disposing it removes a temporary name that is still its own.
 /// </summary>
 internal sealed class StagedFile : IDisposable
 {
-    private readonly ParentFolder _folder;
+    private readonly ParentFolder _directory;
 
     private readonly string _target;
 
-    private readonly PrivateFile? _given;
-
-    private string? _temporaryName;
-
-    private StagedFile(ParentFolder folder, string target, SafeFileHandle handle, PrivateFile? given)
+    private StagedFile(ParentFolder directory, string target, SafeFileHandle handle)
     {
-        _folder = folder;
+        _directory = directory;
         _target = target;
         Handle = handle;
-        _given = given;
     }
 
-    internal SafeFileHandle Handle { get; }
+    internal SafeFileHandle Handle { get; private set; }
 
-    /// <summary>A new, empty file for <paramref name="target"/> in <paramref name="folder"/>.</summary>
-    internal static StagedFile Create(ParentFolder folder, string target, FilePermissions mode)
+    /// <summary>The token of its temporary name; 0 while it has none.</summary>
+    internal ulong Token { get; private set; }
+
+    internal string TemporaryName => SaveNames.Temporary(_target, Token);
+
+    /// <summary>Whether an errno of O_TMPFILE says that the filesystem does not have it (man 2 open).</summary>
+    internal static bool HasNoTmpFile(Errno errno) => errno is Errno.EOPNOTSUPP or Errno.EISDIR;
+
+    /// <summary>A new, empty file for <paramref name="target"/> in <paramref name="directory"/>.</summary>
+    internal static StagedFile Create(ParentFolder directory, string target, FilePermissions mode)
     {
-        var errno = Kernel.OpenTmpFile(folder.Handle, out var handle, mode);
-        if (errno == 0) return new StagedFile(folder, target, handle, given: null);
-        if (errno is Errno.EOPNOTSUPP or Errno.EISDIR)
+        var errno = Kernel.OpenTmpFile(directory.Handle, out var handle, mode);
+        if (errno == 0) return new StagedFile(directory, target, handle);
+        handle.Dispose();
+        if (HasNoTmpFile(errno))
         {
-            string name = TemporaryName.For(target);
-            errno = Kernel.OpenAt(folder.Handle, name, OpenMode.Create | OpenMode.Exclusive | OpenMode.ReadWrite | OpenMode.NoFollow, out handle, mode);
-            if (errno == 0)
-            {
-                var named = new StagedFile(folder, target, handle, given: null) { _temporaryName = name };
-                named.Lock();
-                return named;
-            }
+            ulong token = SaveNames.Token();
+            string name = SaveNames.Temporary(target, token);
+            errno = Kernel.OpenAt(directory.Handle, name, OpenMode.Create | OpenMode.Exclusive | OpenMode.ReadWrite | OpenMode.NoFollow, out handle, mode);
+            if (errno == 0) return new StagedFile(directory, target, handle) { Token = token };
+            handle.Dispose();
         }
-        string path = folder.Combine(target);
+        string path = directory.Combine(target);
         throw Failure.From(
             errno,
             $"create a new file in the folder of '{path}'",
             path,
             SnapshotError.WriteFailed,
-            errno is Errno.EACCES or Errno.EPERM or Errno.EROFS ? "Save with -Method InPlace if the file itself can be written to, or with -Destination elsewhere." : null);
+            errno is Errno.EACCES or Errno.EPERM ? "Save with -Method InPlace if the file itself can be written to, or with -Destination elsewhere."
+                : errno == Errno.EROFS ? "Save with -Destination elsewhere."
+                : null);
     }
 
-    /// <summary>The private file itself, which can be given a name once.</summary>
-    internal static StagedFile GiveAway(PrivateFile content, ParentFolder folder, string target) => new(folder, target, content.Handle, content);
-
-    /// <summary>Gives the file the target's name in place of the one that bears it: readers find the one or the other.</summary>
-    internal void Replace()
+    /// <summary>
+    /// Closes the file for writing and takes a read lease on it, so that no process writes to it before it has its name. Where no
+    /// lease can be had it stays as it is.
+    /// </summary>
+    /// <returns>The lease, which ends when it or this file is disposed; or null.</returns>
+    internal ReadLease? TryLease()
     {
-        string path = _folder.Combine(_target);
-        for (int attempt = 0; _temporaryName is null; attempt++)
+        if (!LocalFileSystem.Holds(Handle) || Kernel.Reopen(Handle, OpenMode.ReadOnly | OpenMode.NonBlocking, out var readable) != 0) return null;
+        Handle.Dispose();
+        Handle = readable;
+        return ReadLease.TryTake(Handle, out _);
+    }
+
+    /// <summary>Gives the file its temporary name, if it has none.</summary>
+    internal void LinkTemporary(SaveMarker marker)
+    {
+        string path = _directory.Combine(_target);
+        while (Token == 0)
         {
-            Lock();
-            string name = TemporaryName.For(_target);
-            var errno = LinkAs(name);
-            if (errno == 0) _temporaryName = name;
-            else if (errno != Errno.EEXIST || attempt == 3) throw Failure.From(errno, $"give the new '{path}' a name", path, SnapshotError.WriteFailed);
+            var errno = Kernel.LinkAt(Handle, _directory.Handle, SaveNames.Temporary(_target, marker.Token));
+            if (errno == 0) Token = marker.Token;
+            else if (errno == Errno.EEXIST) errno = marker.ChangeToken();
+            Failure.Check(errno, $"give the new '{path}' a name", path, SnapshotError.WriteFailed);
         }
-        var renamed = Kernel.RenameAt(_folder.Handle, _temporaryName, _target);
-        if (renamed != 0) throw CannotReplace(renamed, path);
-        _temporaryName = null;
     }
 
-    /// <summary>Gives the file the target's name unless something bears it.</summary>
+    /// <summary>Gives the file the target's name unless there is a file of that name.</summary>
     /// <returns>
-    /// False where the filesystem cannot do that in one step (man 2 rename: EINVAL, it does not know RENAME_NOREPLACE): NFS, and many
-    /// in user space. A second name, and then the removal of the first, would not do: it stays, hidden, while the file is open.
+    /// False where the filesystem cannot do that in one step (man 2 rename: EINVAL, no RENAME_NOREPLACE): NFS, and many in user
+    /// space. A second name, and then the removal of the first, would not do: it stays, hidden, while the file is open.
     /// </returns>
-    internal bool TryPublish()
+    /// <exception cref="SnapshotException">DestinationExists, AccessDenied, NoSpace, WriteFailed.</exception>
+    internal bool TryLinkNew()
     {
-        string path = _folder.Combine(_target);
-        var errno = _temporaryName is null ? LinkAs(_target) : Kernel.RenameAtNoReplace(_folder.Handle, _temporaryName, _target);
+        string path = _directory.Combine(_target);
+        var errno = Token == 0 ? Kernel.LinkAt(Handle, _directory.Handle, _target) : Kernel.RenameAtNoReplace(_directory.Handle, TemporaryName, _target);
         if (errno == Errno.EEXIST) throw Exists(path);
-        if (errno == Errno.EINVAL && _temporaryName is not null) return false;
+        if (errno == Errno.EINVAL && Token != 0) return false;
         Failure.Check(errno, $"create '{path}'", path, SnapshotError.WriteFailed);
-        _temporaryName = null;
+        Token = 0;
         return true;
     }
+
+    /// <summary>man 2 rename: gives the file the target's name in place of whatever has it.</summary>
+    internal Errno Rename()
+    {
+        var errno = Kernel.RenameAt(_directory.Handle, TemporaryName, _target);
+        if (errno == 0) Token = 0;
+        return errno;
+    }
+
+    /// <summary>man 2 renameat2, RENAME_EXCHANGE: the temporary name and the target's change places. The target comes first, so that
+    /// programs that watch the directory are told of it last.</summary>
+    internal Errno ExchangeNames() => Kernel.RenameAtExchange(_directory.Handle, _target, TemporaryName);
+
+    /// <summary>The temporary name belongs to another file now, and is kept or removed by the caller.</summary>
+    internal void ForgetTemporaryName() => Token = 0;
 
     internal static SnapshotException Exists(string path) =>
         new(SnapshotError.DestinationExists, $"'{path}' exists already. Save with -Force to overwrite it.", path);
 
-    private static SnapshotException CannotReplace(Errno errno, string path) => errno switch
-    {
-        Errno.EBUSY => new SnapshotException(
-            SnapshotError.NotSupported,
-            $"Cannot replace '{path}': it is a mount point ({Failure.Describe(errno)}). Save with -Method InPlace.",
-            path,
-            NativeConvert.FromErrno(errno)),
-        Errno.EISDIR => new SnapshotException(
-            SnapshotError.NotARegularFile, $"Cannot replace '{path}': it is a folder now.", path, NativeConvert.FromErrno(errno)),
-        _ => Failure.From(
-            errno,
-            $"replace '{path}'",
-            path,
-            SnapshotError.WriteFailed,
-            errno == Errno.EPERM ? "It is immutable or append-only (man 1 lsattr), or another user's in a sticky folder." : null),
-    };
-
-    private Errno LinkAs(string name)
-    {
-        var errno = Kernel.LinkAt(Handle, _folder.Handle, name);
-        if (errno == 0) _given?.HasBeenLinked();
-        return errno;
-    }
-
-    /// <summary>Tells others that the maker of the temporary name lives. A filesystem without locks goes without.</summary>
-    private void Lock() => _ = Kernel.Lock(Handle);
+    /// <summary>Whether a name refers to this file.</summary>
+    internal bool Has(string name) =>
+        Kernel.StatAt(_directory.Handle, name, out var named) == 0
+        && Kernel.Stat(Handle, out var own) == 0
+        && FileStatus.From(named).IsSameFileAs(FileStatus.From(own));
 
     public void Dispose()
     {
-        if (_temporaryName is not null) _ = Kernel.UnlinkAt(_folder.Handle, _temporaryName);
-        if (_given is null) Handle.Dispose();
+        if (Token != 0 && Has(TemporaryName)) _ = Kernel.UnlinkAt(_directory.Handle, TemporaryName);
+        Handle.Dispose();
     }
 }

@@ -55,46 +55,6 @@ internal sealed class EditedBytes : IDisposable
         Region.EnsureShows(File.Handle, _path);
     }
 
-    /// <summary>
-    /// Puts the private file itself under a lease, so that it can be given a name and nobody's writes show here all the same: no
-    /// descriptor and no mapping that can write to it is left. There is no view, and nobody reads meanwhile.
-    /// </summary>
-    /// <returns>The file, for a commit to give a name to and to dispose; null: it stays private, and a commit makes a copy.</returns>
-    internal PrivateFile? TryLease(TimeSpan maxWriterDelay)
-    {
-        var file = File;
-        if (!LeasedContent.MayTakeOfPrivate(file.Handle, _path, maxWriterDelay)) return null;
-        var status = FileStatus.Of(file.Handle, _path);
-        var errno = Kernel.Reopen(file.Handle, OpenMode.ReadOnly, out var forContent);
-        var second = Kernel.Reopen(file.Handle, OpenMode.ReadOnly, out var forCommit);
-        if (errno != 0 || second != 0)
-        {
-            forContent.Dispose();
-            forCommit.Dispose();
-            return null;
-        }
-
-        Region.Resize(file.Handle, 0, _path);
-        Content.Dispose();
-        if (LeasedContent.TryTakeOfPrivate(forContent, _path, _folder, maxWriterDelay) is { } leased)
-        {
-            Content = leased;
-            return file.By(forCommit);
-        }
-        // No lease after all. As long as it has no name it is nobody else's: what can be written to again, or at least read.
-        if (Kernel.Reopen(forCommit, OpenMode.ReadWrite, out var writable) == 0)
-        {
-            forCommit.Dispose();
-            Content = new PrivateContent(file.By(writable), SnapshotBacking.Copy, Length, _path);
-        }
-        else
-        {
-            writable.Dispose();
-            Content = ImmutableContent.OfPrivate(forCommit, _path, _folder, status);
-        }
-        return null;
-    }
-
     internal void Read(long offset, Span<byte> destination)
     {
         var errno = Content.Read(destination, offset, out int done);

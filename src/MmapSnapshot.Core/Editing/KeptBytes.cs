@@ -41,6 +41,7 @@ internal sealed class KeptBytes(Func<PrivateFile> createFile, string path) : IDi
         {
             Failure.Check(Kernel.Read(_file.Handle, destination, offset, out int done), $"read the former bytes of '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
             destination[done..].Clear(); // the holes at its end
+            _file.ThrowIfWriteBackFailed(path);
             return;
         }
         long end = offset + destination.Length;
@@ -74,6 +75,7 @@ internal sealed class KeptBytes(Func<PrivateFile> createFile, string path) : IDi
         }
         MakeHole(target, ByteRange.Between(hole, range.End));
         foreach (var run in data) Copy(_file, target, run, progress);
+        _file.ThrowIfWriteBackFailed(path);
     }
 
     /// <summary>Where in a range that was put aside there is data.</summary>

@@ -54,8 +54,17 @@ internal static class Constants
     /// <summary>man 2 renameat2: RENAME_NOREPLACE.</summary>
     internal const uint RenameNoReplace = 1;
 
-    /// <summary>man 2 flock: LOCK_EX | LOCK_NB, and LOCK_UN.</summary>
-    internal const int LockExclusiveNow = 2 | 4, LockNone = 8;
+    /// <summary>man 2 renameat2.</summary>
+    internal const uint RENAME_EXCHANGE = 2;
+
+    /// <summary>man 2 fcntl: locks of open file descriptions, and the type of a write lock.</summary>
+    internal const int F_OFD_SETLK = 37, F_WRLCK = 1;
+
+    /// <summary>linux/fs.h.</summary>
+    internal const uint FS_IOC_GETVERSION = 0x80087601;
+
+    /// <summary>man 2 sync_file_range.</summary>
+    internal const uint SYNC_FILE_RANGE_WAIT_BEFORE = 1;
 
     /// <summary>man 2 clock_gettime: CLOCK_REALTIME_COARSE.</summary>
     internal const int ClockRealtimeCoarse = 5;

@@ -313,32 +313,11 @@ internal static unsafe class Kernel
             return LibC.RenameAt2(folder, from, folder, to, Constants.RenameNoReplace) == 0 ? 0 : LastPInvokeErrno();
     }
 
-    /// <summary>man 3 readdir: the names in a folder, also those that are no UTF-8; "." and ".." are left out.</summary>
-    internal static Errno ReadNames(SafeFileHandle folder, out List<string> names)
+    /// <summary>man 2 renameat2, RENAME_EXCHANGE, within <paramref name="folder"/>: both names change places in one step.</summary>
+    internal static Errno RenameAtExchange(SafeFileHandle folder, string oldName, string newName)
     {
-        names = [];
-        var errno = OpenAt(folder, ".", OpenMode.ReadOnly | OpenMode.Directory, out var handle);
-        if (errno != 0) return errno;
-        nint stream = Syscall.fdopendir((int)handle.DangerousGetHandle());
-        if (stream == 0)
-        {
-            errno = Stdlib.GetLastError();
-            handle.Dispose();
-            return errno;
-        }
-        handle.SetHandleAsInvalid(); // the stream's from now on, which closes it
-        try
-        {
-            while (Syscall.readdir(stream) is { } entry)
-            {
-                if (entry.d_name is not ("." or "..")) names.Add(entry.d_name);
-            }
-            return 0;
-        }
-        finally
-        {
-            _ = Syscall.closedir(stream);
-        }
+        fixed (byte* from = ToNative(oldName), to = ToNative(newName))
+            return LibC.RenameAt2(folder, from, folder, to, Constants.RENAME_EXCHANGE) == 0 ? 0 : LastPInvokeErrno();
     }
 
     /// <summary>man 2 unlinkat.</summary>
@@ -490,11 +469,40 @@ internal static unsafe class Kernel
         _ = LibC.WaitForSignal((ulong*)&set, null);
     }
 
-    /// <summary>man 2 flock, LOCK_EX without waiting (EAGAIN: somebody holds it). It goes with the last descriptor of this open file.</summary>
-    internal static Errno Lock(SafeFileHandle file) => LibC.Flock(file, Constants.LockExclusiveNow) == 0 ? 0 : LastPInvokeErrno();
+    /// <summary>
+    /// man 2 fcntl, F_OFD_SETLK with F_WRLCK on the whole file, without waiting. EAGAIN or EACCES: another open file holds a lock.
+    /// It is released with the last descriptor of this open file, and has nothing to do with the locks of man 2 flock.
+    /// </summary>
+    /// <param name="file">Open for writing.</param>
+    internal static Errno SetOfdWriteLock(SafeFileHandle file)
+    {
+        var range = stackalloc long[4]; // struct flock: short l_type, l_whence; off_t l_start, l_len; pid_t l_pid, which must be 0
+        ((short*)range)[0] = Constants.F_WRLCK;
+        return LibC.Fcntl(file, Constants.F_OFD_SETLK, range) == 0 ? 0 : LastPInvokeErrno();
+    }
 
-    /// <summary>man 2 flock, LOCK_UN.</summary>
-    internal static void Unlock(SafeFileHandle file) => _ = LibC.Flock(file, Constants.LockNone);
+    /// <summary>FS_IOC_GETVERSION (linux/fs.h): the generation of an inode, which tells it from an earlier file with its number.</summary>
+    internal static Errno GetInodeGeneration(SafeFileHandle file, out uint generation)
+    {
+        long value = 0; // the kernel writes an int; the request's size says long
+        int result = LibC.Ioctl(file, Constants.FS_IOC_GETVERSION, &value);
+        generation = (uint)value;
+        return result == 0 ? 0 : LastPInvokeErrno();
+    }
+
+    /// <summary>
+    /// man 2 sync_file_range, SYNC_FILE_RANGE_WAIT_BEFORE on the whole file: waits for what is being written to the disk, begins no
+    /// write itself, and reports, once, an error of any write-back since the file was opened.
+    /// </summary>
+    internal static Errno WaitForWriteBack(SafeFileHandle file)
+    {
+        while (true)
+        {
+            if (LibC.SyncFileRange(file, 0, 0, Constants.SYNC_FILE_RANGE_WAIT_BEFORE) == 0) return 0;
+            var errno = LastPInvokeErrno();
+            if (errno != Errno.EINTR) return errno;
+        }
+    }
 
     /// <summary>Reads a list or value whose size is asked for first, and may have changed by then (ERANGE).</summary>
     private static Errno ReadAttribute(Func<byte[], ulong, long> call, out byte[] value)

@@ -52,9 +52,9 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "clock_gettime", SetLastError = true)]
     internal static partial int ClockGetTime(int clock, long* time);
 
-    /// <summary>man 2 flock.</summary>
-    [LibraryImport(Library, EntryPoint = "flock", SetLastError = true)]
-    internal static partial int Flock(SafeFileHandle file, int operation);
+    /// <summary>man 2 sync_file_range.</summary>
+    [LibraryImport(Library, EntryPoint = "sync_file_range", SetLastError = true)]
+    internal static partial int SyncFileRange(SafeFileHandle file, long offset, long count, uint flags);
 
     /// <summary>man 2 fcntl, with a buffer as its argument (F_SETOWN_EX).</summary>
     [LibraryImport(Library, EntryPoint = "fcntl", SetLastError = true)]

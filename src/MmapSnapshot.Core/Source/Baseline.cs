@@ -29,6 +29,19 @@ internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshn
         return new Baseline(status, Sample(file));
     }
 
+    /// <summary>As <see cref="SettledOf"/>, for a file that has just been committed; null when it cannot be examined.</summary>
+    internal static Baseline? TrySettledOf(SafeFileHandle file, string path)
+    {
+        try
+        {
+            return SettledOf(file, path);
+        }
+        catch (SnapshotException)
+        {
+            return null;
+        }
+    }
+
     private static XfsFreshness? Sample(SafeFileHandle file) =>
         Kernel.ExchangesRanges(file) && Kernel.StartCommit(file, out var freshness) == 0 ? freshness : null;
 }

@@ -56,9 +56,6 @@ internal sealed class ParentFolder : IDisposable
     /// <summary>Where it is now, as far as the kernel tells.</summary>
     internal string CurrentPath() => Kernel.PathOf(Handle, out string now) == 0 ? now : Path;
 
-    /// <summary>The names in it; none where it may not be listed.</summary>
-    internal List<string> Names() => _readable && Kernel.ReadNames(Handle, out var names) == 0 ? names : [];
-
     /// <summary>Makes the folder's names durable; <paramref name="inside"/> is a file on the same filesystem.</summary>
     internal Errno Sync(SafeFileHandle inside) => _readable ? Kernel.Sync(Handle) : Kernel.SyncFileSystem(inside);
 

@@ -1,0 +1,32 @@
+using MmapSnapshot.Native;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Committing;
+
+/// <summary>
+/// A file of another program that came to lie under a save's temporary name, because it was given the target's name in the
+/// moment that a save was published. It is never removed, but given a name that people see.
+/// </summary>
+internal static class RecoveredFile
+{
+    private const int Attempts = 100;
+
+    /// <summary>Warns, and renames it.</summary>
+    /// <returns>False when it could not be renamed: it keeps the temporary name.</returns>
+    internal static bool TryKeep(CommitTarget target, string temporaryName, CommitOptions options)
+    {
+        for (int attempt = 1; attempt <= Attempts; attempt++)
+        {
+            string name = SaveNames.Recovered(target.Name, DateTimeOffset.UtcNow, attempt);
+            if (target.Folder.Find(name) is not null) continue;
+            // The warning comes first: after the rename no trace is left that a later save could report.
+            options.Warnings?.Report(
+                $"A file that another program had named '{target.Path}' while it was being saved is kept as '{target.Folder.Combine(name)}'.");
+            var errno = Kernel.RenameAtNoReplace(target.Folder.Handle, temporaryName, name);
+            if (errno == Errno.EINVAL) errno = Kernel.RenameAt(target.Folder.Handle, temporaryName, name); // no RENAME_NOREPLACE: the look before it has to do
+            if (errno == Errno.EEXIST) continue;
+            return errno is 0 or Errno.ENOENT;
+        }
+        return false;
+    }
+}

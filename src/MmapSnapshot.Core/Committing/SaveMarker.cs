@@ -1,0 +1,221 @@
+using System.Diagnostics;
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+using MmapSnapshot.Source;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Committing;
+
+/// <summary>
+/// Excludes other savers of the same name, whatever their method, while a save is published: a small file beside the target, write
+/// locked (man 2 fcntl, F_OFD_SETLK) from before it has its name until its name is gone. It records the temporary name, so that
+/// a saver that finds it unlocked, its maker dead, can clean up. tests/models checks the protocol; change both together.
+/// </summary>
+/// <remarks>
+/// Only a file of root, of this user or of the target's owner counts. Anything else under the name, or a marker that this process
+/// may not open, is passed by with a warning: no other user can prevent a save, and such savers are not excluded.
+/// </remarks>
+internal sealed class SaveMarker : IDisposable
+{
+    /// <summary>How long another saver is waited for.</summary>
+    private static readonly TimeSpan _timeout = TimeSpan.FromMilliseconds(200);
+
+    private readonly ParentFolder _directory;
+
+    private readonly SafeFileHandle? _file;
+
+    /// <summary>Its name. Where there is no O_TMPFILE, a random one at first. Null: none.</summary>
+    private string? _name;
+
+    private SaveRecord _record;
+
+    private SaveMarker(ParentFolder directory, SafeFileHandle? file, string? name, in SaveRecord record)
+    {
+        _directory = directory;
+        _file = file;
+        _name = name;
+        _record = record;
+    }
+
+    private enum Existing
+    {
+        /// <summary>It is gone, or was removed together with what a dead saver left.</summary>
+        Removed,
+
+        /// <summary>Its maker lives, and is root or this user.</summary>
+        Held,
+
+        /// <summary>Its maker lives, and is the target's owner: <see cref="CommitOptions.Force"/> does not wait for that user.</summary>
+        HeldByOwner,
+
+        /// <summary>It is not to be trusted, or cannot be opened or removed.</summary>
+        Foreign,
+    }
+
+    /// <summary>The token of the temporary name that this save may use.</summary>
+    internal ulong Token => _record.Token;
+
+    /// <summary>Makes the marker, after cleaning up what a dead saver of the same name left.</summary>
+    /// <param name="target">The name that is saved.</param>
+    /// <param name="owner">The user that the target belongs to.</param>
+    /// <param name="record">What to record. If there is a staged file without a token, it is given one.</param>
+    /// <param name="options">Whose <see cref="CommitOptions.Warnings"/> receives what the user should know.</param>
+    /// <param name="cancellation">Ends the wait for another saver.</param>
+    /// <exception cref="SnapshotException">SaveInProgress after 200 ms; AccessDenied, NoSpace, WriteFailed.</exception>
+    internal static SaveMarker Take(CommitTarget target, uint owner, SaveRecord record, CommitOptions options, CancellationToken cancellation)
+    {
+        string name = SaveNames.Marker(target.Name);
+        var marker = Create(target, owner, record);
+        try
+        {
+            long started = Stopwatch.GetTimestamp();
+            while (true)
+            {
+                var errno = marker.TryName(name);
+                if (errno == 0) return marker;
+                if (errno != Errno.EEXIST) throw Failure.From(errno, $"create '{target.Folder.Combine(name)}'", target.Path, SnapshotError.WriteFailed);
+
+                var existing = Examine(target, name, owner, options);
+                bool isHeld = existing is Existing.Held or Existing.HeldByOwner;
+                if (isHeld && Stopwatch.GetElapsedTime(started) > _timeout)
+                {
+                    if (existing == Existing.Held || !options.Force) throw InProgress(target, name);
+                    existing = Existing.Foreign;
+                }
+                if (existing == Existing.Foreign)
+                {
+                    marker.Dispose();
+                    options.Warnings?.Report(
+                        $"'{target.Folder.Combine(name)}' is another user's, or cannot be opened: other processes that save '{target.Path}' at the same time are not excluded.");
+                    return None(target);
+                }
+                if (isHeld) cancellation.WaitHandle.WaitOne(1);
+                cancellation.ThrowIfCancellationRequested();
+            }
+        }
+        catch
+        {
+            marker.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>For a save without a marker, which excludes no other saver.</summary>
+    internal static SaveMarker None(CommitTarget target) => new(target.Folder, file: null, name: null, new SaveRecord(SaveNames.Token(), Staged: null, Expected: null));
+
+    /// <summary>Takes another token, as a file bears the temporary name of this one.</summary>
+    internal Errno ChangeToken()
+    {
+        _record = _record with { Token = SaveNames.Token() };
+        return _file is null ? 0 : Kernel.Write(_file, _record.ToBytes(), 0, out _); // of the same length
+    }
+
+    /// <summary>Leaves the name, without the lock, to the next saver, which cleans up.</summary>
+    internal void Abandon() => _name = null;
+
+    /// <summary>Removes the name, and only then the lock. If the name cannot be removed, the next saver finds a dead one's.</summary>
+    public void Dispose()
+    {
+        if (_name is not null) _ = Kernel.UnlinkAt(_directory.Handle, _name);
+        _name = null;
+        _file?.Dispose();
+    }
+
+    private static SnapshotException InProgress(CommitTarget target, string name) => new(
+        SnapshotError.SaveInProgress,
+        $"'{target.Path}' was not saved: another process is saving it (it holds a lock on '{target.Folder.Combine(name)}'). Try again when it has finished.",
+        target.Path);
+
+    /// <summary>A locked marker that has not got its name yet.</summary>
+    private static SaveMarker Create(CommitTarget target, uint owner, SaveRecord record)
+    {
+        string? name = null;
+        var errno = Kernel.OpenTmpFile(target.Folder.Handle, out var file);
+        if (StagedFile.HasNoTmpFile(errno))
+        {
+            file.Dispose();
+            name = SaveNames.Temporary("marker", SaveNames.Token());
+            errno = Kernel.OpenAt(target.Folder.Handle, name, OpenMode.Create | OpenMode.Exclusive | OpenMode.ReadWrite | OpenMode.NoFollow, out file);
+        }
+        if (errno != 0)
+        {
+            file.Dispose();
+            throw Failure.From(errno, $"create a file beside '{target.Path}'", target.Path, SnapshotError.WriteFailed);
+        }
+        var marker = new SaveMarker(target.Folder, file, name, record);
+        try
+        {
+            if (record is { Token: 0, Staged: not null }) marker._record = record with { Token = FileStatus.Of(file, target.Path).Inode };
+            // The user whose file it is about can then open a marker of root's, and see that it is locked.
+            if (owner != Syscall.geteuid()) _ = Kernel.ChangeOwner(file, owner, uint.MaxValue);
+            _ = Kernel.SetOfdWriteLock(file); // where there are no locks, the name alone excludes others
+            Failure.Check(Kernel.Write(file, marker._record.ToBytes(), 0, out _), $"write to a file beside '{target.Path}'", target.Path, SnapshotError.WriteFailed);
+            return marker;
+        }
+        catch
+        {
+            marker.Dispose();
+            throw;
+        }
+    }
+
+    private Errno TryName(string name)
+    {
+        var errno = Kernel.LinkAt(_file!, _directory.Handle, name);
+        if (errno is Errno.EPERM or Errno.EOPNOTSUPP && _name is not null) errno = Kernel.RenameAtNoReplace(_directory.Handle, _name, name); // no hard links
+        else if (errno == 0 && _name is not null) _ = Kernel.UnlinkAt(_directory.Handle, _name);
+        if (errno == 0) _name = name;
+        return errno;
+    }
+
+    /// <summary>Finds out whose the marker is that bears the name. If its maker is dead, removes it together with what that left.</summary>
+    private static Existing Examine(CommitTarget target, string name, uint owner, CommitOptions options)
+    {
+        using var found = TargetFile.Find(target.Folder, name);
+        if (found is null) return Existing.Removed;
+        uint user = found.Status.User;
+        bool isOwn = user == 0 || user == Syscall.geteuid();
+        if (!found.Status.IsRegular || (!isOwn && user != owner)) return Existing.Foreign;
+        var errno = found.Open(OpenMode.ReadWrite | OpenMode.NonBlocking, out var file);
+        using (file)
+        {
+            if (errno != 0) return Existing.Foreign;
+            errno = Kernel.SetOfdWriteLock(file);
+            if (target.Folder.Find(name) is not { } now || !now.IsSameFileAs(found.Status)) return Existing.Removed;
+            if (errno != 0) return isOwn ? Existing.Held : Existing.HeldByOwner; // where there are no locks, its maker must be taken to live
+            if (!TryRead(file, found.Status, out var record)) return Existing.Foreign;
+            if (record.Token != 0 && !TryRemoveTemporary(target, record, options)) return Existing.Foreign;
+            return Kernel.UnlinkAt(target.Folder.Handle, name) is 0 or Errno.ENOENT ? Existing.Removed : Existing.Foreign;
+        }
+    }
+
+    /// <summary>Reads what a marker records. An empty one lost that in a crash of the machine; its token was its inode number.</summary>
+    private static bool TryRead(SafeFileHandle marker, in FileStatus status, out SaveRecord record)
+    {
+        var buffer = new byte[SaveRecord.MaxLength];
+        record = new SaveRecord(status.Inode, Staged: null, Expected: null);
+        return Kernel.Read(marker, buffer, 0, out int length) == 0 && (length == 0 || SaveRecord.TryParse(buffer.AsSpan(0, length), out record));
+    }
+
+    /// <summary>
+    /// Under the dead saver's lock: removes the file under its temporary name if that is the one it staged, which was never
+    /// published, or the one it replaced. Any other file is another program's, and is kept.
+    /// </summary>
+    private static bool TryRemoveTemporary(CommitTarget target, in SaveRecord record, CommitOptions options)
+    {
+        string name = SaveNames.Temporary(target.Name, record.Token);
+        using var found = TargetFile.Find(target.Folder, name);
+        if (found is null) return true;
+        if (Identify(found) is { } identity && (identity == record.Staged || identity == record.Expected))
+            return Kernel.UnlinkAt(target.Folder.Handle, name) is 0 or Errno.ENOENT;
+        return RecoveredFile.TryKeep(target, name, options);
+    }
+
+    private static FileIdentity? Identify(TargetFile found)
+    {
+        if (!found.Status.IsRegular) return null;
+        var errno = found.Open(OpenMode.ReadOnly | OpenMode.NonBlocking, out var file);
+        using (file)
+            return errno == 0 ? FileIdentity.Of(file, found.Status) : null;
+    }
+}

@@ -1,0 +1,69 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+using MmapSnapshot.Source;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Committing;
+
+/// <summary>
+/// The file that a name referred to at one moment. All that is done to it afterwards goes through its descriptor, so it is done to
+/// this file whatever the name refers to by then; and while the descriptor is open no other file gets its inode number.
+/// </summary>
+internal sealed class TargetFile : IDisposable
+{
+    private readonly SafeFileHandle _place;
+
+    private readonly string _path;
+
+    private TargetFile(SafeFileHandle place, string path)
+    {
+        _place = place;
+        _path = path;
+        Status = FileStatus.Of(place, path);
+    }
+
+    /// <summary>The status at the moment it was found.</summary>
+    internal FileStatus Status { get; }
+
+    /// <summary>Finds what a name refers to: man 2 open, O_PATH. A symbolic link is found itself, and nothing happens to a FIFO or device.</summary>
+    /// <returns>The file, or null when there is no such name.</returns>
+    internal static TargetFile? Find(ParentFolder directory, string name)
+    {
+        string path = directory.Combine(name);
+        var errno = Kernel.OpenAt(directory.Handle, name, OpenMode.PathOnly | OpenMode.NoFollow, out var place);
+        if (errno == 0)
+        {
+            try
+            {
+                return new TargetFile(place, path);
+            }
+            catch
+            {
+                place.Dispose();
+                throw;
+            }
+        }
+        place.Dispose();
+        if (errno == Errno.ENOENT) return null;
+        throw Failure.From(errno, $"examine '{path}'", path, SnapshotError.ReadFailed);
+    }
+
+    /// <summary>The status now.</summary>
+    internal FileStatus CurrentStatus() => FileStatus.Of(_place, _path);
+
+    /// <summary>Opens it, if it is a regular file.</summary>
+    /// <exception cref="SnapshotException">NotARegularFile.</exception>
+    internal Errno Open(int access, out SafeFileHandle file)
+    {
+        ThrowUnlessRegular();
+        return Kernel.Reopen(_place, access | OpenMode.NoControllingTerminal, out file);
+    }
+
+    /// <exception cref="SnapshotException">NotARegularFile.</exception>
+    internal void ThrowUnlessRegular()
+    {
+        if (!Status.IsRegular) throw SourceFile.NotRegular(_path, Status.Mode);
+    }
+
+    public void Dispose() => _place.Dispose();
+}

@@ -1,0 +1,268 @@
+using System.Diagnostics;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Committing;
+using MmapSnapshot.Native;
+using MmapSnapshot.Source;
+using MmapSnapshot.Tests.Support;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Tests;
+
+/// <summary>The marker that excludes savers of one name, what a dead saver leaves, and what other users put in its place.</summary>
+public sealed class SaveMarkerTests
+{
+    private const string Marker = ".file.mmap-snapshot", Temporary = ".file.00000000000000aa.mmap-snapshot";
+
+    public static MatrixTheoryData<string, string> Planted => new(
+        FileSystems.Names, ["printf hello >\"$1\"", "mkfifo \"$1\"", "ln -s file \"$1\"", "ln -s nowhere \"$1\"", "mkdir \"$1\"", ": >\"$1\""]);
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Save_removes_what_a_saver_left_that_was_killed_before_the_exchange(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", "old");
+        string staged = workspace.Write(Temporary, "never published");
+        WriteMarker(workspace, staged, path);
+        Save(path);
+        Assert.Equal(["file"], workspace.Names());
+        Assert.Equal("new", File.ReadAllText(path));
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Save_removes_the_old_file_of_a_saver_that_was_killed_after_the_exchange(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string old = workspace.Write(Temporary, "old");
+        string path = workspace.Write("file", "published");
+        WriteMarker(workspace, path, old);
+        Save(path);
+        Assert.Equal(["file"], workspace.Names());
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Save_keeps_a_file_of_another_program_under_the_temporary_name_and_warns(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", "published");
+        string gone = workspace.Write("gone", "the expected file, replaced by another program before the exchange");
+        WriteMarker(workspace, path, gone);
+        File.Delete(gone);
+        workspace.Write(Temporary, "another program's");
+        string warning = Assert.Single(Save(path));
+        string recovered = Assert.Single(workspace.Names(), name => name.StartsWith("file.recovered-", StringComparison.Ordinal));
+        Assert.Contains(recovered, warning, StringComparison.Ordinal);
+        Assert.Equal("another program's", File.ReadAllText(workspace.PathOf(recovered)));
+        Assert.Equal(["file", recovered], workspace.Names());
+    }
+
+    [Fact]
+    public void Save_removes_a_marker_that_lost_its_bytes_in_a_crash_and_keeps_the_file_under_its_temporary_name()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.Write("file", "old");
+        string marker = workspace.Write(Marker, "");
+        ulong inode = ulong.Parse(Shell.Run("stat -c %i \"$1\"", marker), System.Globalization.CultureInfo.InvariantCulture);
+        workspace.Write($".file.{inode:x16}.mmap-snapshot", "perhaps the old file");
+        Assert.Single(Save(path));
+        string recovered = Assert.Single(workspace.Names(), name => name.StartsWith("file.recovered-", StringComparison.Ordinal));
+        Assert.Equal("perhaps the old file", File.ReadAllText(workspace.PathOf(recovered)));
+        Assert.Equal(["file", recovered], workspace.Names());
+    }
+
+    [Theory]
+    [InlineData(CommitMethod.Replace, FileSystems.Ext4)]
+    [InlineData(CommitMethod.InPlace, FileSystems.Ext4)]
+    [InlineData(CommitMethod.Exchange, FileSystems.XfsExchange)]
+    public void Save_beside_a_living_saver_of_the_same_file_is_SaveInProgress(CommitMethod method, string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", "old"), other = workspace.Write("other", "old");
+        using (var held = HoldMarker(workspace))
+        {
+            using var snapshot = Snapshot.Open(path);
+            snapshot.Write(0, "new"u8);
+            var clock = Stopwatch.StartNew();
+            var refused = Expect.Error(SnapshotError.SaveInProgress, () => snapshot.Commit(new CommitOptions { Method = method, Force = true }));
+            Assert.Contains(Marker, refused.Message, StringComparison.Ordinal);
+            Assert.InRange(clock.ElapsedMilliseconds, 150, 5000);
+            Assert.Equal("old", File.ReadAllText(path));
+            Save(other); // another name in the same directory is not concerned
+            Assert.Equal("new", File.ReadAllText(other));
+            Assert.Equal([Marker, "file", "other"], workspace.Names());
+            File.Delete(workspace.PathOf(Marker));
+        }
+        Save(path);
+        Assert.Equal("new", File.ReadAllText(path));
+    }
+
+    [Fact]
+    public async Task Save_continues_when_the_other_saver_has_finished()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.Write("file", "old");
+        var held = HoldMarker(workspace);
+        var release = Task.Run(async () =>
+        {
+            await Task.Delay(50);
+            File.Delete(workspace.PathOf(Marker));
+            held.Dispose();
+        });
+        Assert.Empty(Save(path));
+        await release;
+        Assert.Equal("new", File.ReadAllText(path));
+    }
+
+    [Fact]
+    public void Wait_for_another_saver_can_be_cancelled()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.Write("file", "old");
+        using var snapshot = Snapshot.Open(path);
+        snapshot.Write(0, "new"u8);
+        using (HoldMarker(workspace))
+        {
+            using var source = new CancellationTokenSource(TimeSpan.FromMilliseconds(30));
+            Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Commit(cancellation: source.Token));
+            File.Delete(workspace.PathOf(Marker));
+        }
+        Assert.Equal("old", File.ReadAllText(path));
+        Assert.Equal(["file"], workspace.Names());
+        snapshot.Commit();
+        Assert.Equal("new", File.ReadAllText(path));
+    }
+
+    [Theory]
+    [MemberData(nameof(Planted))]
+    public void Name_planted_by_another_user_is_passed_by_with_a_warning_and_stays(string fileSystem, string plant)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        FileFacts.Chmod(workspace.Folder, "1777"); // as /tmp
+        string path = workspace.Write("file", "old");
+        string planted = workspace.PathOf(Marker);
+        OtherUser.Run(() => Shell.Run(plant, planted));
+        string before = Shell.Run("stat -c '%i %F %s %Y' \"$1\"", planted);
+        string warning = Assert.Single(Save(path));
+        Assert.Contains(Marker, warning, StringComparison.Ordinal);
+        Assert.Equal("new", File.ReadAllText(path));
+        Assert.Equal([Marker, "file"], workspace.Names());
+        Assert.Equal(before, Shell.Run("stat -c '%i %F %s %Y' \"$1\"", planted));
+        Shell.Run("rm -r \"$1\"", planted);
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Marker_of_root_that_may_not_be_opened_does_not_prevent_a_save(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        FileFacts.Chmod(workspace.Folder, "1777");
+        string marker = workspace.Write(Marker, "root's");
+        FileFacts.Chmod(marker, "600");
+        OtherUser.Run(() =>
+        {
+            string path = workspace.Write("file", "old");
+            Assert.Single(Save(path));
+            Assert.Equal("new", File.ReadAllText(path));
+        });
+        Assert.Equal("root's", File.ReadAllText(marker));
+        File.Delete(marker);
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.Replacing), MemberType = typeof(FileSystems))]
+    public void Lock_of_another_process_on_the_directory_or_the_file_is_not_waited_for(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", "old");
+        using var directory = OtherParty.WithLock(workspace.Folder);
+        using var file = OtherParty.WithLock(path);
+        foreach (var method in (CommitMethod[])[CommitMethod.Replace, CommitMethod.InPlace, CommitMethod.Auto])
+        {
+            var clock = Stopwatch.StartNew();
+            Assert.Empty(Save(path, method));
+            Assert.InRange(clock.ElapsedMilliseconds, 0, 2000); // it was ten seconds
+        }
+    }
+
+    [Fact]
+    public void Files_with_similar_names_stay()
+    {
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        string path = workspace.Write("file", "old");
+        string[] similar = [".file.0123456789abcdef.mmap-snapshot", ".file.0123456789abcdeg.mmap-snapshot", ".file.mmap-snapshot.bak", "file.mmap-snapshot"];
+        foreach (string name in similar) workspace.Write(name, "another program's");
+        Assert.Empty(Save(path));
+        Assert.All(similar, name => Assert.Equal("another program's", File.ReadAllText(workspace.PathOf(name))));
+        foreach (string name in similar) File.Delete(workspace.PathOf(name));
+    }
+
+    [Fact]
+    public void Own_file_under_the_markers_name_that_is_no_marker_is_passed_by_and_stays()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.Write("file", "old"), own = workspace.Write(Marker, "a document");
+        Assert.Single(Save(path));
+        Assert.Equal("a document", File.ReadAllText(own));
+        File.Delete(own);
+    }
+
+    [Fact]
+    public void Marker_is_private_locked_and_the_targets_owners_while_the_save_is_published()
+    {
+        Tools.RequireRoot();
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.Write("file", "old");
+        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
+        _ = ParentFolder.Open(workspace.Folder, out var directory);
+        using (directory)
+        {
+            var target = new CommitTarget(directory, "file", Expected: null);
+            using (SaveMarker.Take(target, OtherUser.Id, default, new CommitOptions(), default))
+            {
+                Assert.Equal($"{OtherUser.Id} 600", Shell.Run("stat -c '%u %a' \"$1\"", workspace.PathOf(Marker)));
+                OtherUser.Run(() =>
+                {
+                    using var snapshot = Snapshot.Open(path);
+                    snapshot.Write(0, "new"u8);
+                    Expect.Error(SnapshotError.SaveInProgress, () => snapshot.Commit());
+                });
+            }
+        }
+        Assert.Equal(["file"], workspace.Names());
+    }
+
+    /// <summary>The marker of a saver that lives: in this process, which is as good, as the lock belongs to the open file.</summary>
+    private static SafeFileHandle HoldMarker(Workspace workspace)
+    {
+        var file = File.OpenHandle(workspace.PathOf(Marker), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        Assert.Equal((Errno)0, Kernel.SetOfdWriteLock(file));
+        return file;
+    }
+
+    /// <summary>The marker of a saver that was killed.</summary>
+    private static void WriteMarker(Workspace workspace, string staged, string expected) =>
+        File.WriteAllBytes(workspace.PathOf(Marker), new SaveRecord(0xaa, Identify(staged), Identify(expected)).ToBytes());
+
+    private static FileIdentity Identify(string path)
+    {
+        using var file = File.OpenHandle(path);
+        return FileIdentity.Of(file, FileStatus.Of(file, path));
+    }
+
+    private static List<string> Save(string path, CommitMethod method = CommitMethod.Auto)
+    {
+        var warnings = new List<string>();
+        using var snapshot = Snapshot.Open(path);
+        snapshot.Write(0, Encoding.ASCII.GetBytes("new"));
+        snapshot.Commit(new CommitOptions { Method = method, Warnings = new WarningRecorder(warnings) });
+        return warnings;
+    }
+
+    private sealed class WarningRecorder(List<string> warnings) : IProgress<string>
+    {
+        public void Report(string value) => warnings.Add(value);
+    }
+}
