@@ -240,6 +240,25 @@ Describe 'The error id' {
         Get-FileHex $file 0 1 | Should -BeExactly 'FF'
     }
 
+    It 'SaveInProgress: another saver holds the marker' {
+        Set-SnapshotBytes $snapshot 0 'FF'
+        $marker = "$folder/.a.bin.mmap-snapshot"
+        $held = [System.IO.FileStream]::new($marker, 'CreateNew', 'ReadWrite', 'ReadWrite, Delete')
+        Add-Type -Namespace MmapSnapshotTests -Name Lock -MemberDefinition '[DllImport("libc")] public static extern int fcntl(Microsoft.Win32.SafeHandles.SafeFileHandle file, int command, byte[] range);'
+        try {
+            $range = [byte[]]::new(32)
+            $range[0] = 1 # F_WRLCK
+            [MmapSnapshotTests.Lock]::fcntl($held.SafeFileHandle, 37, $range) | Should -Be 0 # F_OFD_SETLK
+            Assert-Error { Save-Snapshot $snapshot } SaveInProgress Save-Snapshot $snapshot $marker
+            Get-FileHex $file | Should -BeExactly $original
+        } finally {
+            [System.IO.File]::Delete($marker)
+            $held.Dispose()
+        }
+        Save-Snapshot $snapshot
+        Get-FileHex $file 0 1 | Should -BeExactly 'FF'
+    }
+
     It 'HardLinked' {
         Invoke-Shell 'ln "$1" "$1.link"' $file
         $linked = Open-MmapSnapshot $file

@@ -6,7 +6,7 @@ namespace MmapSnapshot;
 /// <summary>Commits snapshots to their files, or to another one.</summary>
 [Cmdlet(VerbsData.Save, "Snapshot", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [OutputType(typeof(CommitResult))]
-public sealed class SaveSnapshotCommand : SnapshotCmdlet
+public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
 {
     /// <summary>An object, because of what <see cref="EngineLoader"/> says.</summary>
     private object _method = CommitMethod.Auto;
@@ -52,6 +52,9 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
+    /// <summary>A warning of the engine.</summary>
+    void IProgress<string>.Report(string value) => WriteWarning(value);
+
     /// <summary>Saves each snapshot.</summary>
     protected override void ProcessRecord()
     {
@@ -73,6 +76,7 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet
                     BreakHardLink = BreakHardLink,
                     NoFlush = NoFlush,
                     Progress = progress,
+                    Warnings = this,
                 };
                 result = snapshot.Commit(options, Stopped);
             });
