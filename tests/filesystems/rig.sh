@@ -7,8 +7,16 @@
 #   rig.sh down FOLDER     unmounts and removes them all; fails if anything still holds one open
 #   rig.sh run COMMAND...  runs a command between the two, with their folder as $MMAPSNAPSHOT_RIG
 #
-# It takes root, and mkfs.xfs, mkfs.btrfs and mkfs.ext4 for the filesystems of those names.
+# It needs root, and mkfs.xfs, mkfs.btrfs and mkfs.ext4 for the filesystems of those names.
 set -u -o pipefail
+
+# bash calls this for a program that is missing. It names the package (../support/packages.txt), too.
+command_not_found_handle() {
+    local package
+    package=$(sed -n "s/^\([^#: ]*\): \(.* \)\?$1\( .*\)\?\$/\1/p" "$(dirname "${BASH_SOURCE[0]}")/../support/packages.txt")
+    echo "needs $1${package:+ (package $package)}" >&2
+    return 127
+}
 
 # Every filesystem the suites know. A test of one that is not mounted is skipped, visibly.
 readonly all='xfs xfs-exchange btrfs ext4 tmpfs overlay-ext4 overlay-xfs'
@@ -39,26 +47,34 @@ make() {
         ext4) truncate -s "$image_size" "$image" && mkfs.ext4 -q -m 0 "$image" && mount -o loop "$image" "$at" ;;
         tmpfs) mount -t tmpfs -o size="$image_size" tmpfs "$at" ;;
         overlay-*)
-            local on=$folder/${name#overlay-} && mountpoint -q "$on" &&
+            # An overlay brings along the filesystem that it lies on.
+            local on=$folder/${name#overlay-}
+            { mountpoint -q "$on" || make "${name#overlay-}"; } &&
                 mkdir -p "$on/.overlay/lower" "$on/.overlay/upper" "$on/.overlay/work" &&
                 mount -t overlay -o "lowerdir=$on/.overlay/lower,upperdir=$on/.overlay/upper,workdir=$on/.overlay/work" overlay "$at"
             ;;
-    esac && chmod 1777 "$at"
+    esac && chmod 1777 "$at" || {
+        rmdir "$at"
+        return 1
+    }
 }
 
 # up NAME...
 up() {
+    local name problem
+    for name; do
+        [[ " $all " == *" $name "* ]] || fail "there is no filesystem '$name': $all"
+    done
     [ "$(id -u)" = 0 ] || {
         for name; do printf '%s\tnot root, so nothing can be mounted\n' "$name"; done
         return
     }
-    mkdir -p "$folder/images"
-    local problem
+    mkdir -p "$folder/images" || fail "cannot write to $folder"
     for name; do
+        mountpoint -q "$folder/$name" && continue # an overlay has brought it along
         if problem=$(make "$name" 2>&1); then
             printf '%s\tmounted\n' "$name"
         else
-            rmdir "$folder/$name" 2>/dev/null
             printf '%s\t%s\n' "$name" "$(echo "${problem:-cannot be mounted}" | head -n 1)"
         fi
     done
@@ -93,12 +109,13 @@ remount() {
 }
 
 case ${1-}:$# in
+    up:1) fail 'usage: rig.sh up FOLDER [NAME...]' ;;
     up:2)
         folder=$2
         # shellcheck disable=SC2086 # names are words
         up $all
         ;;
-    up:[3-9])
+    up:*)
         folder=$2
         up "${@:3}"
         ;;

@@ -13,7 +13,7 @@ internal static partial class OtherUser
 
     public static void Run(Action action)
     {
-        Assert.SkipUnless(Environment.UserName == "root", "Only root can act as another user.");
+        Tools.RequireRoot();
         ExceptionDispatchInfo? failure = null;
         var thread = new Thread(() =>
         {
