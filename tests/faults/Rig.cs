@@ -10,7 +10,8 @@ internal static class Rig
 
     internal static string NameOf(string mount) => Path.GetFileName(mount);
 
-    internal static bool HasStrace() => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Join(folder, "strace")));
+    /// <summary>Whether a program is on PATH.</summary>
+    internal static bool HasProgram(string name) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Join(folder, name)));
 
     /// <summary>tests/filesystems/rig.sh.</summary>
     internal static string Script { get; } = FindScript();

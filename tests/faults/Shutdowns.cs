@@ -24,12 +24,13 @@ internal static partial class Shutdowns
     {
         // Filesystems of their own: those of the rig lie on one another.
         string own = rig + "-shutdown";
-        string[] names = ["xfs", "xfs-exchange", "ext4"];
+        string[] names = [.. ((string[])["xfs", "xfs-exchange", "ext4"]).Where(name => Directory.Exists(Path.Join(rig, name)))];
+        if (names.Length == 0) return;
         Rig.Shell("\"$@\"", [Rig.Script, "up", own, .. names]);
         try
         {
-            foreach (string name in names.Where(name => Directory.Exists(Path.Join(own, name)))) TryShutdown(own, name, report, rounds);
-            if (Directory.Exists(Path.Join(own, "xfs"))) TryFrozenDisk(own, report, rounds);
+            foreach (string name in names) TryShutdown(own, name, report, rounds);
+            if (names.Contains("xfs") && Rig.HasProgram("mkfs.btrfs")) TryFrozenDisk(own, report, rounds);
         }
         finally
         {
