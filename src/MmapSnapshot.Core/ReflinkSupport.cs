@@ -89,11 +89,11 @@ public sealed record ReflinkSupport(
     private static bool OpensAtOnce(ParentFolder folder, SourceFile? source, bool lease, out string? obstacle)
     {
         obstacle = null;
-        if (ImmutableContent.IsImmutable(source?.Handle ?? folder.Handle, source?.FileSystem ?? Kernel.FileSystemType(folder.Handle))) return true;
+        if (ImmutableContent.IsImmutable(source?.Handle ?? folder.Handle, source?.FileSystem ?? Source.FileSystem.Of(folder.Handle))) return true;
         if (source is null)
         {
-            bool local = LocalFileSystem.Holds(folder.Handle);
-            if (!local) obstacle = LocalFileSystem.WhyNot;
+            bool local = Source.FileSystem.Of(folder.Handle).IsLocal;
+            if (!local) obstacle = Source.FileSystem.NotLocalReason;
             return lease && local;
         }
         using var content = LeasedContent.TryTake(source, new SnapshotOptions(), cloneTime: null, out _, out obstacle);

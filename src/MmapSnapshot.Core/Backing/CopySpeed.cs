@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Microsoft.Win32.SafeHandles;
-using MmapSnapshot.Native;
 using MmapSnapshot.Source;
 
 namespace MmapSnapshot.Backing;
@@ -26,7 +25,7 @@ internal static class CopySpeed
     internal static TimeSpan Expect(SafeFileHandle file, in FileStatus status)
     {
         if (!_seen.TryGetValue(status.Device, out double speed))
-            speed = Kernel.FileSystemType(file) == FileSystemType.Tmpfs ? InMemory : OnDisk;
+            speed = FileSystem.Of(file).Type == FileSystem.Tmpfs ? InMemory : OnDisk;
         return _perFile + TimeSpan.FromSeconds(status.DataLength / speed);
     }
 

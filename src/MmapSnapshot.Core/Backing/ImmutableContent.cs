@@ -59,9 +59,9 @@ internal sealed class ImmutableContent : SnapshotContent
 
     /// <summary>Whether nobody can write to a file, or to the files in a folder.</summary>
     /// <param name="file">The file or folder.</param>
-    /// <param name="fileSystem">The type of filesystem it lies on.</param>
-    internal static bool IsImmutable(SafeFileHandle file, long fileSystem) =>
-        fileSystem is FileSystemType.Erofs or FileSystemType.Squashfs
+    /// <param name="fileSystem">The filesystem it is on.</param>
+    internal static bool IsImmutable(SafeFileHandle file, FileSystem fileSystem) =>
+        fileSystem.Type is FileSystem.Erofs or FileSystem.Squashfs
         || (Kernel.GetInodeFlags(file, out var flags) == 0 && flags.HasFlag(InodeFlags.Verity));
 
     internal override bool IsPrivate => Copy is not null;

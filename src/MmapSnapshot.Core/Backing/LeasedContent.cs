@@ -76,7 +76,7 @@ internal sealed class LeasedContent : SnapshotContent
         SourceFile source, SnapshotOptions options, TimeSpan? cloneTime, out Baseline baseline, out string? reason)
     {
         baseline = default;
-        reason = !LocalFileSystem.Holds(source.Handle, source.FileSystem) ? LocalFileSystem.WhyNot
+        reason = !source.FileSystem.IsLocal ? FileSystem.NotLocalReason
             : !LeaseKeeper.CanHear() ? "this thread acts as another user than the process"
             : null;
         if (reason is not null) return null;

@@ -33,7 +33,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
     }
 
     /// <summary>Not on filesystems that have no reflinks: trying it takes longer than all the rest of opening under a lease.</summary>
-    private static bool MayClone(SourceFile source) => source.FileSystem is not (FileSystemType.Ext or FileSystemType.Tmpfs);
+    private static bool MayClone(SourceFile source) => source.FileSystem.Type is not (FileSystem.Ext2 or FileSystem.Ext3 or FileSystem.Ext4 or FileSystem.Tmpfs);
 
     private static PrivateBytes TakeBest(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
     {
@@ -57,7 +57,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
     /// <summary>A file in many pieces takes long to be cloned: under a lease the clone waits until it is needed, if it ever is.</summary>
     private static PrivateBytes? TryLeaseOfFragmented(SourceFile source, SnapshotOptions options)
     {
-        if (source.FileSystem is not (FileSystemType.Xfs or FileSystemType.Btrfs)) return null;
+        if (source.FileSystem.Type is not (FileSystem.Xfs or FileSystem.Btrfs)) return null;
         var cloneTime = Fragmentation.CloneTime(source.Handle, FileStatus.Of(source.Handle, source.Path));
         if (cloneTime is null) return null;
         // Without a clone the keeper would have to copy it all.

@@ -33,12 +33,12 @@ internal sealed record CommitTarget(ParentFolder Folder, string Name, Baseline? 
     }
 
     /// <summary>
-    /// As <see cref="DescribeConflict"/>, for the one case in which no timestamp shows a change: on tmpfs, another process that
-    /// had the file mapped may have stored to it. O(size): it reads the file.
+    /// As <see cref="DescribeConflict"/>, for the one case in which no timestamp shows a change: on tmpfs, or an overlay of it,
+    /// another process that had the file mapped may have stored to it. O(size): it reads the file.
     /// </summary>
     /// <param name="file">The file that the name refers to, open for reading.</param>
     internal string? DescribeMappedWrite(SafeFileHandle file) =>
-        Expected is { MayChangeUnseen: true } && HasBaselineBytes is not null && Kernel.FileSystemType(file) == FileSystemType.Tmpfs && !HasBaselineBytes(file)
+        Expected is { MayChangeUnseen: true } && HasBaselineBytes is not null && FileSystem.Of(file).HidesMappedStores && !HasBaselineBytes(file)
             ? "it was written to through a mapping since the snapshot was opened"
             : null;
 

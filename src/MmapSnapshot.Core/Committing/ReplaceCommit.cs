@@ -131,7 +131,7 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         var errno = now.Open(OpenMode.ReadOnly | OpenMode.NonBlocking, out var current);
         using (current)
         {
-            bool isOpen = errno == 0, isLocal = isOpen && LocalFileSystem.Holds(current);
+            bool isOpen = errno == 0, isLocal = isOpen && FileSystem.Of(current).IsLocal;
             using var lease = isLocal ? ReadLease.TryTake(current, out errno) : null;
             var status = now.CurrentStatus();
             CheckConflict(target, status, openForWriting: (isLocal || !isOpen) && errno == Errno.EAGAIN);

@@ -64,7 +64,7 @@ internal sealed class StagedFile : IDisposable
     /// <returns>The lease, which ends when it or this file is disposed; or null.</returns>
     internal ReadLease? TryLease()
     {
-        if (!LocalFileSystem.Holds(Handle) || Kernel.Reopen(Handle, OpenMode.ReadOnly | OpenMode.NonBlocking, out var readable) != 0) return null;
+        if (!FileSystem.Of(Handle).IsLocal || Kernel.Reopen(Handle, OpenMode.ReadOnly | OpenMode.NonBlocking, out var readable) != 0) return null;
         Handle.Dispose();
         Handle = readable;
         return ReadLease.TryTake(Handle, out _);

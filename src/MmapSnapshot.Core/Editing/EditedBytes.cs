@@ -300,7 +300,7 @@ internal sealed class EditedBytes : IDisposable
     /// </summary>
     private PrivateFile? TrySpare(ByteRange[] ranges)
     {
-        if (ranges.Sum(range => range.Length) <= Window || Kernel.FileSystemType(File.Handle) != FileSystemType.Btrfs) return null;
+        if (ranges.Sum(range => range.Length) <= Window || FileSystem.Of(File.Handle).Type != FileSystem.Btrfs) return null;
         var errno = PrivateFile.TryCreateIn(_folder, out var spare);
         if (errno == 0) errno = FileClone.TryClone(File.Handle, spare.Handle);
         if (errno == 0) return spare;

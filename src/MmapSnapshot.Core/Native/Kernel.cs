@@ -10,7 +10,7 @@ namespace MmapSnapshot.Native;
 /// and holds a reference to the descriptor while the kernel uses it. Names are strings in Mono's UnixEncoding, which carries
 /// bytes that are no UTF-8.
 /// </summary>
-internal static unsafe class Kernel
+internal static unsafe partial class Kernel
 {
     /// <summary>0600: nobody else's, until a commit gives the file its own mode.</summary>
     internal const FilePermissions PrivateMode = FilePermissions.S_IRUSR | FilePermissions.S_IWUSR;
@@ -165,18 +165,6 @@ internal static unsafe class Kernel
     {
         using var fd = new Borrowed(file);
         return Syscall.fdatasync(fd.Number) == 0 ? 0 : Stdlib.GetLastError();
-    }
-
-    /// <summary>man 2 fstatfs: the magic number of the filesystem's type; 0 where it does not tell.</summary>
-    /// <remarks>
-    /// XFS is told by what only it answers: an fstatfs there has the kernel clear away, at once and on this processor, what other
-    /// files have left behind (xfs_inodegc_push), which takes as long as half of opening a snapshot.
-    /// </remarks>
-    internal static long FileSystemType(SafeFileHandle file)
-    {
-        if (TryGetXfsFlags(file, out _)) return Source.FileSystemType.Xfs;
-        var buffer = stackalloc long[16]; // struct statfs: f_type, then 112 bytes more
-        return LibC.StatFs(file, buffer) == 0 ? buffer[0] : 0;
     }
 
     /// <summary>man 2 syncfs: everything on the filesystem that <paramref name="file"/> is on.</summary>

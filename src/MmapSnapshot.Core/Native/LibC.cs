@@ -72,9 +72,9 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "sigwaitinfo")]
     internal static partial int WaitForSignal(ulong* set, void* information);
 
-    /// <summary>man 2 fstatfs. The buffer has room for struct statfs, 120 bytes; Mono.Posix has only the call without the type.</summary>
-    [LibraryImport(Library, EntryPoint = "fstatfs", SetLastError = true)]
-    internal static partial int StatFs(SafeFileHandle file, long* buffer);
+    /// <summary>man 2 statx. The buffer has room for struct statx, 256 bytes.</summary>
+    [LibraryImport(Library, EntryPoint = "statx")]
+    internal static partial int StatX(SafeFileHandle directory, byte* path, int flags, uint mask, ulong* buffer);
 
     /// <summary>man 2 syncfs.</summary>
     [LibraryImport(Library, EntryPoint = "syncfs", SetLastError = true)]

@@ -14,13 +14,6 @@ internal readonly record struct FileStatus(
     /// <summary>The longest step of the clock behind timestamps before Linux 6.13: one tick at 100 Hz.</summary>
     private static readonly TimeSpan _tick = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>
-    /// Since Linux 6.13 these filesystems never give a timestamp again that was looked at (multigrain timestamps): XFS, btrfs,
-    /// ext4, tmpfs, and overlayfs, which shows those of the others.
-    /// </summary>
-    private static readonly long[] _everyChangeShows =
-        Environment.OSVersion.Version >= new Version(6, 13) ? [FileSystemType.Xfs, FileSystemType.Btrfs, FileSystemType.Ext, FileSystemType.Tmpfs, FileSystemType.Overlay] : [];
-
     /// <summary>How many of its bytes are no holes, about.</summary>
     internal long DataLength => Math.Min(Length, Allocated);
 
@@ -53,7 +46,7 @@ internal readonly record struct FileStatus(
         var changed = DateTimeOffset.FromUnixTimeSeconds(status.Changed.tv_sec).AddTicks(status.Changed.tv_nsec / 100);
         var age = DateTimeOffset.UtcNow - changed;
         if (age < TimeSpan.Zero || age >= step) return status; // from the future: no waiting helps
-        if (!wholeSeconds && _everyChangeShows.Contains(Kernel.FileSystemType(file))) return status;
+        if (!wholeSeconds && FileSystem.Of(file).HasMultigrainTimestamps) return status;
         if (wholeSeconds) Thread.Sleep(step - age);
         // The clock itself tells when it has gone on: on a busy machine its steps can be longer than a tick.
         else while (Kernel.CoarseTime().CompareTo((status.Changed.tv_sec, status.Changed.tv_nsec)) <= 0) Thread.Sleep(1);

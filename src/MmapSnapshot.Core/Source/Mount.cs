@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace MmapSnapshot.Source;
 
-/// <summary>A line of /proc/self/mountinfo (man 5 proc_pid_mountinfo).</summary>
+/// <summary>A line of mountinfo (man 5 proc_pid_mountinfo), of this thread's mount namespace.</summary>
 /// <param name="FileSystem">Its type: xfs, btrfs, ext4, tmpfs, overlay, ...</param>
 /// <param name="MountPoint">Where it is mounted.</param>
 /// <param name="Options">The options of the filesystem itself, as the kernel writes them.</param>
@@ -17,7 +17,7 @@ internal sealed partial record Mount(string FileSystem, string MountPoint, strin
         if (id is null) return null;
 
         string start = id[Field.Length..].Trim() + " ";
-        string? line = ReadLines("/proc/self/mountinfo").FirstOrDefault(line => line.StartsWith(start, StringComparison.Ordinal));
+        string? line = ReadLines("/proc/thread-self/mountinfo").FirstOrDefault(line => line.StartsWith(start, StringComparison.Ordinal));
         if (line is null) return null;
 
         // "36 35 98:0 /root /mount/point options optional... - type source options"

@@ -15,7 +15,7 @@ internal sealed class SourceFile : IDisposable
         Folder = folder;
         Name = name;
         Handle = handle;
-        FileSystem = Kernel.FileSystemType(handle);
+        FileSystem = FileSystem.Of(handle);
     }
 
     internal ParentFolder Folder { get; }
@@ -25,8 +25,8 @@ internal sealed class SourceFile : IDisposable
     /// <summary>Open for reading.</summary>
     internal SafeFileHandle Handle { get; }
 
-    /// <summary>The type of filesystem it lies on: a constant of <see cref="FileSystemType"/>, or another.</summary>
-    internal long FileSystem { get; }
+    /// <summary>The filesystem it is on.</summary>
+    internal FileSystem FileSystem { get; }
 
     /// <summary>The full path, symbolic links resolved.</summary>
     internal string Path => Folder.Combine(Name);
