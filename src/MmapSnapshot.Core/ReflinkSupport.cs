@@ -73,7 +73,7 @@ public sealed record ReflinkSupport(
             bool atOnce = OpensAtOnce(folder, source, lease, out string? obstacle);
             return new ReflinkSupport(
                 path,
-                mount?.FileSystem ?? "unknown",
+                mount?.Type ?? "unknown",
                 mount?.MountPoint ?? "unknown",
                 Reflink: cloned == 0,
                 hasTmpFile,

@@ -9,8 +9,8 @@ internal static class Constants
     /// <summary>man 2 statx: AT_EMPTY_PATH, and AT_STATX_DONT_SYNC, which asks no server.</summary>
     internal const int AtEmptyPath = 0x1000, AtDoNotSync = 0x4000;
 
-    /// <summary>man 2 statx: STATX_MNT_ID_UNIQUE, since Linux 6.8.</summary>
-    internal const uint StatXUniqueMountId = 0x4000;
+    /// <summary>man 2 statx: STATX_MNT_ID, since Linux 5.8.</summary>
+    internal const uint StatXMountId = 0x1000;
 
     /// <summary>man 2 ioctl_ficlone.</summary>
     internal const uint FiClone = 0x40049409;

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Win32.SafeHandles;
 using MmapSnapshot.Native;
 
@@ -25,9 +24,6 @@ internal sealed record FileSystem(string? Type, bool IsLocal, bool HasMultigrain
     /// <summary>Why no lease is taken where <see cref="IsLocal"/> is false.</summary>
     internal const string NotLocalReason = "the filesystem may have writers on other machines, or its type is unknown";
 
-    /// <summary>Mounts remembered at most.</summary>
-    private const int Capacity = 256;
-
     private static readonly string[] _local = [Ext4, Xfs, Btrfs, Tmpfs, Ext3, Ext2, "f2fs"];
 
     /// <summary>Since Linux 6.13. (The ext4 driver has them for ext4 only, not for the types ext2 and ext3, which it serves too.)</summary>
@@ -36,25 +32,13 @@ internal sealed record FileSystem(string? Type, bool IsLocal, bool HasMultigrain
     /// <summary>Those options of overlayfs that name a layer.</summary>
     private static readonly string[] _layerOptions = ["lowerdir=", "lowerdir+=", "datadir+=", "upperdir="];
 
-    /// <summary>By the unique id of a mount, which the kernel gives once: what is here never becomes wrong.</summary>
-    private static readonly ConcurrentDictionary<ulong, FileSystem> _byMount = new();
-
     private static readonly FileSystem _unknown = OfType(null);
 
-    /// <summary>O(1) after the first file of a mount, on Linux 6.8 and later; before, /proc/self/mountinfo is read each time.</summary>
-    internal static FileSystem Of(SafeFileHandle file)
-    {
-        ulong? mountId = Kernel.UniqueMountId(file);
-        if (mountId is { } known && _byMount.TryGetValue(known, out var remembered)) return remembered;
-        if (Mount.Of(file) is not { } mount) return _unknown; // another thread may be shown it
-        var found = mount.FileSystem == Overlay ? OfLayers(Layers(mount.Options)) : OfType(mount.FileSystem);
-        if (mountId is { } id)
-        {
-            if (_byMount.Count >= Capacity) _byMount.Clear();
-            _byMount[id] = found;
-        }
-        return found;
-    }
+    /// <summary>The filesystem that a file was opened on. O(1) while nothing is mounted or unmounted.</summary>
+    internal static FileSystem Of(SafeFileHandle file) => Mount.Of(file)?.FileSystem ?? _unknown;
+
+    /// <summary>See <see cref="Mount.FileSystem"/>.</summary>
+    internal static FileSystem OfMount(Mount mount) => mount.Type == Overlay ? OfLayers(Layers(mount.Options)) : OfType(mount.Type);
 
     /// <summary>A filesystem of a type that does not lie on others.</summary>
     internal static FileSystem OfType(string? type) =>

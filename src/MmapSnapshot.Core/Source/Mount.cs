@@ -1,46 +1,48 @@
-using System.Text.RegularExpressions;
+using System.Text;
 using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
 
 namespace MmapSnapshot.Source;
 
-/// <summary>A line of mountinfo (man 5 proc_pid_mountinfo), of this thread's mount namespace.</summary>
-/// <param name="FileSystem">Its type: xfs, btrfs, ext4, tmpfs, overlay, ...</param>
+/// <summary>A line of /proc/self/mountinfo (man 5 proc_pid_mountinfo).</summary>
+/// <param name="Type">The filesystem's type: xfs, btrfs, ext4, tmpfs, overlay, ...</param>
 /// <param name="MountPoint">Where it is mounted.</param>
 /// <param name="Options">The options of the filesystem itself, as the kernel writes them.</param>
-internal sealed partial record Mount(string FileSystem, string MountPoint, string Options)
+internal sealed record Mount(string Type, string MountPoint, string Options)
 {
-    /// <summary>The mount that an open file was reached through; null where /proc does not tell.</summary>
-    internal static Mount? Of(SafeFileHandle file)
+    private FileSystem? _fileSystem;
+
+    /// <summary>What is known of the filesystem; found out once.</summary>
+    internal FileSystem FileSystem => _fileSystem ??= FileSystem.OfMount(this);
+
+    /// <summary>The mount that an open file was reached through; null where it is not shown to this process.</summary>
+    internal static Mount? Of(SafeFileHandle file) => Kernel.MountId(file) is { } id ? MountTable.Find(id) : null;
+
+    /// <summary>"36 35 98:0 /root /mount/point options optional... - type source options"; null for what is no such line.</summary>
+    internal static Mount? TryParse(string line)
     {
-        const string Field = "mnt_id:";
-        string? id = ReadLines($"/proc/self/fdinfo/{file.DangerousGetHandle()}").FirstOrDefault(line => line.StartsWith(Field, StringComparison.Ordinal));
-        if (id is null) return null;
-
-        string start = id[Field.Length..].Trim() + " ";
-        string? line = ReadLines("/proc/thread-self/mountinfo").FirstOrDefault(line => line.StartsWith(start, StringComparison.Ordinal));
-        if (line is null) return null;
-
-        // "36 35 98:0 /root /mount/point options optional... - type source options"
         string[] fields = line.Split(' ');
-        int separator = Array.IndexOf(fields, "-", 6);
-        return separator < 0 ? null : new Mount(fields[separator + 1], Unescape(fields[4]), Unescape(fields[separator + 3]));
+        int separator = Array.IndexOf(fields, "-", Math.Min(6, fields.Length));
+        return separator >= 0 && separator + 3 < fields.Length ? new Mount(fields[separator + 1], Unescape(fields[4]), Unescape(fields[separator + 3])) : null;
     }
 
-    private static string[] ReadLines(string path)
+    /// <summary>Space, tab, line feed, backslash and # are three octal digits after a backslash.</summary>
+    private static string Unescape(string field)
     {
-        try
+        if (!field.Contains('\\')) return field;
+        var text = new StringBuilder(field.Length);
+        for (int i = 0; i < field.Length; i++)
         {
-            return File.ReadAllLines(path);
+            if (field[i] == '\\' && i + 3 < field.Length && field.AsSpan(i + 1, 3).IndexOfAnyExceptInRange('0', '7') < 0)
+            {
+                text.Append((char)(((field[i + 1] - '0') << 6) | ((field[i + 2] - '0') << 3) | (field[i + 3] - '0')));
+                i += 3;
+            }
+            else
+            {
+                text.Append(field[i]);
+            }
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return []; // no /proc
-        }
+        return text.ToString();
     }
-
-    private static string Unescape(string field) =>
-        OctalEscape().Replace(field, match => ((char)Convert.ToInt32(match.Groups[1].Value, 8)).ToString());
-
-    [GeneratedRegex(@"\\([0-7]{3})")]
-    private static partial Regex OctalEscape();
 }
