@@ -96,7 +96,7 @@ public sealed record ReflinkSupport(
             if (!local) obstacle = Source.FileSystem.NotLocalReason;
             return lease && local;
         }
-        using var content = LeasedContent.TryTake(source, new SnapshotOptions(), cloneTime: null, out _, out obstacle);
+        using var content = LeasedContent.TryTake(source, new SnapshotOptions(), cloneTime: null, CancellationToken.None, out _, out obstacle);
         return content is not null;
     }
 

@@ -39,7 +39,7 @@ internal sealed class ImmutableContent : SnapshotContent
     private PrivateContent? Copy => Volatile.Read(ref _copy);
 
     /// <summary>Takes the file as it is, if nobody can write to it; else null.</summary>
-    internal static ImmutableContent? TryTake(SourceFile source, out Baseline baseline)
+    internal static ImmutableContent? TryTake(SourceFile source, CancellationToken cancellation, out Baseline baseline)
     {
         baseline = default;
         if (!IsImmutable(source.Handle, source.FileSystem)) return null;
@@ -47,7 +47,7 @@ internal sealed class ImmutableContent : SnapshotContent
         if (Kernel.Reopen(source.Handle, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out var own) != 0) return null;
         try
         {
-            baseline = Baseline.SettledOf(own, source.Path);
+            baseline = Baseline.SettledOf(own, source.Path, cancellation);
             return new ImmutableContent(own, source.Path, source.Folder, baseline.Status);
         }
         catch

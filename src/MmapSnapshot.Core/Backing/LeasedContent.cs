@@ -70,10 +70,11 @@ internal sealed class LeasedContent : SnapshotContent
     /// <param name="source">The file.</param>
     /// <param name="options">How long a writer may be kept waiting, and where the copy goes.</param>
     /// <param name="cloneTime">How long the file takes to be cloned, where it can be; null where it must be copied.</param>
+    /// <param name="cancellation">Ends the wait for a settled status.</param>
     /// <param name="baseline">What the source was when the lease began, and is until it ends.</param>
     /// <param name="reason">Why there is no lease, in words; null when there is one.</param>
     internal static LeasedContent? TryTake(
-        SourceFile source, SnapshotOptions options, TimeSpan? cloneTime, out Baseline baseline, out string? reason)
+        SourceFile source, SnapshotOptions options, TimeSpan? cloneTime, CancellationToken cancellation, out Baseline baseline, out string? reason)
     {
         baseline = default;
         reason = !source.FileSystem.IsLocal ? FileSystem.NotLocalReason
@@ -83,14 +84,14 @@ internal sealed class LeasedContent : SnapshotContent
 
         // A descriptor of its own: this content closes it as soon as it has a copy, whatever the opener is doing just then.
         var errno = Kernel.Reopen(source.Handle, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out var own);
-        if (errno == 0) return TryTake(own, source.Path, source.Folder, options.ScratchPath, options.MaxWriterDelay, cloneTime, out baseline, out reason);
+        if (errno == 0) return TryTake(own, source.Path, source.Folder, options.ScratchPath, options.MaxWriterDelay, cloneTime, cancellation, out baseline, out reason);
         own.Dispose();
         reason = $"it cannot be opened again ({Failure.Describe(errno)})";
         return null;
     }
 
     private static LeasedContent? TryTake(
-        SafeFileHandle own, string path, ParentFolder folder, string? scratchPath, TimeSpan maxWriterDelay, TimeSpan? cloneTime, out Baseline baseline, out string? reason)
+        SafeFileHandle own, string path, ParentFolder folder, string? scratchPath, TimeSpan maxWriterDelay, TimeSpan? cloneTime, CancellationToken cancellation, out Baseline baseline, out string? reason)
     {
         baseline = default;
         LeaseBudget? budget = null;
@@ -108,7 +109,7 @@ internal sealed class LeasedContent : SnapshotContent
                 };
                 return null;
             }
-            baseline = Baseline.SettledOf(own, path);
+            baseline = Baseline.SettledOf(own, path, cancellation);
             var delay = cloneTime ?? CopySpeed.Expect(own, baseline.Status);
             budget = LeaseBudget.TryReserve(baseline.Status, delay, maxWriterDelay, out reason);
             if (budget is null) return null;

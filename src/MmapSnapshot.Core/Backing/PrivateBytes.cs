@@ -19,10 +19,10 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         return options.Backing switch
         {
             SnapshotBacking.Copy => Copy(source, options, BackingChoice.AskedFor, cancellation),
-            SnapshotBacking.Reflink => TryReflink(source, BackingChoice.AskedFor, out var obstacle) ?? throw Refused("be cloned", obstacle.ToString()),
-            SnapshotBacking.Lease => TryLease(source, options, BackingChoice.AskedFor, out reason) ?? throw Refused("be opened under a lease", reason),
+            SnapshotBacking.Reflink => TryReflink(source, BackingChoice.AskedFor, cancellation, out var obstacle) ?? throw Refused("be cloned", obstacle.ToString()),
+            SnapshotBacking.Lease => TryLease(source, options, BackingChoice.AskedFor, cancellation, out reason) ?? throw Refused("be opened under a lease", reason),
             SnapshotBacking.Immutable =>
-                TryImmutable(source, BackingChoice.AskedFor) ?? throw Refused("be taken as immutable", "it is neither on erofs or squashfs nor under fs-verity"),
+                TryImmutable(source, BackingChoice.AskedFor, cancellation) ?? throw Refused("be taken as immutable", "it is neither on erofs or squashfs nor under fs-verity"),
             // A scratch path asks for the bytes to lie there, and that takes a copy.
             _ when options.ScratchPath is not null => Copy(source, options, BackingChoice.AskedFor, cancellation),
             _ => TakeBest(source, options, cancellation),
@@ -38,24 +38,24 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
     private static PrivateBytes TakeBest(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
     {
         var choice = default(BackingChoice);
-        if (TryImmutable(source, choice) is { } immutable) return immutable;
+        if (TryImmutable(source, choice, cancellation) is { } immutable) return immutable;
         if (MayClone(source))
         {
-            if (TryLeaseOfFragmented(source, options) is { } lease) return lease;
-            if (TryReflink(source, choice, out var obstacle) is { } clone) return clone;
+            if (TryLeaseOfFragmented(source, options, cancellation) is { } lease) return lease;
+            if (TryReflink(source, choice, cancellation, out var obstacle) is { } clone) return clone;
             choice = choice with { NoClone = obstacle };
         }
-        return TryLease(source, options, choice, out string? noLease) ?? Copy(source, options, choice with { NoLease = noLease }, cancellation);
+        return TryLease(source, options, choice, cancellation, out string? noLease) ?? Copy(source, options, choice with { NoLease = noLease }, cancellation);
     }
 
-    private static PrivateBytes? TryImmutable(SourceFile source, in BackingChoice choice) =>
-        ImmutableContent.TryTake(source, out var baseline) is { } content ? new PrivateBytes(content, baseline, choice) : null;
+    private static PrivateBytes? TryImmutable(SourceFile source, in BackingChoice choice, CancellationToken cancellation) =>
+        ImmutableContent.TryTake(source, cancellation, out var baseline) is { } content ? new PrivateBytes(content, baseline, choice) : null;
 
-    private static PrivateBytes? TryLease(SourceFile source, SnapshotOptions options, in BackingChoice choice, out string? reason) =>
-        LeasedContent.TryTake(source, options, choice.CloneTime, out var baseline, out reason) is { } content ? new PrivateBytes(content, baseline, choice) : null;
+    private static PrivateBytes? TryLease(SourceFile source, SnapshotOptions options, in BackingChoice choice, CancellationToken cancellation, out string? reason) =>
+        LeasedContent.TryTake(source, options, choice.CloneTime, cancellation, out var baseline, out reason) is { } content ? new PrivateBytes(content, baseline, choice) : null;
 
     /// <summary>A file in many pieces takes long to be cloned: under a lease the clone waits until it is needed, if it ever is.</summary>
-    private static PrivateBytes? TryLeaseOfFragmented(SourceFile source, SnapshotOptions options)
+    private static PrivateBytes? TryLeaseOfFragmented(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
     {
         if (source.FileSystem.Type is not (FileSystem.Xfs or FileSystem.Btrfs)) return null;
         var cloneTime = Fragmentation.CloneTime(source.Handle, FileStatus.Of(source.Handle, source.Path));
@@ -66,11 +66,11 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         {
             if (created != 0 || !FileClone.CanClone(source.Handle, trial.Handle)) return null;
         }
-        return TryLease(source, options, new BackingChoice { CloneTime = cloneTime }, out _);
+        return TryLease(source, options, new BackingChoice { CloneTime = cloneTime }, cancellation, out _);
     }
 
     /// <summary>A clone in the file's own folder; null, with what is in the way, where there can be none.</summary>
-    private static PrivateBytes? TryReflink(SourceFile source, in BackingChoice choice, out CloneObstacle obstacle)
+    private static PrivateBytes? TryReflink(SourceFile source, in BackingChoice choice, CancellationToken cancellation, out CloneObstacle obstacle)
     {
         var created = PrivateFile.TryCreateIn(source.Folder, out var file);
         obstacle = new CloneObstacle(created, HasNoPlace: true);
@@ -84,7 +84,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         {
             // Baseline first: a write that comes between the two is then in the clone, but counts as a change when it is
             // committed. The other way round it would be lost.
-            var baseline = Baseline.SettledOf(source.Handle, source.Path);
+            var baseline = Baseline.SettledOf(source.Handle, source.Path, cancellation);
             var errno = FileClone.TryClone(source.Handle, file.Handle);
             if (errno == 0)
             {
@@ -142,7 +142,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
             // store moves the timestamps. (Not every filesystem can: its errors mean nothing here.)
             _ = Kernel.SyncData(source.Handle);
         }
-        var before = FileStatus.SettledOf(source.Handle, source.Path);
+        var before = FileStatus.SettledOf(source.Handle, source.Path, cancellation);
         var progress = new Progress($"Copying '{source.Path}'", before.Length, options.Progress, cancellation);
         var copy = new DataCopy(source.Handle, file.Handle, source.Path, file.Location, progress);
         long started = Stopwatch.GetTimestamp();

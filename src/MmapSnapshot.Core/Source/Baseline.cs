@@ -23,9 +23,9 @@ internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshn
     }
 
     /// <summary>The baseline of a file that is about to be cloned.</summary>
-    internal static Baseline SettledOf(SafeFileHandle file, string path)
+    internal static Baseline SettledOf(SafeFileHandle file, string path, CancellationToken cancellation = default)
     {
-        var status = FileStatus.SettledOf(file, path);
+        var status = FileStatus.SettledOf(file, path, cancellation);
         return new Baseline(status, Sample(file));
     }
 

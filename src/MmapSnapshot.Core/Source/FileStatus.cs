@@ -11,8 +11,10 @@ namespace MmapSnapshot.Source;
 internal readonly record struct FileStatus(
     ulong Device, ulong Inode, long Length, Timespec Modified, Timespec Changed, FilePermissions Mode, uint User, uint Group, ulong Links, long Allocated)
 {
-    /// <summary>The longest step of the clock behind timestamps before Linux 6.13: one tick at 100 Hz.</summary>
-    private static readonly TimeSpan _tick = TimeSpan.FromMilliseconds(10);
+    private const long NanosecondsPerSecond = 1_000_000_000;
+
+    /// <summary>How often a file that is written to all the time is waited for.</summary>
+    private const int Attempts = 4;
 
     /// <summary>How many of its bytes are no holes, about.</summary>
     internal long DataLength => Math.Min(Length, Allocated);
@@ -34,23 +36,52 @@ internal readonly record struct FileStatus(
     }
 
     /// <summary>
-    /// The status of <paramref name="file"/>, taken at a moment from which any further change moves the timestamps. Where
-    /// they are coarse and the file was changed within the current step of the clock, this waits until the step is over.
+    /// The status of <paramref name="file"/>, taken at a moment from which any further change moves the timestamps. If the file
+    /// was changed within the current step of its timestamps, this waits until the step is over: a tick of the clock, and 2 s at most.
+    /// Of a file that is written to all the time it is a status from before the last write, so that each later comparison shows a change.
     /// </summary>
-    internal static FileStatus SettledOf(SafeFileHandle file, string path)
+    internal static FileStatus SettledOf(SafeFileHandle file, string path, CancellationToken cancellation = default)
     {
-        var status = Of(file, path);
-        // Filesystems that keep whole seconds (ext3's inodes, FAT) show nothing finer.
-        bool wholeSeconds = status.Changed.tv_nsec == 0 && status.Modified.tv_nsec == 0;
-        var step = wholeSeconds ? TimeSpan.FromSeconds(2) : _tick;
-        var changed = DateTimeOffset.FromUnixTimeSeconds(status.Changed.tv_sec).AddTicks(status.Changed.tv_nsec / 100);
-        var age = DateTimeOffset.UtcNow - changed;
-        if (age < TimeSpan.Zero || age >= step) return status; // from the future: no waiting helps
-        if (!wholeSeconds && FileSystem.Of(file).HasMultigrainTimestamps) return status;
-        if (wholeSeconds) Thread.Sleep(step - age);
-        // The clock itself tells when it has gone on: on a busy machine its steps can be longer than a tick.
-        else while (Kernel.CoarseTime().CompareTo((status.Changed.tv_sec, status.Changed.tv_nsec)) <= 0) Thread.Sleep(1);
-        return Of(file, path);
+        FileStatus earlier, status = Of(file, path);
+        int attempt = 0;
+        do
+        {
+            if (IsSettled(status.Changed, Kernel.CoarseTime()) || IsFromTheFuture(status.Changed)) return status;
+            // Timestamps as coarse as a second are so everywhere (FAT, inodes of 128 bytes on ext4).
+            if (status.Changed.tv_nsec != 0 && FileSystem.Of(file).HasMultigrainTimestamps) return status;
+            while (!IsSettled(status.Changed, Kernel.CoarseTime()))
+            {
+                _ = cancellation.WaitHandle.WaitOne(1);
+                cancellation.ThrowIfCancellationRequested();
+            }
+            earlier = status;
+            status = Of(file, path);
+        }
+        while (earlier.DifferenceTo(status) is not null && ++attempt < Attempts);
+        return earlier;
+    }
+
+    /// <summary>Whether a change that is made now gets another timestamp.</summary>
+    /// <param name="changed">The last timestamp given.</param>
+    /// <param name="now">The clock that timestamps are read from (CLOCK_REALTIME_COARSE).</param>
+    internal static bool IsSettled(Timespec changed, (long Seconds, long Nanoseconds) now)
+    {
+        long granularity = GranularityOf(changed);
+        long seconds = changed.tv_sec + ((changed.tv_nsec + granularity) / NanosecondsPerSecond);
+        long nanoseconds = (changed.tv_nsec + granularity) % NanosecondsPerSecond;
+        return now.CompareTo((seconds, nanoseconds)) >= 0;
+    }
+
+    /// <summary>
+    /// The coarsest granularity that a timestamp can have, in nanoseconds. Filesystems cut it to a power of ten (exfat 10 ms, udf 1
+    /// microsecond, ntfs3 and SMB 100 ns, ext3 1 s) or to 2 s (FAT), so that its own digits tell, on filesystems not known here too.
+    /// </summary>
+    internal static long GranularityOf(Timespec timestamp)
+    {
+        if (timestamp.tv_nsec == 0) return 2 * NanosecondsPerSecond;
+        long granularity = 1;
+        while (timestamp.tv_nsec % (granularity * 10) == 0) granularity *= 10;
+        return granularity;
     }
 
     internal bool IsSameFileAs(in FileStatus other) => Device == other.Device && Inode == other.Inode;
@@ -64,4 +95,8 @@ internal readonly record struct FileStatus(
         if (!Changed.Equals(now.Changed)) return "it was written to or its attributes (mode, owner, links, ...) were changed";
         return null;
     }
+
+    /// <summary>No waiting helps then: the clock was set back, or is another machine's.</summary>
+    private static bool IsFromTheFuture(Timespec time) =>
+        DateTimeOffset.UtcNow < DateTimeOffset.FromUnixTimeSeconds(time.tv_sec).AddTicks(time.tv_nsec / 100);
 }
