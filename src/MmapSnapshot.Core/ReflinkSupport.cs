@@ -40,12 +40,13 @@ public sealed record ReflinkSupport(
 
     /// <summary>Tries out what can be done with a file, or with files in a folder. Nothing that has a name is made or changed.</summary>
     /// <param name="path">The file or folder; a symbolic link is followed.</param>
+    /// <param name="cancellation">Ends the wait for another process's lease on the file.</param>
     /// <exception cref="SnapshotException">FileNotFound, NotARegularFile, AccessDenied, ReadFailed, WriteFailed, NoSpace.</exception>
-    public static ReflinkSupport Probe(string path)
+    public static ReflinkSupport Probe(string path, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(path);
         if (Directory.Exists(path)) return ProbeFolder(path);
-        using var source = SourceFile.Open(path);
+        using var source = SourceFile.Open(path, cancellation);
         return Probe(source.Path, source.Folder, source);
     }
 

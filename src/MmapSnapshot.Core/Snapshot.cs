@@ -146,7 +146,7 @@ public sealed class Snapshot : IDisposable
     {
         ArgumentNullException.ThrowIfNull(path);
         options ??= new SnapshotOptions();
-        var source = SourceFile.Open(path);
+        var source = SourceFile.Open(path, cancellation);
         PrivateBytes? bytes = null;
         try
         {
@@ -684,7 +684,7 @@ public sealed class Snapshot : IDisposable
                 SnapshotError.NotSupported, $"A destination is always written as a new file: -Method {options.Method} goes without -Destination.", destination);
         }
         _bytes.MakePrivate(options.Progress, cancellation);
-        using var found = Destination.Resolve(destination);
+        using var found = Destination.Resolve(destination, cancellation);
         var target = new CommitTarget(found.Folder, found.Name, Expected: null);
         var commit = new ReplaceCommit(_bytes.File, Length, options, cancellation);
         if (found.Existing is null)
@@ -770,7 +770,7 @@ public sealed class Snapshot : IDisposable
         {
             overridden = "another process has created it since";
             if (!options.Force) throw target.ToConflict(overridden);
-            using var found = Destination.Resolve(target.CurrentPath);
+            using var found = Destination.Resolve(target.CurrentPath, cancellation);
             if (found.Existing is not { } existing) throw target.ToConflict("another process has created it since, and deleted it again");
             committed = commit.Replace(target, existing);
             metadata = commit.Metadata;

@@ -72,4 +72,39 @@ public sealed class LeaseTests
         byte[] copy = Bytes.In(second);
         Assert.Equal(-1, copy.AsSpan(1).IndexOfAnyExcept((byte)'a'));
     }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Opening_a_file_whose_lease_is_not_released_can_be_cancelled(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", "text");
+        using (ForeignLease.ToWriteUntilDisposed(path))
+        {
+            AssertCancellable(token => Snapshot.Open(path, cancellation: token));
+            AssertCancellable(token => ReflinkSupport.Probe(path, token));
+        }
+        using var snapshot = Snapshot.Open(path);
+        Assert.Equal("text"u8, Bytes.In(snapshot));
+        Assert.All(Descriptors.In(workspace.Folder), descriptor => Assert.False(Descriptors.IsInherited(descriptor)));
+    }
+
+    [Fact]
+    public void Saving_to_a_destination_whose_lease_is_not_released_can_be_cancelled()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.Write("file", "text"), destination = workspace.Write("destination", "other");
+        using var snapshot = Snapshot.Open(path);
+        using (ForeignLease.ToWriteUntilDisposed(destination))
+            AssertCancellable(token => snapshot.Commit(new CommitOptions { Destination = destination, Force = true }, token));
+        Assert.Equal("other", File.ReadAllText(destination));
+    }
+
+    private static void AssertCancellable(Action<CancellationToken> operation)
+    {
+        using var cancellation = new CancellationTokenSource(100);
+        var started = DateTime.UtcNow;
+        Assert.ThrowsAny<OperationCanceledException>(() => operation(cancellation.Token));
+        Assert.InRange(DateTime.UtcNow - started, TimeSpan.Zero, TimeSpan.FromSeconds(0.5));
+    }
 }

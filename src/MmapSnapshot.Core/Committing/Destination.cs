@@ -9,7 +9,7 @@ namespace MmapSnapshot.Committing;
 /// <param name="Existing">The metadata of the file that is there; null when there is none.</param>
 internal sealed record Destination(ParentFolder Folder, string Name, FileMetadata? Existing) : IDisposable
 {
-    internal static Destination Resolve(string path)
+    internal static Destination Resolve(string path, CancellationToken cancellation = default)
     {
         if (path.Length == 0 || path.Contains('\0')) throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' cannot be the path of a file.", path);
         string full = Path.GetFullPath(path);
@@ -21,7 +21,7 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileMetadat
         if (errno == 0)
         {
             // Resolved as a source is, so that a symbolic link stays and its target is written.
-            var existing = SourceFile.Open(full);
+            var existing = SourceFile.Open(full, cancellation);
             try
             {
                 var metadata = FileMetadata.Of(existing.Handle, FileStatus.Of(existing.Handle, full), full);
@@ -40,7 +40,7 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileMetadat
         var there = errno == 0 ? folder.Find(name) : null;
         if (errno == 0 && there is null) return new Destination(folder, name, Existing: null);
         folder.Dispose();
-        if (there is { IsLink: false }) return Resolve(path); // somebody has just made it
+        if (there is { IsLink: false }) return Resolve(path, cancellation); // somebody has just made it
         if (errno != 0) throw Failure.From(errno, $"open the folder '{parent}'", path, SnapshotError.WriteFailed);
         throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' is a symbolic link that leads nowhere.", path);
     }

@@ -31,7 +31,8 @@ internal sealed class SourceFile : IDisposable
     /// <summary>The full path, symbolic links resolved.</summary>
     internal string Path => Folder.Combine(Name);
 
-    internal static SourceFile Open(string path)
+    /// <exception cref="OperationCanceledException">It was cancelled while another process held a lease.</exception>
+    internal static SourceFile Open(string path, CancellationToken cancellation = default)
     {
         if (path.Length == 0 || path.Contains('\0'))
             throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' cannot be the path of a file.", path);
@@ -45,7 +46,7 @@ internal sealed class SourceFile : IDisposable
                 var status = FileStatus.Of(found, path);
                 if (!status.IsRegular) throw NotRegular(path, status.Mode);
                 Failure.Check(Kernel.PathOf(found, out string real), $"resolve '{path}'", path, SnapshotError.ReadFailed);
-                var file = TryOpen(found, status, real, path);
+                var file = TryOpen(found, status, real, path, cancellation);
                 if (file is not null) return file;
             }
         }
@@ -76,7 +77,7 @@ internal sealed class SourceFile : IDisposable
     }
 
     /// <summary>Opens what was found, and its folder; null when that no longer holds it under its name.</summary>
-    private static SourceFile? TryOpen(SafeFileHandle found, in FileStatus status, string real, string asked)
+    private static SourceFile? TryOpen(SafeFileHandle found, in FileStatus status, string real, string asked, CancellationToken cancellation)
     {
         int slash = real.LastIndexOf('/');
         if (slash < 0 || real[0] != '/')
@@ -89,17 +90,24 @@ internal sealed class SourceFile : IDisposable
             throw Failure.From(folderErrno, $"open the folder of '{asked}'", asked, SnapshotError.ReadFailed);
         }
         string name = real[(slash + 1)..];
-        var errno = Kernel.StatAt(folder.Handle, name, out var there);
-        if (errno == 0 && FileStatus.From(there).IsSameFileAs(status))
+        try
         {
-            // It is a regular file, so this waits for nothing but the holder of a lease, whom it makes give way.
-            errno = Kernel.Reopen(found, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out var handle);
-            if (errno == 0) return new SourceFile(folder, name, handle);
-            handle.Dispose();
-        }
+            var errno = Kernel.StatAt(folder.Handle, name, out var there);
+            if (errno == 0 && FileStatus.From(there).IsSameFileAs(status))
+            {
+                errno = Kernel.ReopenWaitingForLease(found, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, cancellation, out var handle);
+                if (errno == 0) return new SourceFile(folder, name, handle);
+                handle.Dispose();
+            }
 
-        folder.Dispose();
-        if (errno is 0 or Errno.ENOENT) return null;
-        throw Failure.From(errno, $"open '{asked}' for reading", asked, SnapshotError.ReadFailed);
+            folder.Dispose();
+            if (errno is 0 or Errno.ENOENT) return null;
+            throw Failure.From(errno, $"open '{asked}' for reading", asked, SnapshotError.ReadFailed);
+        }
+        catch (OperationCanceledException)
+        {
+            folder.Dispose();
+            throw;
+        }
     }
 }

@@ -17,7 +17,7 @@ internal sealed class ForeignLease : IDisposable
 
     private volatile bool _disposed;
 
-    private ForeignLease(string path, int type, FileAccess access)
+    private ForeignLease(string path, int type, FileAccess access, bool givesWay = true)
     {
         _file = File.OpenHandle(path, FileMode.Open, access, FileShare.ReadWrite);
         int descriptor = (int)_file.DangerousGetHandle();
@@ -25,7 +25,7 @@ internal sealed class ForeignLease : IDisposable
         Assert.True(Syscall.fcntl(descriptor, FcntlCommand.F_SETLEASE, type) == 0, $"no lease: {Stdlib.GetLastError()}");
         _holder = new Thread(() =>
         {
-            while (!_disposed && Syscall.fcntl(descriptor, FcntlCommand.F_GETLEASE) == type) Thread.Sleep(1);
+            while (!_disposed && (!givesWay || Syscall.fcntl(descriptor, FcntlCommand.F_GETLEASE) == type)) Thread.Sleep(1);
             Thread.Sleep(50);
             _ = Syscall.fcntl(descriptor, FcntlCommand.F_SETLEASE, None);
         });
@@ -37,6 +37,9 @@ internal sealed class ForeignLease : IDisposable
 
     /// <summary>Keeps others from reading too.</summary>
     public static ForeignLease ToWrite(string path) => new(path, Write, FileAccess.ReadWrite);
+
+    /// <summary>The same, and does not give way: others wait for lease-break-time, 45 s.</summary>
+    public static ForeignLease ToWriteUntilDisposed(string path) => new(path, Write, FileAccess.ReadWrite, givesWay: false);
 
     public void Dispose()
     {
