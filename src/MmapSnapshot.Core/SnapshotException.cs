@@ -33,6 +33,9 @@ public enum SnapshotError
     /// <summary>Other bytes stand where certain ones were expected.</summary>
     ExpectationFailed,
 
+    /// <summary>A row of a patch is damaged, incomplete or contradicts itself; nothing of the patch was applied.</summary>
+    InvalidPatch,
+
     /// <summary>The disk, or the user's quota on it, is full.</summary>
     NoSpace,
 

@@ -17,6 +17,11 @@ internal static class ErrorFactory
 
     internal static SnapshotException InvalidBytes(string why) => new(SnapshotError.InvalidBytes, why);
 
+    /// <param name="row">Which row of the pipeline, from 1.</param>
+    /// <param name="why">What is wrong with it.</param>
+    internal static SnapshotException InvalidPatch(int row, string why) =>
+        new(SnapshotError.InvalidPatch, $"Row {row} of the patch is damaged: {why}. Nothing was changed in the snapshot.");
+
     internal static SnapshotException TooLargeForString(string path, long count) => new(
         SnapshotError.TooLarge, $"{count} bytes of '{path}' do not fit into one string. Read them in parts.", path);
 
@@ -31,7 +36,7 @@ internal static class ErrorFactory
         SnapshotError.TooLarge => ErrorCategory.LimitsExceeded,
         SnapshotError.SnapshotClosed or SnapshotError.ReadOnlySnapshot or SnapshotError.HardLinked => ErrorCategory.InvalidOperation,
         SnapshotError.OutOfRange or SnapshotError.InvalidBytes => ErrorCategory.InvalidArgument,
-        SnapshotError.ExpectationFailed => ErrorCategory.InvalidData,
+        SnapshotError.ExpectationFailed or SnapshotError.InvalidPatch => ErrorCategory.InvalidData,
         SnapshotError.NoSpace or SnapshotError.SnapshotLost => ErrorCategory.ResourceUnavailable,
         SnapshotError.ReadFailed => ErrorCategory.ReadError,
         SnapshotError.WriteFailed => ErrorCategory.WriteError,

@@ -168,6 +168,11 @@ Describe 'The error id' {
         Close-MmapSnapshot $leased
     }
 
+    It 'InvalidPatch: a row of a patch was cut off' {
+        Assert-Error { "Offset,Before,After`n0,00,AA`n1,01" | ConvertFrom-Csv | Set-SnapshotBytes $snapshot -WarningAction SilentlyContinue } InvalidPatch Set-SnapshotBytes $snapshot 'Row 2'
+        $snapshot.IsModified | Should -BeFalse
+    }
+
     It 'NoSpace: the disk is full' {
         Skip-When $needsRoot
         Invoke-Shell 'mkdir "$1/small"; mount -t tmpfs -o size=1m tmpfs "$1/small"; truncate -s 4M "$1/small/f"' $folder

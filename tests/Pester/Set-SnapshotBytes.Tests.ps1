@@ -651,7 +651,7 @@ Describe 'Set-SnapshotBytes' {
         It 'writes nothing of several rows if one cannot be, and tells which' {
             $rows = "Offset,Bytes`n0,AA`n999,BB`n1,zz`n2,CC" | ConvertFrom-Csv
             $rows | Set-SnapshotBytes -Snapshot $snapshot -ErrorAction SilentlyContinue -ErrorVariable problems -WarningAction SilentlyContinue -WarningVariable warnings
-            $problems.FullyQualifiedErrorId | Should -Be 'InvalidBytes,MmapSnapshot.SetSnapshotBytesCommand', 'OutOfRange,MmapSnapshot.SetSnapshotBytesCommand'
+            $problems.FullyQualifiedErrorId | Should -Be 'InvalidPatch,MmapSnapshot.SetSnapshotBytesCommand', 'OutOfRange,MmapSnapshot.SetSnapshotBytesCommand'
             $warnings | Should -BeLike 'Of the 4 writes to * none was made*'
             $snapshot.IsModified | Should -BeFalse
         }

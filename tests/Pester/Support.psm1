@@ -23,6 +23,7 @@ $categories = @{
     OutOfRange                = 'InvalidArgument'
     InvalidBytes              = 'InvalidArgument'
     ExpectationFailed         = 'InvalidData'
+    InvalidPatch              = 'InvalidData'
     NoSpace                   = 'ResourceUnavailable'
     ReadFailed                = 'ReadError'
     WriteFailed               = 'WriteError'

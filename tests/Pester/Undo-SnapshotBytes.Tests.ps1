@@ -203,7 +203,7 @@ Describe 'Undo-SnapshotBytes' {
         }
 
         It 'refuses what is no change' {
-            Assert-SnapshotError { [pscustomobject]@{ Offset = 1; Length = 1 } | Undo-SnapshotBytes $snapshot } -Id InputObjectNotBound -Cmdlet Undo-SnapshotBytes
+            Assert-SnapshotError { [pscustomobject]@{ Offset = 1 } | Undo-SnapshotBytes $snapshot } -Id InvalidPatch -Cmdlet Undo-SnapshotBytes -Target $snapshot -Says 'no property Length'
         }
     }
 

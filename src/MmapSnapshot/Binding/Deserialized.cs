@@ -42,24 +42,3 @@ internal sealed class LiveMatchAttribute : ArgumentTransformationAttribute
         return inputData;
     }
 }
-
-/// <summary>Takes a change that has arrived from elsewhere for what it was: it is nothing but its properties.</summary>
-internal sealed class ChangeTransformationAttribute : ArgumentTransformationAttribute
-{
-    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData) =>
-        inputData is object[] items ? items.Select(Revive).ToArray() : Revive(inputData);
-
-    private static object Revive(object item)
-    {
-        return !Deserialized.Is<SnapshotChange>(item) ? item : new SnapshotChange(
-            Get<string>(nameof(SnapshotChange.Path)),
-            Get<long>(nameof(SnapshotChange.Offset)),
-            Get<long>(nameof(SnapshotChange.Length)),
-            Get<string>(nameof(SnapshotChange.Before)),
-            Get<string>(nameof(SnapshotChange.After)),
-            Get<long?>(nameof(SnapshotChange.OldLength)),
-            Get<long?>(nameof(SnapshotChange.NewLength)));
-
-        T Get<T>(string name) => LanguagePrimitives.ConvertTo<T>(Deserialized.Property(item, name));
-    }
-}

@@ -77,12 +77,13 @@ internal static class NumberFormat
         // PowerShell reads the literal 0xFFFFFFFF as -1, and keeps its text in its wrapper: hex is the bits as they stand.
         string text = value?.ToString()?.Trim() ?? "";
         if (text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
+            && text.Length > 2
             && BigInteger.TryParse("0" + text[2..], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var pattern))
         {
             return pattern.GetBitLength() <= bits ? pattern : throw DoesNotFit(text, type);
         }
         if (value is null or bool or char or PSObject { BaseObject: bool or char }
-            || text.Length == 0
+            || text is "" or "0x" or "0X" or "-0x" or "-0X" or "+0x" or "+0X"
             || !LanguagePrimitives.TryConvertTo(value, CultureInfo.InvariantCulture, out decimal number)
             || number != decimal.Truncate(number))
         {

@@ -1,11 +1,9 @@
-using System.Globalization;
 using System.Management.Automation;
 
 namespace MmapSnapshot.Binding;
 
 /// <summary>
-/// Makes an offset, count or length of what people write: 4096, 0x1000, 4KB. A literal 0xFFFFFFFF is taken for what it says,
-/// although PowerShell reads it as the 32-bit number -1. What is no whole number of 64 bits becomes
+/// Makes an offset, count or length of what people write (<see cref="OffsetInput"/>). Anything else becomes
 /// <see cref="ValidOffsetAttribute.Nonsense"/>, for that attribute to refuse: PowerShell answers a failed conversion of a
 /// positional argument by trying other parameters, and then names none.
 /// </summary>
@@ -16,21 +14,8 @@ internal sealed class OffsetTransformationAttribute : ArgumentTransformationAttr
 
     public override object? Transform(EngineIntrinsics engineIntrinsics, object? inputData)
     {
-        // PowerShell keeps the text of a bare literal in its wrapper.
-        string text = inputData?.ToString()?.Trim() ?? "";
-        if (text.Length == 0 && AllowEmpty) return null;
-        if (text.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
-            && long.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out long offset)
-            && offset >= 0)
-        {
-            return offset;
-        }
-        return text.Length > 0
-            && LanguagePrimitives.TryConvertTo(inputData, CultureInfo.InvariantCulture, out decimal number)
-            && number == decimal.Truncate(number)
-            && number is >= long.MinValue and <= long.MaxValue
-            ? (long)number
-            : ValidOffsetAttribute.Nonsense;
+        if (AllowEmpty && string.IsNullOrWhiteSpace(inputData?.ToString())) return null;
+        return OffsetInput.TryParse(inputData, out long offset) ? offset : ValidOffsetAttribute.Nonsense;
     }
 }
 

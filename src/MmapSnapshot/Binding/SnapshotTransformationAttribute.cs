@@ -10,15 +10,18 @@ namespace MmapSnapshot.Binding;
 /// </summary>
 internal sealed class SnapshotTransformationAttribute : ArgumentTransformationAttribute
 {
-    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
+    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData) => Find(inputData)!;
+
+    /// <summary>The snapshot with this id, or the snapshots in a list of ids; anything else as it is.</summary>
+    internal static object? Find(object? value)
     {
-        Deserialized.RefuseSnapshot(inputData);
-        object value = inputData is PSObject wrapped ? wrapped.BaseObject : inputData;
-        return value switch
+        Deserialized.RefuseSnapshot(value);
+        return (value is PSObject wrapped ? wrapped.BaseObject : value) switch
         {
+            Snapshot snapshot => snapshot,
             int id => Find(id),
-            object[] items => items.Select(item => Transform(engineIntrinsics, item)).ToArray(),
-            _ => inputData,
+            object[] items => items.Select(Find).ToArray(),
+            _ => value,
         };
     }
 

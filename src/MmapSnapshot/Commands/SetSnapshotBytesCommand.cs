@@ -8,30 +8,61 @@ namespace MmapSnapshot;
 /// Writes bytes into a snapshot. The file sees them when the snapshot is saved. What one pipeline writes to a snapshot is one
 /// change: all of it is written or, if part of it cannot be, nothing.
 /// </summary>
-[Cmdlet(VerbsCommon.Set, "SnapshotBytes", DefaultParameterSetName = "Bytes", SupportsShouldProcess = true)]
+[Cmdlet(VerbsCommon.Set, "SnapshotBytes", DefaultParameterSetName = RowSet, SupportsShouldProcess = true)]
 [OutputType(typeof(Snapshot))]
 public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
 {
-    /// <summary>What is yet to be written, a snapshot's all at once.</summary>
+    /// <summary>A parameter set for each kind of value, and another for the same value at places that come through the pipeline.</summary>
+    private const string BytesSet = "Bytes", TextSet = "Text", NumberSet = "Number", FillSet = "Fill",
+        RowSet = "Row", RowTextSet = "RowText", RowNumberSet = "RowNumber", RowFillSet = "RowFill";
+
+    /// <summary>The changes not yet written, by snapshot.</summary>
     private readonly Dictionary<Snapshot, Pending> _pending = [];
 
-    private bool _isSingle;
+    private int _rows;
 
-    /// <summary>The snapshots, or their ids.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    /// <summary>Whether a row came that does not say which snapshot it is for: then it may be for any of them.</summary>
+    private bool _hasRowForUnknownSnapshot;
+
+    /// <summary>The snapshots, or their ids. Rows from the pipeline can have a property of this name instead.</summary>
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = BytesSet, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = TextSet, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = NumberSet, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Mandatory = true, Position = 0, ParameterSetName = FillSet, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Position = 0, ParameterSetName = RowSet)]
+    [Parameter(Position = 0, ParameterSetName = RowTextSet)]
+    [Parameter(Position = 0, ParameterSetName = RowNumberSet)]
+    [Parameter(Position = 0, ParameterSetName = RowFillSet)]
     [SnapshotTransformation]
     [ArgumentCompleter(typeof(SnapshotCompleter))]
     [ValidateNotNull]
     public Snapshot[] Snapshot { get; set; } = [];
 
+    /// <summary>
+    /// Rows with the properties Offset and Bytes or After, and optionally Snapshot, Expect or Before, Length, NewLength, ExpectLength
+    /// or OldLength: changes, or what CSV or JSON made of them; or matches, with the value as an argument.
+    /// </summary>
+    [Parameter(Mandatory = true, ParameterSetName = RowSet, ValueFromPipeline = true)]
+    [Parameter(Mandatory = true, ParameterSetName = RowTextSet, ValueFromPipeline = true)]
+    [Parameter(Mandatory = true, ParameterSetName = RowNumberSet, ValueFromPipeline = true)]
+    [Parameter(Mandatory = true, ParameterSetName = RowFillSet, ValueFromPipeline = true)]
+    [AllowNull]
+    [AllowEmptyString]
+    [AllowEmptyCollection]
+    public PSObject?[]? Row { get; set; } = [];
+
     /// <summary>Where to begin, in bytes from the start.</summary>
-    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Mandatory = true, Position = 1, ParameterSetName = BytesSet)]
+    [Parameter(Mandatory = true, Position = 1, ParameterSetName = TextSet)]
+    [Parameter(Mandatory = true, Position = 1, ParameterSetName = NumberSet)]
+    [Parameter(Mandatory = true, Position = 1, ParameterSetName = FillSet)]
     [OffsetTransformation]
     [ValidOffset]
     public long Offset { get; set; }
 
     /// <summary>The bytes: a byte[], numbers from 0 to 255, or hex text such as '48 8B 0F'.</summary>
-    [Parameter(Mandatory = true, Position = 2, ParameterSetName = "Bytes", ValueFromPipelineByPropertyName = true)]
+    [Parameter(Mandatory = true, Position = 2, ParameterSetName = BytesSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = RowSet)]
     [Alias("After")]
     [ValidateNotNull]
     [AllowEmptyString]
@@ -39,47 +70,62 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     public object Bytes { get; set; } = Array.Empty<byte>();
 
     /// <summary>The text to write.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = "Text")]
+    [Parameter(Mandatory = true, ParameterSetName = TextSet)]
+    [Parameter(Mandatory = true, ParameterSetName = RowTextSet)]
     [AllowEmptyString]
     public string Text { get; set; } = "";
 
     /// <summary>How the text becomes bytes; UTF-8 unless said otherwise.</summary>
-    [Parameter(ParameterSetName = "Text")]
+    [Parameter(ParameterSetName = TextSet)]
+    [Parameter(ParameterSetName = RowTextSet)]
     [EncodingTransformation]
     [ArgumentCompleter(typeof(EncodingCompleter))]
     [ValidateNotNull]
     public Encoding Encoding { get; set; } = EncodingTransformationAttribute.Named["utf8"];
 
-    /// <summary>Write a NUL character behind the text.</summary>
-    [Parameter(ParameterSetName = "Text")]
+    /// <summary>Write a NUL character after the text.</summary>
+    [Parameter(ParameterSetName = TextSet)]
+    [Parameter(ParameterSetName = RowTextSet)]
     public SwitchParameter NullTerminated { get; set; }
 
     /// <summary>The number, or several that follow each other.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = "Number")]
+    [Parameter(Mandatory = true, ParameterSetName = NumberSet)]
+    [Parameter(Mandatory = true, ParameterSetName = RowNumberSet)]
     [ValidateNotNull]
     public object Number { get; set; } = 0;
 
-    /// <summary>How the number stands in the file.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = "Number")]
+    /// <summary>How the number is stored in the file.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = NumberSet)]
+    [Parameter(Mandatory = true, ParameterSetName = RowNumberSet)]
     public NumberType As { get; set; }
 
     /// <summary>The most significant byte first.</summary>
-    [Parameter(ParameterSetName = "Number")]
+    [Parameter(ParameterSetName = NumberSet)]
+    [Parameter(ParameterSetName = RowNumberSet)]
     public SwitchParameter BigEndian { get; set; }
 
     /// <summary>The byte to write -Count times.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = "Fill")]
+    [Parameter(Mandatory = true, ParameterSetName = FillSet)]
+    [Parameter(Mandatory = true, ParameterSetName = RowFillSet)]
     [ValidateNotNull]
     public object Fill { get; set; } = 0;
 
     /// <summary>How many bytes to fill.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = "Fill")]
+    [Parameter(Mandatory = true, ParameterSetName = FillSet)]
+    [Parameter(Mandatory = true, ParameterSetName = RowFillSet)]
     [OffsetTransformation]
     [ValidOffset]
     public long Count { get; set; }
 
-    /// <summary>The bytes that must stand at the offset now; if others do, nothing is changed. Given as -Bytes is; empty expects nothing.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
+    /// <summary>The bytes that must be at the offset now; if others are, nothing is changed. Given as -Bytes is; empty expects nothing.</summary>
+    [Parameter(ParameterSetName = BytesSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = TextSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = NumberSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = FillSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = RowSet)]
+    [Parameter(ParameterSetName = RowTextSet)]
+    [Parameter(ParameterSetName = RowNumberSet)]
+    [Parameter(ParameterSetName = RowFillSet)]
     [Alias("Before")]
     [AllowNull]
     [AllowEmptyString]
@@ -87,13 +133,27 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     public object? Expect { get; set; }
 
     /// <summary>The length in bytes that the snapshot is to have afterwards; the bytes may reach up to it.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = BytesSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = TextSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = NumberSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = FillSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = RowSet)]
+    [Parameter(ParameterSetName = RowTextSet)]
+    [Parameter(ParameterSetName = RowNumberSet)]
+    [Parameter(ParameterSetName = RowFillSet)]
     [OffsetTransformation(AllowEmpty = true)]
     [ValidOffset]
     public long? NewLength { get; set; }
 
     /// <summary>The length in bytes that the snapshot must have now; if it has another, nothing is changed.</summary>
-    [Parameter(ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = BytesSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = TextSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = NumberSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = FillSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(ParameterSetName = RowSet)]
+    [Parameter(ParameterSetName = RowTextSet)]
+    [Parameter(ParameterSetName = RowNumberSet)]
+    [Parameter(ParameterSetName = RowFillSet)]
     [Alias("OldLength")]
     [OffsetTransformation(AllowEmpty = true)]
     [ValidOffset]
@@ -103,45 +163,82 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    /// <summary>Sees whether one snapshot may get several writes: when they come through the pipeline.</summary>
-    protected override void BeginProcessing() => _isSingle = MyInvocation.BoundParameters.ContainsKey(nameof(Offset));
+    /// <summary>Whether places come through the pipeline, so that a snapshot may get several writes.</summary>
+    private bool HasRows => ParameterSetName is RowSet or RowTextSet or RowNumberSet or RowFillSet;
 
-    /// <summary>Notes what to write. A snapshot whose turn is over is written to.</summary>
+    /// <summary>Collects rows, and writes to a snapshot once its rows have ended; without rows, writes at once.</summary>
     protected override void ProcessRecord()
     {
-        foreach (var other in _pending.Keys.Where(pending => !Snapshot.Contains(pending)).ToArray()) Write(other);
-
-        SnapshotEdit? edit = null;
-        bool understood = TryDo(Snapshot is [var only] ? only : Snapshot, () => edit = ToEdit());
-        foreach (var snapshot in Snapshot)
+        if (!HasRows)
         {
-            if (!_pending.TryGetValue(snapshot, out var pending))
+            Collect(Snapshot, () => new Change(ToEdit(Offset, ToBytes(), ToExpected()), NewLength, ExpectLength));
+            WriteAllExcept([]);
+            return;
+        }
+        foreach (var item in Row ?? [null])
+        {
+            var row = new PatchRow(item, ++_rows);
+            Snapshot[] snapshots = Snapshot;
+            if (!IsGiven(nameof(Snapshot)) && !TryDo(item, () => snapshots = row.GetSnapshots()))
             {
-                _pending[snapshot] = pending = new Pending { IsHopeless = !TryDo((object)snapshot, () => CheckWritable(snapshot)) };
+                _hasRowForUnknownSnapshot = true;
+                continue;
             }
-            pending.Records++;
-            if (!understood || edit is null) pending.IsRefused = true;
-            else if (!pending.IsHopeless && ShouldProcess(snapshot.Path, $"Write {Wording.Of(edit.Count, "byte")} at offset 0x{Offset:X} of the snapshot")) pending.Add(edit, NewLength, ExpectLength);
-            if (_isSingle) Write(snapshot);
+            WriteAllExcept(snapshots);
+            Collect(snapshots, () => ToChange(row));
         }
     }
 
     /// <summary>Writes to the snapshots that are left.</summary>
-    protected override void EndProcessing()
+    protected override void EndProcessing() => WriteAllExcept([]);
+
+    private bool IsGiven(string parameter) => MyInvocation.BoundParameters.ContainsKey(parameter);
+
+    private void WriteAllExcept(Snapshot[] current)
     {
-        foreach (var snapshot in _pending.Keys.ToArray()) Write(snapshot);
+        // A row that may be for any snapshot keeps all of them from being written to.
+        if (_hasRowForUnknownSnapshot && current.Length > 0) return;
+        foreach (var snapshot in _pending.Keys.Where(pending => !current.Contains(pending)).ToArray()) Write(snapshot);
     }
 
-    private SnapshotEdit ToEdit()
+    private void Collect(Snapshot[] snapshots, Func<Change> toChange)
     {
-        byte[] expected = Expect is null ? [] : ByteInput.Parse(Expect);
-        return ParameterSetName == "Fill" ? SnapshotEdit.Fill(Offset, Count, ByteInput.ParseSingle(Fill), expected) : SnapshotEdit.Write(Offset, ToBytes(), expected);
+        Change? change = null;
+        bool parsed = TryDo(snapshots is [var only] ? only : snapshots, () => change = toChange());
+        foreach (var snapshot in snapshots)
+        {
+            if (!_pending.TryGetValue(snapshot, out var pending))
+            {
+                _pending[snapshot] = pending = new Pending { IsReadOnlyOrClosed = !TryDo((object)snapshot, () => CheckWritable(snapshot)) };
+            }
+            pending.Records++;
+            if (!parsed || change is null) pending.HasInvalidRecord = true;
+            else if (!pending.IsReadOnlyOrClosed && ShouldProcess(snapshot.Path, $"Write {Wording.Of(change.Edit.Count, "byte")} at offset 0x{change.Edit.Offset:X} of the snapshot")) pending.Add(change);
+        }
     }
+
+    private Change ToChange(PatchRow row)
+    {
+        long offset = row.GetNumber(nameof(Offset));
+        byte[] expected = IsGiven(nameof(Expect)) ? ToExpected() : row.FindBytes(nameof(Expect), "Before") ?? [];
+        long? newLength = IsGiven(nameof(NewLength)) ? NewLength : row.FindNumber(nameof(NewLength));
+        long? expectLength = IsGiven(nameof(ExpectLength)) ? ExpectLength : row.FindNumber(nameof(ExpectLength), "OldLength");
+        bool bringsBytes = ParameterSetName == RowSet && !IsGiven(nameof(Bytes));
+        byte[] bytes = bringsBytes ? row.GetBytes(nameof(Bytes), "After") : ToBytes();
+        var change = new Change(ToEdit(offset, bytes, expected), newLength, expectLength);
+        return bringsBytes ? change with { Check = new PatchRowCheck(row, change.Edit, row.FindNumber("Length"), newLength, expectLength) } : change;
+    }
+
+    private SnapshotEdit ToEdit(long offset, byte[] bytes, byte[] expected) =>
+        ParameterSetName is FillSet or RowFillSet ? SnapshotEdit.Fill(offset, Count, ByteInput.ParseSingle(Fill), expected) : SnapshotEdit.Write(offset, bytes, expected);
+
+    private byte[] ToExpected() => Expect is null ? [] : ByteInput.Parse(Expect);
 
     private byte[] ToBytes() => ParameterSetName switch
     {
-        "Text" => EncodedText.Of(NullTerminated ? Text + '\0' : Text, Encoding),
-        "Number" => [.. Numbers().SelectMany(number => NumberFormat.Write(number, As, BigEndian))],
+        TextSet or RowTextSet => EncodedText.Of(NullTerminated ? Text + '\0' : Text, Encoding),
+        NumberSet or RowNumberSet => [.. Numbers().SelectMany(number => NumberFormat.Write(number, As, BigEndian))],
+        FillSet or RowFillSet => [],
         _ => ByteInput.Parse(Bytes),
     };
 
@@ -152,11 +249,12 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         _pending.Remove(snapshot, out var pending);
         if (pending is null) return;
         var (edits, length, expectedLength) = (pending.Edits, pending.Length, pending.ExpectedLength);
-        bool refused = pending.IsRefused || pending.IsHopeless;
+        bool refused = pending.HasInvalidRecord || pending.IsReadOnlyOrClosed || _hasRowForUnknownSnapshot;
         bool written = TryDo(snapshot, progress =>
         {
             if (edits.Count == 0) return; // all of them refused, or only spoken of (-WhatIf)
-            foreach (var obstacle in snapshot.Verify(edits, length, expectedLength))
+            SnapshotException[] damage = [.. pending.FindDamage(length ?? snapshot.Length, snapshot.Length)];
+            foreach (var obstacle in damage.Length > 0 ? damage : snapshot.Verify(edits, length, expectedLength))
             {
                 refused = true;
                 WriteError(ErrorFactory.From(obstacle, snapshot));
@@ -173,8 +271,19 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         }
     }
 
+    /// <param name="Edit">The bytes to write.</param>
+    /// <param name="NewLength">The length that the snapshot is to have afterwards, or null.</param>
+    /// <param name="ExpectLength">The length that it must have now, or null.</param>
+    private sealed record Change(SnapshotEdit Edit, long? NewLength, long? ExpectLength)
+    {
+        /// <summary>Whether the row that it was read from contradicts itself; null where it was not read from a row.</summary>
+        internal PatchRowCheck? Check { get; init; }
+    }
+
     private sealed class Pending
     {
+        private readonly List<PatchRowCheck> _checks = [];
+
         internal List<SnapshotEdit> Edits { get; } = [];
 
         internal long? Length { get; private set; }
@@ -183,17 +292,20 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
 
         internal int Records { get; set; }
 
-        /// <summary>Whether a record could not be understood.</summary>
-        internal bool IsRefused { get; set; }
+        internal bool HasInvalidRecord { get; set; }
 
-        /// <summary>Whether the snapshot takes no change at all, which has been said.</summary>
-        internal bool IsHopeless { get; init; }
+        /// <summary>Whether the snapshot takes no change at all, which has been reported.</summary>
+        internal bool IsReadOnlyOrClosed { get; init; }
 
-        internal void Add(SnapshotEdit edit, long? length, long? expectedLength)
+        internal void Add(Change change)
         {
-            Edits.Add(edit);
-            Length = length ?? Length;
-            ExpectedLength = expectedLength ?? ExpectedLength;
+            Edits.Add(change.Edit);
+            if (change.Check is not null) _checks.Add(change.Check);
+            Length = change.NewLength ?? Length;
+            ExpectedLength = change.ExpectLength ?? ExpectedLength;
         }
+
+        internal IEnumerable<SnapshotException> FindDamage(long newLength, long length) =>
+            _checks.Select(check => check.FindDamage(newLength, length)).OfType<SnapshotException>();
     }
 }

@@ -8,7 +8,14 @@ namespace MmapSnapshot;
 [OutputType(typeof(Snapshot))]
 public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
 {
-    private readonly List<SnapshotChange> _changes = [];
+    /// <summary>The changes from the pipeline; those of the length are in <see cref="_oldLength"/>.</summary>
+    private readonly List<ByteRange> _ranges = [];
+
+    private long? _oldLength;
+
+    private int _rows;
+
+    private bool _isDamaged;
 
     /// <summary>The snapshots, or their ids.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = "Last")]
@@ -41,27 +48,41 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     [Parameter(Mandatory = true, ParameterSetName = "All")]
     public SwitchParameter All { get; set; }
 
-    /// <summary>Changes, as Compare-Snapshot tells them. What one pipeline brings is taken back as one change.</summary>
+    /// <summary>
+    /// Changes, as Compare-Snapshot lists them, or rows that CSV or JSON made of them: Offset and Length, or OldLength. What one pipeline
+    /// brings is taken back as one change; if a row is damaged, nothing is.
+    /// </summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = "Change")]
-    [ChangeTransformation]
-    [ValidateNotNull]
-    public SnapshotChange[] Change { get; set; } = [];
+    [AllowNull]
+    [AllowEmptyString]
+    [AllowEmptyCollection]
+    public PSObject?[]? Change { get; set; } = [];
 
     /// <summary>Pass the snapshots on.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
-    /// <summary>Takes back what is asked for, in each snapshot; changes are only noted.</summary>
+    /// <summary>Takes back what is asked for, in each snapshot; changes are only collected.</summary>
     protected override void ProcessRecord()
     {
-        if (ParameterSetName == "Change") _changes.AddRange(Change);
-        else UndoEach();
+        if (ParameterSetName != "Change") UndoEach();
+        else foreach (var change in Change ?? [null]) Collect(new PatchRow(change, ++_rows));
     }
 
-    /// <summary>Takes back the changes that were noted.</summary>
+    /// <summary>Takes back the changes that were collected.</summary>
     protected override void EndProcessing()
     {
-        if (_changes.Count > 0) UndoEach();
+        if (ParameterSetName == "Change" && !_isDamaged && _rows > 0) UndoEach();
+    }
+
+    private void Collect(PatchRow row)
+    {
+        bool isParsed = TryDo(Snapshot is [var only] ? only : Snapshot, () =>
+        {
+            if (row.FindNumber("OldLength") is { } length) _oldLength = length;
+            else _ranges.Add(new ByteRange(row.GetNumber("Offset"), row.GetNumber("Length")));
+        });
+        if (!isParsed) _isDamaged = true;
     }
 
     private void UndoEach()
@@ -81,7 +102,7 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     {
         "All" => $"Undo all changes of the snapshot (modified bytes: {snapshot.ModifiedBytes})",
         "Range" => $"Undo the changes of the snapshot in {Wording.Of(Count, "byte")} from offset 0x{Offset:X} on",
-        "Change" => $"Undo {Wording.Of(_changes.Count, "change")} of the snapshot",
+        "Change" => $"Undo {Wording.Of(_rows, "change")} of the snapshot",
         _ => $"Undo the last {(Last == 1 ? "change" : $"{Last} changes")} of the snapshot",
     };
 
@@ -96,8 +117,7 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
                 snapshot.Undo(Offset, Count, progress, Stopped);
                 break;
             case "Change":
-                var ranges = _changes.Where(change => change.OldLength is null).Select(change => new ByteRange(change.Offset, change.Length));
-                snapshot.Undo([.. ranges], _changes.FindLast(change => change.OldLength is not null)?.OldLength, progress, Stopped);
+                snapshot.Undo(_ranges, _oldLength, progress, Stopped);
                 break;
             default:
                 for (int i = 0; i < Last; i++)

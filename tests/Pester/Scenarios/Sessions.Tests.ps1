@@ -123,7 +123,7 @@ Describe 'A snapshot that has arrived from elsewhere' {
     It 'takes its matches with it: they are refused too' {
         $match = ConvertTo-Deserialized (Find-SnapshotBytes $snapshot '10 11')
         Assert-SnapshotError { $match | Format-SnapshotBytes } -Id ParameterArgumentTransformationError -Cmdlet Format-SnapshotBytes -Says $file, '16'
-        Assert-SnapshotError { $match | Set-SnapshotBytes -Bytes 'AA' } -Id ParameterArgumentTransformationError -Cmdlet Set-SnapshotBytes -Says $file
+        Assert-SnapshotError { $match | Set-SnapshotBytes -Bytes 'AA' } -Id InvalidPatch -Cmdlet Set-SnapshotBytes -Says $file
     }
 
     It 'tells by its matches what to change in another snapshot' {
