@@ -7,7 +7,7 @@
 #>
 [CmdletBinding()]
 param(
-    # Build: stages the module in output/MmapSnapshot/<version>. Lint: the quality gates of tests/gates. Test: the gates, both suites,
+    # Build: stages the module in output/MmapSnapshot/<version>. Lint: the quality gates of tests/gates. Test: gates, models, both suites,
     # the short fault matrix and the short benchmarks, on real filesystems where root can mount them, and what the suites covered.
     # Coverage: that in full, line by line in output/coverage. Faults: the full fault matrix. Bench: the short benchmarks; with -Full,
     # those whose results are in benchmarks/ and the README. Demo: patches a real program. Help: runs the examples of the help, and
@@ -148,6 +148,16 @@ function Invoke-FaultMatrix([string[]] $Option) {
     [pscustomobject]@{ Passed = [int]$Matches[1]; Failed = [int]$Matches[2]; Skipped = [int]$Matches[3] }
 }
 
+# Model checks of the save protocols (tests/models/README.md).
+function Invoke-ModelSuite {
+    $project = Join-Path $root 'tests/models'
+    Invoke-Checked dotnet, build, $project, -c, Release, --nologo, -v, quiet
+    $last = ''
+    dotnet run --project $project -c Release --no-build | ForEach-Object { $last = $_; $_ } | Out-Host
+    if ($last -notmatch '^Models: (\d+) passed, (\d+) failed, (\d+) skipped$') { throw 'The models did not come to their end.' }
+    [pscustomobject]@{ Passed = [int]$Matches[1]; Failed = [int]$Matches[2]; Skipped = [int]$Matches[3] }
+}
+
 function Invoke-GateSuite {
     & (Join-Path $root 'tests/gates/Invoke-Gates.ps1')
 }
@@ -219,6 +229,7 @@ function Invoke-TestTask {
     try { New-Package } catch { Write-Warning "The packages are not tested as far as they are missing: $_" }
     Complete-Run @(
         Invoke-GateSuite
+        Invoke-ModelSuite
         Invoke-OnFileSystem {
             param($Work)
             $measured = Clear-Coverage
