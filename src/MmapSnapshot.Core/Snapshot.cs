@@ -784,7 +784,7 @@ public sealed class Snapshot : IDisposable
     {
         using var found = target.Look();
         if (found is null || target.DescribeConflict(found.Status) is not null) return false;
-        var errno = found.Open(OpenMode.ReadOnly | OpenMode.NonBlocking, out var file);
+        var errno = found.TryOpen(OpenMode.ReadOnly, out var file);
         using (file) return errno == 0 && target.DescribeMappedWrite(file) is null;
     }
 

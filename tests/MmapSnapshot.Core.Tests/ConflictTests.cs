@@ -491,7 +491,7 @@ public sealed class ConflictTests
                     snapshots[saver].Commit(new CommitOptions { NoFlush = true, Method = method });
                     winners[saver] = true;
                 }
-                catch (SnapshotException conflict) when (conflict.Error == SnapshotError.SnapshotConflict)
+                catch (SnapshotException conflict) when (conflict.Error is SnapshotError.SnapshotConflict or SnapshotError.SaveInProgress)
                 {
                 }
             }))];

@@ -59,6 +59,22 @@ public sealed class SaveMarkerTests
         Assert.Equal(["file", recovered], workspace.Names());
     }
 
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Save_keeps_the_expected_file_under_the_temporary_name_unless_the_staged_one_has_replaced_it(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string old = workspace.Write(Temporary, "given the name again by another program");
+        string staged = workspace.Write("staged", "gone by now");
+        WriteMarker(workspace, staged, old);
+        File.Delete(staged);
+        string path = workspace.Write("file", "theirs");
+        Assert.Single(Save(path));
+        string recovered = Assert.Single(workspace.Names(), name => name.StartsWith("file.recovered-", StringComparison.Ordinal));
+        Assert.Equal("given the name again by another program", File.ReadAllText(workspace.PathOf(recovered)));
+        Assert.Equal(["file", recovered], workspace.Names());
+    }
+
     [Fact]
     public void Save_removes_a_marker_that_lost_its_bytes_in_a_crash_and_keeps_the_file_under_its_temporary_name()
     {

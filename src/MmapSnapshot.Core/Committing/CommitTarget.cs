@@ -1,5 +1,4 @@
 using Microsoft.Win32.SafeHandles;
-using MmapSnapshot.Native;
 using MmapSnapshot.Source;
 
 namespace MmapSnapshot.Committing;

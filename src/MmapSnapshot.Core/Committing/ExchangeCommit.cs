@@ -36,7 +36,7 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options,
         using var found = target.Look();
         CheckConflict(target, found?.Status); // before it is opened: by now it may be something else than a file
         if (found is null) return Refuse("the file was deleted");
-        var errno = found.Open(OpenMode.ReadWrite, out var file);
+        var errno = found.Open(OpenMode.ReadWrite, cancellation, out var file);
         using (file)
         {
             if (errno != 0) return Refuse($"the file cannot be opened for writing ({Failure.Describe(errno)})");

@@ -36,7 +36,7 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
         using var found = target.Look() ?? throw Deleted(path);
         Overridden = target.DescribeConflict(found.Status);
         if (Overridden is not null && !options.Force) throw target.ToConflict(Overridden);
-        var errno = found.Open(OpenMode.ReadWrite, out var file); // the file that was compared, whatever the name refers to by now
+        var errno = found.Open(OpenMode.ReadWrite, cancellation, out var file); // the file that was compared, whatever the name refers to by now
         using (file)
         {
             if (errno == Errno.ETXTBSY)

@@ -109,7 +109,7 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
 
     private static FileIdentity Identify(TargetFile file)
     {
-        var errno = file.Open(OpenMode.ReadOnly | OpenMode.NonBlocking, out var readable);
+        var errno = file.TryOpen(OpenMode.ReadOnly, out var readable);
         using (readable)
             return errno == 0 ? FileIdentity.Of(readable, file.Status) : new FileIdentity(file.Status.Inode, Generation: 0, file.Status.Length);
     }
@@ -127,8 +127,8 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         if (now is null) return "it was deleted in the moment it was saved";
         if (!now.Status.IsSameFileAs(found.Status)) return "it was replaced by another file in the moment it was saved"; // -Force: with other metadata
 
-        // O_NONBLOCK: another process's write lease is not waited for, but is a conflict as its open file would be.
-        var errno = now.Open(OpenMode.ReadOnly | OpenMode.NonBlocking, out var current);
+        // Another process's write lease is not waited for, but is a conflict as its open file would be.
+        var errno = now.TryOpen(OpenMode.ReadOnly, out var current);
         using (current)
         {
             bool isOpen = errno == 0, isLocal = isOpen && FileSystem.Of(current).IsLocal;
@@ -234,9 +234,9 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
     }
 
     /// <summary>The metadata of the file that -Force is about to overwrite, which is not the one that was opened.</summary>
-    private static FileMetadata ReadCurrentMetadata(CommitTarget target, TargetFile found)
+    private FileMetadata ReadCurrentMetadata(CommitTarget target, TargetFile found)
     {
-        Failure.Check(found.Open(OpenMode.ReadOnly, out var file), $"open '{target.Path}'", target.Path, SnapshotError.ReadFailed);
+        Failure.Check(found.Open(OpenMode.ReadOnly, cancellation, out var file), $"open '{target.Path}'", target.Path, SnapshotError.ReadFailed);
         using (file)
             return FileMetadata.Of(file, FileStatus.Of(file, target.Path), target.Path);
     }

@@ -176,7 +176,7 @@ internal sealed class SaveMarker : IDisposable
         uint user = found.Status.User;
         bool isOwn = user == 0 || user == Syscall.geteuid();
         if (!found.Status.IsRegular || (!isOwn && user != owner)) return Existing.Foreign;
-        var errno = found.Open(OpenMode.ReadWrite | OpenMode.NonBlocking, out var file);
+        var errno = found.TryOpen(OpenMode.ReadWrite, out var file);
         using (file)
         {
             if (errno != 0) return Existing.Foreign;
@@ -199,22 +199,30 @@ internal sealed class SaveMarker : IDisposable
 
     /// <summary>
     /// Under the dead saver's lock: removes the file under its temporary name if that is the one it staged, which was never
-    /// published, or the one it replaced. Any other file is another program's, and is kept.
+    /// published, or the one it replaced, as long as its own has the target's name. Any other file is another program's, or was
+    /// given the name again by one, and is kept.
     /// </summary>
     private static bool TryRemoveTemporary(CommitTarget target, in SaveRecord record, CommitOptions options)
     {
         string name = SaveNames.Temporary(target.Name, record.Token);
         using var found = TargetFile.Find(target.Folder, name);
         if (found is null) return true;
-        if (Identify(found) is { } identity && (identity == record.Staged || identity == record.Expected))
-            return Kernel.UnlinkAt(target.Folder.Handle, name) is 0 or Errno.ENOENT;
-        return RecoveredFile.TryKeep(target, name, options);
+        var identity = Identify(found);
+        bool isStaged = identity is not null && identity == record.Staged;
+        bool isReplaced = identity is not null && identity == record.Expected && IsTarget(target, record.Staged);
+        return isStaged || isReplaced ? Kernel.UnlinkAt(target.Folder.Handle, name) is 0 or Errno.ENOENT : RecoveredFile.TryKeep(target, name, options);
+    }
+
+    private static bool IsTarget(CommitTarget target, FileIdentity? staged)
+    {
+        using var found = target.Look();
+        return staged is not null && found is not null && Identify(found) == staged;
     }
 
     private static FileIdentity? Identify(TargetFile found)
     {
         if (!found.Status.IsRegular) return null;
-        var errno = found.Open(OpenMode.ReadOnly | OpenMode.NonBlocking, out var file);
+        var errno = found.TryOpen(OpenMode.ReadOnly, out var file);
         using (file)
             return errno == 0 ? FileIdentity.Of(file, found.Status) : null;
     }

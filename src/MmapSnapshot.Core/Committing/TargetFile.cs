@@ -51,12 +51,21 @@ internal sealed class TargetFile : IDisposable
     /// <summary>The status now.</summary>
     internal FileStatus CurrentStatus() => FileStatus.Of(_place, _path);
 
-    /// <summary>Opens it, if it is a regular file.</summary>
+    /// <summary>Opens it, if it is a regular file. EAGAIN: another process holds a lease that this conflicts with.</summary>
     /// <exception cref="SnapshotException">NotARegularFile.</exception>
-    internal Errno Open(int access, out SafeFileHandle file)
+    internal Errno TryOpen(int access, out SafeFileHandle file)
     {
         ThrowUnlessRegular();
-        return Kernel.Reopen(_place, access | OpenMode.NoControllingTerminal, out file);
+        return Kernel.Reopen(_place, access | OpenMode.NoControllingTerminal | OpenMode.NonBlocking, out file);
+    }
+
+    /// <summary>As <see cref="TryOpen"/>, but waits until the other process has released its lease.</summary>
+    /// <exception cref="SnapshotException">NotARegularFile.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    internal Errno Open(int access, CancellationToken cancellation, out SafeFileHandle file)
+    {
+        ThrowUnlessRegular();
+        return Kernel.ReopenWaitingForLease(_place, access | OpenMode.NoControllingTerminal, cancellation, out file);
     }
 
     /// <exception cref="SnapshotException">NotARegularFile.</exception>
