@@ -36,13 +36,13 @@ Set-StrictMode -Version 3
 $ErrorActionPreference = 'Stop'
 $PSNativeCommandUseErrorActionPreference = $false
 $ProgressPreference = 'SilentlyContinue'
-Import-Module -Name $Module, $Library
+Import-Module -Name $Module, $Library, "$PSScriptRoot/../tests/support/PowerShellProcess.psm1"
 # The runspaces of ForEach-Object -Parallel find the module by its name.
 $env:PSModulePath = "$([System.IO.Path]::GetFullPath("$Module/../../.."))$([System.IO.Path]::PathSeparator)$env:PSModulePath"
 
 $rig = $env:MMAPSNAPSHOT_RIG
 $hasFloor = Test-Path -LiteralPath (Join-Path (Split-Path -Path $Library) libfloor.so)
-$pwsh = @([Environment]::ProcessPath; if ([System.IO.Path]::GetFileName([Environment]::ProcessPath) -eq 'dotnet') { Join-Path $PSHOME 'pwsh.dll' })
+$pwsh = @(Get-PowerShellCommand)
 $fileSystems = @('xfs', 'xfs-exchange', 'btrfs', 'ext4', 'tmpfs', 'overlay-ext4', 'overlay-xfs' | Where-Object { $rig -and (Test-Path -LiteralPath (Join-Path $rig $_)) })
 if ($fileSystems.Count -eq 0) { throw 'There is no filesystem to measure on: it takes root, and mkfs.xfs, mkfs.btrfs or mkfs.ext4.' }
 $offset = [MmapSnapshot.Benchmarks.Bytes]::Offset
@@ -364,9 +364,8 @@ function Measure-Start {
     [MmapSnapshot.Benchmarks.Specimen]::Write($path, 1MB)
     $start = {
         param($command)
-        $program, $arguments = $pwsh
         $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
-        & $program @arguments -NoProfile -NonInteractive -Command $command | Out-Null
+        Invoke-CommandLine ($pwsh + '-NoProfile', '-NonInteractive', '-Command', $command) | Out-Null
         Get-Elapsed $started
     }
     [void](Measure-InTurn -Case @{ Part = 'Start' } -Rounds $(if ($Full) { 41 } else { 3 }) -WarmUp 1 -Seconds $(if ($Full) { 120 } else { 10 }) -Contender ([ordered]@{
@@ -420,8 +419,7 @@ function Measure-Memory {
     $count = 1000
     $folder = (New-Item -ItemType Directory -Path (Join-Path $rig "$($fileSystems[0])/memory")).FullName
     foreach ($i in 1..$count) { [MmapSnapshot.Benchmarks.Specimen]::Write("$folder/$i", 64KB) }
-    $program, $arguments = $pwsh
-    $lines = & $program @arguments -NoProfile -NonInteractive -Command "
+    $lines = Invoke-CommandLine ($pwsh + '-NoProfile', '-NonInteractive', '-Command', "
         Import-Module '$Module'
         Open-MmapSnapshot '$folder/1' | Close-MmapSnapshot
         `$inStatus = { param(`$name) [long]((Select-String -LiteralPath /proc/self/status -Pattern `$name).Line -replace '\D') * 1024 }
@@ -430,7 +428,7 @@ function Measure-Memory {
         ([GC]::GetTotalMemory(`$true) - `$managed) / $count
         ((& `$inStatus VmRSS) - `$before) / $count
         & `$inStatus VmHWM
-        `$all | Close-MmapSnapshot"
+        `$all | Close-MmapSnapshot")
     $measured.Add([pscustomobject]@{ Part = 'Memory'; FileSystem = $fileSystems[0]; Snapshots = $count; ManagedBytesEach = [math]::Round([double]$lines[0]); ResidentBytesEach = [math]::Round([double]$lines[1]); PeakBytes = [long]$lines[2] })
     Remove-Item -LiteralPath $folder -Recurse -Force
 }

@@ -58,7 +58,7 @@ foreach ($place in $Folder) {
         "               the file now says:   $says" | Out-Host
         if ($says -notmatch [regex]::Escape($new)) { throw "The patched program says '$says'." }
         if ($running.HasExited) { throw 'The running copy did not survive the patch.' }
-        "               the copy that was running (process $($running.Id)) goes on with the old file" | Out-Host
+        "               the copy that was running (process $($running.Id)) continues with the old file" | Out-Host
     } finally {
         if ($running -and -not $running.HasExited) { $running.Kill(); $running.WaitForExit() }
         Remove-Item -LiteralPath $work -Recurse -Force

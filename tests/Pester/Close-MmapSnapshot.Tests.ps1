@@ -114,7 +114,7 @@ Describe 'Close-MmapSnapshot' {
     }
 
     Context 'at a terminal' {
-        It 'asks before changes are lost, and only then; Enter alone keeps them' -Tag Slow {
+        It 'asks before changes are lost, and only then; Enter alone keeps them' {
             Skip-When (Get-Obstacle -Program script)
             Invoke-Shell 'for name in b c d; do cp "$1/a.bin" "$1/$name.bin"; done' $folder
             # script(1) makes a terminal, at which Enter, n and y are typed in turn.

@@ -267,7 +267,7 @@ Describe 'Find-SnapshotBytes' {
             Close-MmapSnapshot $endless -Force
         }
 
-        It 'finds in a gibibyte what grep finds' -Tag Slow {
+        It 'finds in a gibibyte what grep finds' {
             Skip-When (Get-Obstacle -Program grep)
             # Programs and texts, over and over.
             $large = "$folder/large"

@@ -8,6 +8,8 @@ $PSNativeCommandUseErrorActionPreference = $false
 if (-not $env:MMAPSNAPSHOT_MODULE) { throw 'MMAPSNAPSHOT_MODULE must be the path of the staged MmapSnapshot.psd1.' }
 if (-not (Get-Module -Name MmapSnapshot)) { Import-Module -Name $env:MMAPSNAPSHOT_MODULE -Global }
 
+Import-Module -Name "$PSScriptRoot/../support/Packages.psm1", "$PSScriptRoot/../support/PowerShellProcess.psm1"
+
 # The user without privileges: "nobody" by convention.
 $nobody = 65534
 
@@ -42,11 +44,17 @@ $categories = @{
     CannotConvertArgumentNoMessage = 'InvalidArgument'
 }
 
-# How to start another PowerShell like this one: as a .NET tool it is a DLL that dotnet runs.
-$pwsh = @(
-    [Environment]::ProcessPath
-    if ([System.IO.Path]::GetFileName([Environment]::ProcessPath) -eq 'dotnet') { Join-Path $PSHOME 'pwsh.dll' }
-)
+$pwsh = @(Get-PowerShellCommand)
+
+# The same for the user without privileges, who may not be able to read this one: a copy, made when a test needs it, and removed with
+# this module.
+$copyForNobody = Join-Path ([System.IO.Path]::GetTempPath()) ('mmapsnapshot-pwsh-' + [guid]::NewGuid().ToString('N'))
+$pwshOfNobody = @()
+function Get-PowerShellCommandOfNobody {
+    if ($pwshOfNobody.Count -eq 0) { $script:pwshOfNobody = @(Copy-PowerShell -Destination $copyForNobody) }
+    $pwshOfNobody
+}
+$ExecutionContext.SessionState.Module.OnRemove = { if (Test-Path -LiteralPath $copyForNobody) { Remove-Item -LiteralPath $copyForNobody -Recurse -Force } }
 
 <#
 .SYNOPSIS
@@ -80,7 +88,7 @@ function Get-Obstacle {
     [OutputType([string])]
     param([switch] $Root, [string[]] $Program = @())
 
-    $missing = @($Program | Where-Object { -not (Get-Command -Name $_ -CommandType Application -ErrorAction Ignore) })
+    $missing = @(Get-MissingProgram $Program)
     if ($Root -and [Environment]::UserName -ne 'root') { 'needs root' }
     elseif ($missing.Count -gt 0) { "needs $($missing -join ', ')" }
 }
@@ -94,10 +102,7 @@ function Get-NobodyObstacle {
     [OutputType([string])]
     param()
 
-    $obstacle = Get-Obstacle -Root -Program setpriv
-    if ($obstacle) { return $obstacle }
-    setpriv --reuid $nobody --regid $nobody --clear-groups test -x $pwsh[0] -a -r $pwsh[-1]
-    if ($LASTEXITCODE -ne 0) { "needs a PowerShell that user $nobody can start" }
+    Get-Obstacle -Root -Program setpriv
 }
 
 <#
@@ -369,7 +374,6 @@ $Script
 }
 '<<<' + (ConvertTo-Json -InputObject @(`$output) -Depth 3 -Compress)
 "@
-        $program, $rest = $pwsh
         $command = @(
             if ($As) { 'setpriv'; '--reuid'; $nobody; '--regid'; $nobody; '--clear-groups' }
             # All that a user has is below their home.
@@ -377,12 +381,10 @@ $Script
             if ($WithoutModule -and -not $ModulePath) { '-u', 'PSModulePath' }
             "HOME=$HomeFolder", 'POWERSHELL_TELEMETRY_OPTOUT=1'
             if ($ModulePath) { "PSModulePath=$ModulePath" }
-            $program
-            $rest
+            if ($As) { Get-PowerShellCommandOfNobody } else { $pwsh }
             '-NoProfile', '-NonInteractive', '-OutputFormat', 'Text', '-EncodedCommand', [Convert]::ToBase64String([System.Text.Encoding]::Unicode.GetBytes($text))
         )
-        $first, $others = $command
-        $printed = & $first @others 2>&1 | ForEach-Object { "$_" }
+        $printed = Invoke-CommandLine $command 2>&1 | ForEach-Object { "$_" }
         $json = $printed | Where-Object { $_.StartsWith('<<<') } | Select-Object -First 1
         if (-not $json) { throw "The other PowerShell gave no answer: $printed" }
         ConvertFrom-Json -InputObject $json.Substring(3) -NoEnumerate | Write-Output

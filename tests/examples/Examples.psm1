@@ -11,13 +11,7 @@ Set-StrictMode -Version 3
 $ErrorActionPreference = 'Stop'
 
 $root = (Resolve-Path -LiteralPath "$PSScriptRoot/../..").ProviderPath
-Import-Module -Name "$root/docs/HelpPages.psm1"
-
-# How to start another PowerShell like this one: as a .NET tool it is a DLL that dotnet runs.
-$pwsh = @(
-    [Environment]::ProcessPath
-    if ([System.IO.Path]::GetFileName([Environment]::ProcessPath) -eq 'dotnet') { Join-Path $PSHOME 'pwsh.dll' }
-)
+Import-Module -Name "$root/docs/HelpPages.psm1", "$root/tests/support/Packages.psm1", "$root/tests/support/PowerShellProcess.psm1"
 
 # Each command behind PS>, with its further lines behind >>, as Command, Lines (how many it takes) and what it prints, as Output.
 function Split-Command([string[]] $Text) {
@@ -97,7 +91,7 @@ function Get-ExampleObstacle {
     [OutputType([string])]
     param()
 
-    $missing = @('unshare', 'mount', 'script', 'stty' | Where-Object { -not (Get-Command -Name $_ -CommandType Application -ErrorAction Ignore) })
+    $missing = @(Get-MissingProgram unshare, mount, script, stty)
     if ([System.Runtime.InteropServices.RuntimeInformation]::ProcessArchitecture -ne 'X64') { return 'needs x64, which the program of the examples is for' }
     if ($missing.Count -gt 0) { return "needs $($missing -join ', ')" }
     if ("$root/".StartsWith('/srv/')) { return 'needs a checkout that does not lie in /srv' }
@@ -149,7 +143,7 @@ function Invoke-Example {
     try {
         $plan = foreach ($one in $Example) { , @(foreach ($step in $one.Steps) { , $step.Commands }) }
         ConvertTo-Json -InputObject @($plan) -Depth 5 | Set-Content -LiteralPath "$work/plan.json"
-        $start = (@($pwsh) + '-NoProfile', '-NonInteractive', '-File', "$PSScriptRoot/Invoke-Example.ps1", '-Module', $Module, '-Plan', "$work/plan.json" |
+        $start = (@(Get-PowerShellCommand) + '-NoProfile', '-NonInteractive', '-File', "$PSScriptRoot/Invoke-Example.ps1", '-Module', $Module, '-Plan', "$work/plan.json" |
                 ForEach-Object { "'" + $_.Replace("'", "'\''") + "'" }) -join ' '
         Set-Content -LiteralPath "$work/start.sh" -Value @(
             'mount -t tmpfs -o mode=755 tmpfs /srv || exit'

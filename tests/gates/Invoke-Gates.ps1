@@ -15,6 +15,7 @@ $ErrorActionPreference = 'Stop'
 $PSNativeCommandUseErrorActionPreference = $false
 
 $root = Split-Path -Path (Split-Path -Path $PSScriptRoot)
+Import-Module -Name (Join-Path $root 'tests/support/Packages.psm1')
 $markdownLint = 'markdownlint-cli2@0.24.1'
 
 # What git knows or would add, as paths below the root: a file counts before it is committed, and what was built does not.
@@ -29,8 +30,9 @@ function Skip-Gate([string] $Because) {
 }
 
 # Skips the gate where a program is missing.
-function Assert-Program([string] $Name, [string] $From) {
-    if (-not (Get-Command -Name $Name -CommandType Application -ErrorAction Ignore)) { Skip-Gate "$Name is not installed ($From)" }
+function Assert-Program([string] $Name) {
+    $missing = @(Get-MissingProgram $Name)
+    if ($missing) { Skip-Gate "needs $missing" }
 }
 
 # A gate writes what is wrong, a line each, and nothing where all is well.
@@ -76,7 +78,7 @@ $gates = [ordered]@{
     }
 
     'Shell scripts: shellcheck' = {
-        Assert-Program shellcheck 'a package of that name'
+        Assert-Program shellcheck
         $scripts = $files | Where-Object { $_ -match '(^|/)[^.]+$|\.sh$' -and (Get-Content -LiteralPath $_ -TotalCount 1) -match '^#!.*\b(ba)?sh$' }
         $output = shellcheck --format=gcc @scripts
         if ($LASTEXITCODE -ne 0) { $output }
@@ -84,7 +86,7 @@ $gates = [ordered]@{
 
     'Markdown: markdownlint' = {
         if (-not (Test-Path -LiteralPath .markdownlint-cli2.jsonc)) { return '.markdownlint-cli2.jsonc is missing' }
-        Assert-Program npx 'it comes with Node.js'
+        Assert-Program npx
         $output = npx --yes --package $markdownLint -- node --version 2>&1
         if ($LASTEXITCODE -ne 0) { Skip-Gate "npx cannot bring $markdownLint ($($output | Select-Object -First 1))" }
         $output = npx --yes $markdownLint 2>&1
@@ -100,16 +102,18 @@ $gates = [ordered]@{
 }
 
 'Quality gates:' | Out-Host
-$total = @{ Passed = 0; Failed = 0; Skipped = 0 }
+$total = @{ Passed = 0; Failed = 0; Skipped = 0; Because = @() }
 Push-Location -LiteralPath $root
 try {
     foreach ($name in $gates.Keys) {
         $found = @()
         $outcome = try {
-            if (-not $files) { Skip-Gate 'this is no git work tree, which would say what is to be checked' }
+            Assert-Program git
+            if (-not $files) { Skip-Gate 'this is not a git work tree, which would say which files are to be checked' }
             $found = @(& $gates[$name])
             if ($found) { 'Failed' } else { 'Passed' }
         } catch [System.PlatformNotSupportedException] {
+            $total.Because += "$_"
             $name += ": $_"
             'Skipped'
         } catch {
