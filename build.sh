@@ -16,27 +16,27 @@ fail() {
 
 # Installs the packages of tests/support/packages.txt of which something is missing.
 setup() {
-    local package parts part missing=()
+    local package parts part absent=()
     while IFS=': ' read -r package parts; do
         [[ $package != '#'* ]] || continue
         for part in $parts; do
             [ -e "$part" ] || command -v "$part" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "$part" >/dev/null || {
-                missing+=("$package")
+                absent+=("$package")
                 break
             }
         done
     done <tests/support/packages.txt
-    [ ${#missing[@]} -gt 0 ] || {
+    [ ${#absent[@]} -gt 0 ] || {
         echo 'All packages that the full test run needs are installed.'
         return
     }
-    echo "Missing packages: ${missing[*]}"
+    echo "Missing packages: ${absent[*]}"
     command -v apt-get >/dev/null || fail 'Setup installs Debian packages with apt-get, which is not on this machine: install what corresponds to these.'
     [ "$(id -u)" = 0 ] || fail 'Setup must run as root: sudo ./build.sh Setup'
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq || echo 'build.sh: apt-get update failed; the package lists may be old.' >&2
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null || fail "apt-get could not install: ${missing[*]}"
-    echo "Installed: ${missing[*]}"
+    apt-get install -y -qq --no-install-recommends "${absent[@]}" >/dev/null || fail "apt-get could not install: ${absent[*]}"
+    echo "Installed: ${absent[*]}"
 }
 
 if [ "${1-}" = Setup ]; then
@@ -70,10 +70,11 @@ fi
 
 # Why a restore failed: NuGet's error, on one line.
 reason() {
-    sed -n '/NU[0-9]\{4\}\|[Uu]nable\|error/{s/^ *//;s/\. *$//;p;q}' <<<"$1"
+    sed -n '/NU[0-9]\{4\}\|[Uu]nable\|error/{s/^ *//;s/.*: error \|^Unhandled exception: //;s/\. *$//;p;q}' <<<"$1"
 }
 
-readonly missing="PowerShell is not on PATH and cannot be restored as a .NET tool ($(reason "$restored"))"
+missing="PowerShell is not on PATH and cannot be restored as a .NET tool ($(reason "$restored"))"
+readonly missing
 
 # The engine's part needs packages of NuGet, too: those may be in the cache of an earlier build.
 restore() {
@@ -132,8 +133,8 @@ lint() {
 }
 
 demo() {
-    echo "THE CMDLETS ARE NOT SHOWN: $missing. This is samples/PatchBinary, the same job with the engine alone."
     restore samples/PatchBinary
+    echo "THE CMDLETS ARE NOT SHOWN: $missing. This is samples/PatchBinary, the same job with the engine alone."
     dotnet build samples/PatchBinary -c Release -v quiet
     # shellcheck disable=SC2016 # the inner shell's variables
     tests/filesystems/rig.sh run bash -c '

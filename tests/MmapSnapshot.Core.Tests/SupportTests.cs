@@ -15,7 +15,8 @@ public sealed class SupportTests
         string leased = Path.Join(first, "file"), other = Path.Join(second, "file");
         File.WriteAllText(leased, "leased");
         File.WriteAllText(other, "other");
-        Assert.SkipUnless(FileFacts.InodeOf(leased) == FileFacts.InodeOf(other), "this kernel numbers the inodes of all tmpfs mounts together");
+        bool isSame = FileFacts.InodeOf(leased) == FileFacts.InodeOf(other);
+        Assert.SkipUnless(isSame, "this kernel numbers the inodes of all tmpfs mounts together");
 
         using var lease = ForeignLease.ToRead(leased);
 

@@ -414,7 +414,9 @@ Describe 'Save-Snapshot on <Label>' -ForEach (Get-TestFileSystem) {
         }
 
         It 'tells with -Verbose by which method and why, and with -Debug of another backing' {
-            $messages = @(Save-Snapshot $snapshot -Verbose -Debug 4>&1 5>&1 | ForEach-Object { "$_" })
+            # Before version 7.6 PowerShell asks at each ShouldProcess with -Debug, unless told not to.
+            $quiet = @{ Debug = $true; Confirm = $false }
+            $messages = @(Save-Snapshot $snapshot -Verbose @quiet 4>&1 5>&1 | ForEach-Object { "$_" })
             $saved = $messages -like 'Saved *'
             if ($Name -eq 'xfs-exchange') {
                 $saved | Should -BeLike '*, method Exchange, because the filesystem exchanges the contents of files; *'
@@ -424,7 +426,7 @@ Describe 'Save-Snapshot on <Label>' -ForEach (Get-TestFileSystem) {
             $changed = @($messages -like "*'$file' is now *")
             if ($Reflink) { $changed.Count | Should -Be 0 } else { $changed | Should -BeLike "*is now Lease in $folder, because *, and nobody has it open for writing." }
             if ($Reflink) { return }
-            @(Set-SnapshotBytes $snapshot 0 'EE' -Debug 5>&1) | Should -BeLike "*'$file' is now Copy in $folder, because it was changed, *"
+            @(Set-SnapshotBytes $snapshot 0 'EE' @quiet 5>&1) | Should -BeLike "*'$file' is now Copy in $folder, because it was changed, *"
         }
 
         It 'gives -Method Exchange, or says that it cannot be had' {

@@ -27,10 +27,19 @@ fail() {
     exit 1
 }
 
-# make NAME: mounts it at $folder/NAME, or says on standard error why it cannot be.
+# make NAME: makes $folder/NAME, or says on standard error why it cannot be.
 make() {
-    local features name=$1 at=$folder/$1 image=$folder/images/$1
+    local at=$folder/$1
     mkdir -p "$at"
+    if ! mount_new "$1" "$at" "$folder/images/$1" || ! chmod 1777 "$at"; then
+        rmdir "$at"
+        return 1
+    fi
+}
+
+# mount_new NAME AT IMAGE
+mount_new() {
+    local features name=$1 at=$2 image=$3
     case $name in
         xfs) truncate -s "$image_size" "$image" && mkfs.xfs -q -m reflink=1 "$image" && mount -o loop "$image" "$at" ;;
         xfs-exchange)
@@ -53,10 +62,7 @@ make() {
                 mkdir -p "$on/.overlay/lower" "$on/.overlay/upper" "$on/.overlay/work" &&
                 mount -t overlay -o "lowerdir=$on/.overlay/lower,upperdir=$on/.overlay/upper,workdir=$on/.overlay/work" overlay "$at"
             ;;
-    esac && chmod 1777 "$at" || {
-        rmdir "$at"
-        return 1
-    }
+    esac
 }
 
 # up NAME...
