@@ -1,21 +1,47 @@
+using System.Runtime.CompilerServices;
+
 namespace MmapSnapshot;
 
 /// <summary>
-/// How far a long operation has come. The snapshot may be locked while a listener is told: it may look at the snapshot's
-/// properties, but must neither read nor write its bytes (<see cref="LockRecursionException"/>).
+/// The progress of a long operation. The snapshot may be locked while a listener runs: it may read the snapshot's properties, but must
+/// neither read nor write its bytes (<see cref="LockRecursionException"/>). An exception that a listener throws is ignored: the operation
+/// continues. To stop an operation, cancel its token.
 /// </summary>
 /// <param name="Activity">What is being done, for people: "Copying '/x/y'".</param>
-/// <param name="BytesDone">Bytes passed so far, holes included.</param>
-/// <param name="BytesTotal">Bytes to pass in all.</param>
+/// <param name="BytesDone">Bytes of this activity done so far, holes included: from 0 to <paramref name="BytesTotal"/>, and never fewer than before.</param>
+/// <param name="BytesTotal">Bytes to do in this activity. An operation can have several, one after the other.</param>
 public readonly record struct SnapshotProgress(string Activity, long BytesDone, long BytesTotal);
 
-/// <summary>Carries the user's cancellation and progress through a long operation.</summary>
+/// <summary>Carries the user's cancellation and progress through a long operation, and counts the work done.</summary>
 internal readonly record struct Progress(string Activity, long Total, IProgress<SnapshotProgress>? Listener, CancellationToken Cancellation)
 {
-    /// <summary>Throws when cancelled, else tells the listener.</summary>
-    internal void Advance(long done)
+    private readonly StrongBox<long>? _done = Listener is null ? null : new StrongBox<long>();
+
+    /// <summary>The sum of lengths, or the highest number there is.</summary>
+    internal static long Sum(IEnumerable<long> lengths) => lengths.Aggregate(0L, (sum, length) => length > long.MaxValue - sum ? long.MaxValue : sum + length);
+
+    /// <summary>The progress of one part of the operation, counted from 0.</summary>
+    internal Progress Of(string activity, long total) => new(activity, total, Listener, Cancellation);
+
+    /// <summary>Counts work that was done: bytes of any file, holes included.</summary>
+    internal void Add(long bytes)
+    {
+        if (_done is not null) _done.Value += Math.Min(bytes, long.MaxValue - _done.Value);
+    }
+
+    /// <summary>Throws when cancelled, else reports to the listener. Called before each part of the work.</summary>
+    internal void Report()
     {
         Cancellation.ThrowIfCancellationRequested();
-        Listener?.Report(new SnapshotProgress(Activity, done, Total));
+        if (_done is null) return;
+        try
+        {
+            Listener!.Report(new SnapshotProgress(Activity, Math.Min(_done.Value, Total), Total));
+        }
+#pragma warning disable CA1031 // Whatever a listener throws, a change or a save must not end half-way because of it.
+        catch (Exception)
+#pragma warning restore CA1031
+        {
+        }
     }
 }

@@ -350,7 +350,7 @@ public sealed class Snapshot : IDisposable
         using (EnterWrite(progress, cancellation))
         {
             if (_bytes.Changes.Last is { } last && last.LengthBefore != Length) ThrowIfViewed("resized");
-            return Modify(() => _bytes.UndoLast(new Progress($"Undoing changes of '{Path}'", Length, progress, cancellation)));
+            return Modify(() => _bytes.UndoLast(new Progress($"Undoing changes of '{Path}'", 0, progress, cancellation)));
         }
     }
 
@@ -401,7 +401,7 @@ public sealed class Snapshot : IDisposable
         using (EnterWrite(progress, cancellation))
         {
             if (_bytes.Changes.BaselineLength != Length) ThrowIfViewed("resized");
-            Modify(() => _bytes.UndoAll(new Progress($"Undoing changes of '{Path}'", Length, progress, cancellation)));
+            Modify(() => _bytes.UndoAll(new Progress($"Undoing changes of '{Path}'", 0, progress, cancellation)));
         }
     }
 
@@ -413,7 +413,7 @@ public sealed class Snapshot : IDisposable
     /// <param name="cancellation">Ends the enumeration.</param>
     /// <exception cref="SnapshotException">SnapshotClosed, ReadFailed; when enumerated.</exception>
     public IEnumerable<SnapshotChange> GetChanges(IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default) =>
-        Comparison.WithBaseline(this, new Progress($"Comparing '{Path}'", Length, progress, cancellation));
+        Comparison.WithBaseline(this, new Progress($"Comparing '{Path}'", 0, progress, cancellation));
 
     /// <summary>What it takes to make another snapshot's bytes into those of this one, as <see cref="GetChanges"/> gives it.</summary>
     /// <param name="before">The other one: what the file was before.</param>
@@ -423,7 +423,7 @@ public sealed class Snapshot : IDisposable
     public IEnumerable<SnapshotChange> GetChangesFrom(Snapshot before, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(before);
-        return Comparison.Between(before, this, new Progress($"Comparing '{Path}'", Math.Max(Length, before.Length), progress, cancellation));
+        return Comparison.Between(before, this, new Progress($"Comparing '{Path}'", 0, progress, cancellation));
     }
 
     /// <summary>One byte.</summary>
@@ -828,14 +828,13 @@ public sealed class Snapshot : IDisposable
     private void ApplyChecked(IReadOnlyList<SnapshotEdit> edits, long length, string activity, IProgress<SnapshotProgress>? progress, CancellationToken cancellation)
     {
         if (length != Length) ThrowIfViewed("resized");
-        long total = edits.Sum(edit => edit.Count) + Math.Max(0, Length - length);
-        Modify(() => _bytes.Apply(edits, length, new Progress(activity, total, progress, cancellation)));
+        Modify(() => _bytes.Apply(edits, length, new Progress(activity, 0, progress, cancellation)));
     }
 
     private void UndoChecked(IReadOnlyList<ByteRange> ranges, long length, IProgress<SnapshotProgress>? progress, CancellationToken cancellation)
     {
         if (length != Length) ThrowIfViewed("resized");
-        Modify(() => _bytes.Undo(ranges, length, new Progress($"Undoing changes of '{Path}'", ranges.Sum(range => range.Length), progress, cancellation)));
+        Modify(() => _bytes.Undo(ranges, length, new Progress($"Undoing changes of '{Path}'", 0, progress, cancellation)));
     }
 
     private void Modify(Action change) => Modify(() =>

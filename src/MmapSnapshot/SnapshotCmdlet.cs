@@ -157,15 +157,22 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
             _record ??= new ProgressRecord(Environment.TickCount & int.MaxValue, value.Activity, " ");
             _record.Activity = value.Activity;
             _record.StatusDescription = $"{value.BytesDone >> 20} of {value.BytesTotal >> 20} MiB";
-            _record.PercentComplete = value.BytesTotal > 0 ? (int)(100.0 * value.BytesDone / value.BytesTotal) : -1;
+            _record.PercentComplete = value.BytesTotal > 0 ? (int)Math.Clamp(100.0 * value.BytesDone / value.BytesTotal, 0, 100) : -1;
             cmdlet.WriteProgress(_record);
         }
 
         internal void Complete()
         {
-            if (_record is null || cmdlet.Stopping) return;
+            if (_record is null) return;
             _record.RecordType = ProgressRecordType.Completed;
-            cmdlet.WriteProgress(_record);
+            try
+            {
+                cmdlet.WriteProgress(_record);
+            }
+            catch (PipelineStoppedException)
+            {
+                // Ctrl+C: PowerShell removes the bar.
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
         long end = 0;
         foreach (var data in DataRanges(source, new ByteRange(0, length), sourcePath))
         {
+            progress.Add(data.Offset - end);
             end = CopyRange(data);
             if (end < data.End) return Finish(end); // the source ends early: it was truncated, or tells its length wrongly
         }
@@ -40,12 +41,13 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
         long offset = range.Offset;
         while (offset < range.End)
         {
-            progress.Advance(offset);
+            progress.Report();
             long count = Math.Min(Window, range.End - offset);
             long done = _byKernel ? CopyByKernel(offset, count) : CopyByHand(offset, (int)count);
             if (!_byKernel && done < 0) done = CopyByHand(offset, (int)count);
             if (done == 0) break;
             offset += done;
+            progress.Add(done);
         }
         return offset;
     }
@@ -56,11 +58,14 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
         byte[] left = ArrayPool<byte>.Shared.Rent(Window), right = ArrayPool<byte>.Shared.Rent(Window);
         try
         {
+            long passed = 0;
             foreach (var data in DataRanges(source, new ByteRange(0, length), sourcePath))
             {
                 for (long offset = data.Offset; offset < data.End; offset += Window)
                 {
-                    checking.Advance(offset);
+                    checking.Add(offset - passed);
+                    passed = offset;
+                    checking.Report();
                     int count = (int)Math.Min(Window, data.End - offset);
                     int first = Read(source, left.AsSpan(0, count), offset, sourcePath);
                     int second = Read(target, right.AsSpan(0, count), offset, targetPath);
@@ -107,10 +112,11 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
         long offset = 0;
         while (true)
         {
-            progress.Advance(offset);
+            progress.Report();
             int done = CopyByHand(offset, Window);
             if (done == 0) return offset;
             offset += done;
+            progress.Add(done);
         }
     }
 

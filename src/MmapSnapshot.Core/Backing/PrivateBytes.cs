@@ -150,7 +150,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         CopySpeed.Saw(before, Stopwatch.GetElapsedTime(started));
 
         // tmpfs never tells of stores through a mapping. Read twice alike, the bytes are those between the two readings.
-        if (lease is null && !copy.IsEqual(length, progress with { Activity = $"Checking the copy of '{source.Path}'" })) return null;
+        if (lease is null && !copy.IsEqual(length, new Progress($"Checking the copy of '{source.Path}'", length, options.Progress, cancellation))) return null;
         if (before.DifferenceTo(FileStatus.Of(source.Handle, source.Path)) is not null) return null;
         return new Baseline(before, Freshness: null, MayChangeUnseen: lease is null);
     }

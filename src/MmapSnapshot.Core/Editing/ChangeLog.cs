@@ -57,6 +57,7 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
     /// <param name="progress">Told of the progress.</param>
     internal ChangeStep Begin(PrivateFile file, ByteRange[] ranges, long length, Progress progress)
     {
+        if (progress.Listener is not null) progress = progress.Of($"Keeping the former bytes of '{path}'", Progress.Sum(ranges.Select(range => range.Before(length).Length)));
         var modifiedBefore = new List<ByteRange>();
         KeptBytes? overwritten = null;
         try
@@ -130,6 +131,7 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
     /// <param name="progress">Told of the progress.</param>
     internal void Revert(ByteRange[] revertible, PrivateFile file, Progress progress)
     {
+        progress = progress.Of(progress.Activity, Progress.Sum(revertible.Select(range => range.Length)));
         foreach (var range in revertible)
         {
             _baseline.PutBack(range, file, progress);
@@ -171,11 +173,12 @@ internal sealed class ChangeLog(Func<PrivateFile> createFile, string path) : IDi
         {
             for (long offset = run.Offset; offset < run.End; offset += here.Length)
             {
-                progress.Advance(offset);
+                progress.Report();
                 int count = (int)Math.Min(here.Length, run.End - offset);
                 ReadFormer(content, offset, here.AsSpan(0, count));
                 Failure.Check(Kernel.Read(other, there.AsSpan(0, count), offset, out int done), $"read '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
                 if (done < count || !here.AsSpan(0, count).SequenceEqual(there.AsSpan(0, count))) return false;
+                progress.Add(count);
             }
         }
         return true;

@@ -75,15 +75,17 @@ internal static class Comparison
     {
         if (lengthBefore != length)
             yield return new SnapshotChange(path, Math.Min(lengthBefore, length), Math.Abs(length - lengthBefore), "", "", lengthBefore, length);
+        progress = progress.Of(progress.Activity, Progress.Sum(ranges.Select(range => range.Length)));
         var before = new byte[Window];
         var now = new byte[Window];
         foreach (var range in ranges)
         {
             for (long offset = range.Offset; offset < range.End; offset += Window)
             {
-                progress.Advance(offset);
+                progress.Report();
                 int count = (int)Math.Min(Window, range.End - offset);
                 if (!read(offset, before.AsSpan(0, count), now.AsSpan(0, count))) yield break;
+                progress.Add(count);
                 for (int at = 0; NextRun(before, now, at, count) is { Length: > 0 } run; at = (int)run.End)
                 {
                     yield return new SnapshotChange(

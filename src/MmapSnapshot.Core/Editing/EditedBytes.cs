@@ -108,17 +108,13 @@ internal sealed class EditedBytes : IDisposable
         if (ranges.TotalBytes == 0 && length == Length) return;
         ranges.Add(Math.Min(length, Length), Math.Abs(length - Length));
         var change = Begin(ranges.ToArray(), length, progress);
+        progress = progress.Of(progress.Activity, Progress.Sum(edits.Select(edit => edit.Count)));
         try
         {
-            long done = 0;
-            foreach (var edit in edits)
-            {
-                WriteEdit(change, edit, progress, done);
-                done += edit.Count;
-            }
+            foreach (var edit in edits) WriteEdit(change, edit, progress);
             if (length < Length) Shorten(change, length);
         }
-        catch (Exception stopped) when (stopped is not SnapshotException) // cancelled, or the listener threw
+        catch (OperationCanceledException)
         {
             // A fill stays as far as it came: taking it back could take as long again.
             bool stays = edits.Count == 1 && length == change.Step.LengthBefore && change.Written.Count > 0;
@@ -135,6 +131,7 @@ internal sealed class EditedBytes : IDisposable
     internal bool UndoLast(Progress progress)
     {
         if (Changes.Last is not { } step) return false;
+        progress = progress.Of(progress.Activity, Progress.Sum(step.Ranges.Select(range => range.Before(step.LengthBefore).Length)));
         try
         {
             SetLength(step.LengthBefore);
@@ -229,15 +226,16 @@ internal sealed class EditedBytes : IDisposable
         change.Spare?.Dispose();
     }
 
-    private void WriteEdit(Change change, SnapshotEdit edit, Progress progress, long doneBefore)
+    private void WriteEdit(Change change, SnapshotEdit edit, Progress progress)
     {
         for (long done = 0; done < edit.Count;)
         {
-            progress.Advance(doneBefore + done);
+            progress.Report();
             var bytes = edit.Bytes.Span[..(int)Math.Min(edit.Bytes.Length, edit.Count - done)];
             var errno = Kernel.Write(File.Handle, bytes, edit.Offset + done, out int written);
             change.Written.Add(new ByteRange(edit.Offset + done, written));
             done += written;
+            progress.Add(written);
             if (errno != 0) throw NotWritten(change, errno, new ByteRange(edit.Offset, edit.Count));
         }
     }

@@ -30,7 +30,7 @@ internal sealed class KeptBytes(Func<PrivateFile> createFile, string path) : IDi
     internal void Keep(PrivateFile source, ByteRange range, Progress progress)
     {
         if (range.Length == 0) return;
-        if (_file is null && range.Length <= MemoryLimit - Total && _pieces.Count < PieceLimit) KeepInMemory(source, range);
+        if (_file is null && range.Length <= MemoryLimit - Total && _pieces.Count < PieceLimit) KeepInMemory(source, range, progress);
         else KeepInFile(source, range, progress);
     }
 
@@ -63,6 +63,7 @@ internal sealed class KeptBytes(Func<PrivateFile> createFile, string path) : IDi
             var bytes = new byte[range.Length]; // at most the memory limit
             Read(range.Offset, bytes);
             Failure.Check(Kernel.Write(target.Handle, bytes, range.Offset, out _), $"take back what was written at offset {range.Offset} of the snapshot of '{path}'", path, SnapshotError.WriteFailed);
+            progress.Add(range.Length);
             return;
         }
         // Holes first: that frees the space which putting the data back may take.
@@ -71,9 +72,11 @@ internal sealed class KeptBytes(Func<PrivateFile> createFile, string path) : IDi
         foreach (var run in data)
         {
             MakeHole(target, ByteRange.Between(hole, run.Offset));
+            progress.Add(run.Offset - hole);
             hole = run.End;
         }
         MakeHole(target, ByteRange.Between(hole, range.End));
+        progress.Add(range.End - hole);
         foreach (var run in data) Copy(_file, target, run, progress);
         _file.ThrowIfWriteBackFailed(path);
     }
@@ -91,7 +94,7 @@ internal sealed class KeptBytes(Func<PrivateFile> createFile, string path) : IDi
 
     public void Dispose() => Clear();
 
-    private void KeepInMemory(PrivateFile source, ByteRange range)
+    private void KeepInMemory(PrivateFile source, ByteRange range, Progress progress)
     {
         var piece = new byte[range.Length];
         var errno = piece.Length <= Environment.SystemPageSize
@@ -100,6 +103,7 @@ internal sealed class KeptBytes(Func<PrivateFile> createFile, string path) : IDi
         Failure.Check(errno, $"read {range.Length} bytes at offset {range.Offset} of the snapshot of '{path}'", path, SnapshotError.ReadFailed);
         if (!_pieces.TryGetValue(range.Offset, out byte[]? known) || known.Length < piece.Length) _pieces[range.Offset] = piece;
         Total += range.Length;
+        progress.Add(range.Length);
     }
 
     private void KeepInFile(PrivateFile source, ByteRange range, Progress progress)
@@ -120,11 +124,15 @@ internal sealed class KeptBytes(Func<PrivateFile> createFile, string path) : IDi
             _file = file;
             _pieces.Clear();
         }
+        long passed = range.Offset;
         foreach (var data in DataCopy.DataRanges(source.Handle, range, path))
         {
+            progress.Add(data.Offset - passed);
             Copy(source, _file, data, progress);
             Total += data.Length;
+            passed = data.End;
         }
+        progress.Add(range.End - passed);
     }
 
     /// <summary>The whole blocks by themselves, so that they can be shared.</summary>

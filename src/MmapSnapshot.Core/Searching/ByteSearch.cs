@@ -22,9 +22,12 @@ internal sealed class ByteSearch(Snapshot snapshot, IReadOnlyList<BytePattern> p
         byte[] border = new byte[Math.Min(window, longest) + longest - 1];
         var progress = new Progress($"Searching '{snapshot.Path}'", range.Length, listener, cancellation);
         var data = default(ByteRange);
+        long passed = range.Offset;
         for (long next = range.Offset; next <= range.End - shortest; next += scan.Done)
         {
-            progress.Advance(next - range.Offset);
+            progress.Add(next - passed);
+            passed = next;
+            progress.Report();
             if (data.End <= next) data = snapshot.NextData(next, range.End);
             // What begins before this lies in the hole with all its bytes, whichever pattern it matches.
             long holeEnd = data.Offset - longest + 1;
