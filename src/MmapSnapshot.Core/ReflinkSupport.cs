@@ -97,7 +97,7 @@ public sealed record ReflinkSupport(
             if (!local) obstacle = Source.FileSystem.NotLocalReason;
             return lease && local;
         }
-        using var content = LeasedContent.TryTake(source, new SnapshotOptions(), cloneTime: null, CancellationToken.None, out _, out obstacle);
+        using var content = LeasedContent.TryTake(source, scratchPath: null, new SnapshotOptions().MaxWriterDelay, copyTime: null, CancellationToken.None, out _, out obstacle);
         return content is not null;
     }
 

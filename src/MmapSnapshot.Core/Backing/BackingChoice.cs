@@ -18,6 +18,9 @@ internal readonly record struct BackingChoice
     /// <summary>How long a clone would take; null where that did not count.</summary>
     internal TimeSpan? CloneTime { get; init; }
 
+    /// <summary>Whether there is no room for a copy.</summary>
+    internal bool HasNoRoom { get; init; }
+
     /// <summary>Why there is no lease, in words; null where none was tried.</summary>
     internal string? NoLease { get; init; }
 
@@ -28,6 +31,7 @@ internal readonly record struct BackingChoice
         (SnapshotBacking.Immutable, _) => "nobody can write to the file",
         (SnapshotBacking.Reflink, _) => "the filesystem clones",
         (SnapshotBacking.Lease, { CloneTime: { } time }) => $"a clone of the file, which is in many pieces, would take about {Seconds(time)}",
+        (SnapshotBacking.Lease, { HasNoRoom: true }) => $"{NoCloneInWords}, there is no room for a copy, and no process has the file open for writing",
         (SnapshotBacking.Lease, _) => $"{NoCloneInWords}, and nobody has it open for writing",
         (_, { NoLease: not null }) => $"{NoCloneInWords}, and there is no lease: {NoLease}",
         _ => "the file does not exist yet",

@@ -68,13 +68,14 @@ internal sealed class LeasedContent : SnapshotContent
 
     /// <summary>Takes the lease, or tells why there can be none.</summary>
     /// <param name="source">The file.</param>
-    /// <param name="options">How long a writer may be kept waiting, and where the copy goes.</param>
-    /// <param name="cloneTime">How long the file takes to be cloned, where it can be; null where it must be copied.</param>
+    /// <param name="scratchPath">Where the copy goes; null: to the first place that has room.</param>
+    /// <param name="maxWriterDelay">How long a writer may be kept waiting.</param>
+    /// <param name="copyTime">How long a private copy or clone takes to be made, where that is known; null: as long as copying all bytes is expected to take.</param>
     /// <param name="cancellation">Ends the wait for a settled status.</param>
     /// <param name="baseline">What the source was when the lease began, and is until it ends.</param>
     /// <param name="reason">Why there is no lease, in words; null when there is one.</param>
     internal static LeasedContent? TryTake(
-        SourceFile source, SnapshotOptions options, TimeSpan? cloneTime, CancellationToken cancellation, out Baseline baseline, out string? reason)
+        SourceFile source, string? scratchPath, TimeSpan maxWriterDelay, TimeSpan? copyTime, CancellationToken cancellation, out Baseline baseline, out string? reason)
     {
         baseline = default;
         reason = !source.FileSystem.IsLocal ? FileSystem.NotLocalReason
@@ -84,14 +85,14 @@ internal sealed class LeasedContent : SnapshotContent
 
         // A descriptor of its own: this content closes it as soon as it has a copy, whatever the opener is doing just then.
         var errno = Kernel.Reopen(source.Handle, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out var own);
-        if (errno == 0) return TryTake(own, source.Path, source.Folder, options.ScratchPath, options.MaxWriterDelay, cloneTime, cancellation, out baseline, out reason);
+        if (errno == 0) return TryTake(own, source.Path, source.Folder, scratchPath, maxWriterDelay, copyTime, cancellation, out baseline, out reason);
         own.Dispose();
         reason = $"it cannot be opened again ({Failure.Describe(errno)})";
         return null;
     }
 
     private static LeasedContent? TryTake(
-        SafeFileHandle own, string path, ParentFolder folder, string? scratchPath, TimeSpan maxWriterDelay, TimeSpan? cloneTime, CancellationToken cancellation, out Baseline baseline, out string? reason)
+        SafeFileHandle own, string path, ParentFolder folder, string? scratchPath, TimeSpan maxWriterDelay, TimeSpan? copyTime, CancellationToken cancellation, out Baseline baseline, out string? reason)
     {
         baseline = default;
         LeaseBudget? budget = null;
@@ -110,7 +111,7 @@ internal sealed class LeasedContent : SnapshotContent
                 return null;
             }
             baseline = Baseline.SettledOf(own, path, cancellation);
-            var delay = cloneTime ?? CopySpeed.Expect(own, baseline.Status);
+            var delay = copyTime ?? CopySpeed.Expect(own, baseline.Status);
             budget = LeaseBudget.TryReserve(baseline.Status, delay, maxWriterDelay, out reason);
             if (budget is null) return null;
 
@@ -262,6 +263,12 @@ internal sealed class LeasedContent : SnapshotContent
             try
             {
                 if (!places.MoveNext()) return null;
+                if (!CanClone(places.Current) && !places.Current.HasRoomFor(_status.DataLength, out long available))
+                {
+                    failure = $"there is no room for its {_status.DataLength} bytes: '{places.Current.Location}' has {available}";
+                    places.Current.Dispose();
+                    continue;
+                }
                 return PrivateContent.CopyOf(_source, _status, places.Current, _path, listener: null, CancellationToken.None);
             }
 #pragma warning disable CA1031 // Nor must the other leases, if it is the keeper that this happens to.
@@ -272,6 +279,8 @@ internal sealed class LeasedContent : SnapshotContent
             }
         }
     }
+
+    private bool CanClone(PrivateFile place) => FileClone.CanClone(_source, place.Handle) && Kernel.Truncate(place.Handle, 0) == 0;
 
     /// <summary>Releases the lease; with a copy that was made while it stood, the snapshot goes on. Behind the gate.</summary>
     private void TakeOver(PrivateContent? copy, string? failure)

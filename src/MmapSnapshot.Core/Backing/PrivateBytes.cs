@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using MmapSnapshot.Native;
 using MmapSnapshot.Source;
+using Mono.Unix.Native;
 
 namespace MmapSnapshot.Backing;
 
@@ -52,7 +53,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         ImmutableContent.TryTake(source, cancellation, out var baseline) is { } content ? new PrivateBytes(content, baseline, choice) : null;
 
     private static PrivateBytes? TryLease(SourceFile source, SnapshotOptions options, in BackingChoice choice, CancellationToken cancellation, out string? reason) =>
-        LeasedContent.TryTake(source, options, choice.CloneTime, cancellation, out var baseline, out reason) is { } content ? new PrivateBytes(content, baseline, choice) : null;
+        LeasedContent.TryTake(source, options.ScratchPath, options.MaxWriterDelay, choice.CloneTime, cancellation, out var baseline, out reason) is { } content ? new PrivateBytes(content, baseline, choice) : null;
 
     /// <summary>A file in many pieces takes long to be cloned: under a lease the clone waits until it is needed, if it ever is.</summary>
     private static PrivateBytes? TryLeaseOfFragmented(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
@@ -104,26 +105,80 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         }
     }
 
+    /// <summary>A copy in the first place that has room for it. A read-only snapshot without one beside the file is rather a lease.</summary>
     private static PrivateBytes Copy(SourceFile source, SnapshotOptions options, in BackingChoice choice, CancellationToken cancellation)
     {
-        for (int attempt = 0; attempt < Attempts; attempt++)
+        long needed = FileStatus.Of(source.Handle, source.Path).DataLength;
+        bool mayLease = options is { ReadOnly: true, Backing: SnapshotBacking.Auto, ScratchPath: null };
+        var shortages = new List<string>();
+        var exceeded = default(SnapshotException);
+        foreach (var place in PrivateFile.CreateEverywhere(source.Folder, options.ScratchPath))
         {
-            var file = PrivateFile.CreateAnywhere(source.Folder, options.ScratchPath);
-            try
+            if (place.HasRoomFor(needed, out long available))
+            {
+                try
+                {
+                    return CopyTo(place, source, options, choice, cancellation);
+                }
+                catch (SnapshotException full) when (full.Error == SnapshotError.NoSpace)
+                {
+                    exceeded = full; // others were quicker, or there is a quota
+                }
+            }
+            place.Dispose();
+            shortages.Add($"'{place.Location}' has {available}");
+            if (mayLease && shortages.Count == 1 && LeaseWithoutRoom(TimeSpan.MaxValue, copyTime: null, choice) is { } lease) return lease;
+        }
+        if (shortages.Count == 0) return CopyTo(PrivateFile.CreateAnywhere(source.Folder, options.ScratchPath), source, options, choice, cancellation);
+        // Without room for a copy no writer ever waits for one.
+        if (mayLease && LeaseWithoutRoom(TimeSpan.MaxValue, TimeSpan.Zero, choice) is { } last) return last;
+        throw NoRoom(source, options, needed, shortages, exceeded);
+
+        PrivateBytes? LeaseWithoutRoom(TimeSpan maxWriterDelay, TimeSpan? copyTime, BackingChoice known) =>
+            LeasedContent.TryTake(source, scratchPath: null, maxWriterDelay, copyTime, cancellation, out var baseline, out _) is { } content
+                ? new PrivateBytes(content, baseline, known with { HasNoRoom = true })
+                : null;
+    }
+
+    private static SnapshotException NoRoom(SourceFile source, SnapshotOptions options, long needed, List<string> shortages, SnapshotException? exceeded)
+    {
+        var ways = new List<string> { "Free some space" };
+        if (!options.ReadOnly && options.ScratchPath is null && CanLease(source)) ways.Add("open it with -ReadOnly, which needs no copy");
+        ways.Add(options.ScratchPath is null ? "give -ScratchPath a folder that has room" : "give -ScratchPath another folder");
+        return new SnapshotException(
+            SnapshotError.NoSpace,
+            $"There is no room for a copy of '{source.Path}', which takes {needed} bytes: {string.Join(", ", shortages)} (ENOSPC). {string.Join(", or ", ways)}.",
+            source.Path,
+            exceeded?.ErrorNumber ?? NativeConvert.FromErrno(Errno.ENOSPC));
+    }
+
+    private static bool CanLease(SourceFile source)
+    {
+        using var lease = ReadLease.TryTake(source.Handle, out _);
+        return lease is not null;
+    }
+
+    /// <summary>Copies the source to a private file, which is disposed if that fails.</summary>
+    private static PrivateBytes CopyTo(PrivateFile file, SourceFile source, SnapshotOptions options, in BackingChoice choice, CancellationToken cancellation)
+    {
+        try
+        {
+            for (int attempt = 0; attempt < Attempts; attempt++)
             {
                 if (TryCopyOneInstant(source, file, options, cancellation) is { } baseline)
                 {
                     return new PrivateBytes(
                         new PrivateContent(file, SnapshotBacking.Copy, FileStatus.Of(file.Handle, source.Path).Length, source.Path), baseline, choice);
                 }
+                Failure.Check(Kernel.Truncate(file.Handle, 0), $"empty the copy of '{source.Path}'", source.Path, SnapshotError.WriteFailed);
             }
-            catch
-            {
-                file.Dispose();
-                throw;
-            }
-            file.Dispose();
         }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+        file.Dispose();
         throw new SnapshotException(
             SnapshotError.SourceChanging,
             $"'{source.Path}' was written to each of the {Attempts} times it was copied, so no copy is of one instant. "
@@ -131,27 +186,51 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
             source.Path);
     }
 
-    /// <summary>Copies the source and returns what it was, or null when somebody wrote to it meanwhile.</summary>
+    /// <summary>
+    /// Copies the source as it was at one moment, and returns a status of it from which later changes can be told; null when another
+    /// process has changed what was copied.
+    /// </summary>
+    /// <remarks>
+    /// Without a lease the file is read twice: bytes that are the same both times are those of the moment between the readings. A file
+    /// that only grew is followed to its end first, so that the copy is all of what it was at that moment. If it grows too quickly for
+    /// that, the copy is the beginning of it, up to a length that the file had.
+    /// </remarks>
     private static Baseline? TryCopyOneInstant(SourceFile source, PrivateFile file, SnapshotOptions options, CancellationToken cancellation)
     {
         // Under a lease a writer waits until we have done. One that is forced through after lease-break-time moves the status.
         using var lease = ReadLease.TryTake(source.Handle, out _);
         if (lease is null)
         {
-            // Somebody may have the file mapped for writing. Written back, its pages are write-protected, and the next
+            // Another process may have the file mapped for writing. Written back, its pages are write-protected, and the next
             // store moves the timestamps. (Not every filesystem can: its errors mean nothing here.)
             _ = Kernel.SyncData(source.Handle);
         }
         var before = FileStatus.SettledOf(source.Handle, source.Path, cancellation);
-        var progress = new Progress($"Copying '{source.Path}'", before.Length, options.Progress, cancellation);
-        var copy = new DataCopy(source.Handle, file.Handle, source.Path, file.Location, progress);
+        var copy = CopyOf(before.Length);
         long started = Stopwatch.GetTimestamp();
         long length = copy.CopyAll(before.Length);
         CopySpeed.Saw(before, Stopwatch.GetElapsedTime(started));
+        if (lease is not null) return before.DifferenceTo(FileStatus.Of(source.Handle, source.Path)) is null ? new Baseline(before, Freshness: null) : null;
 
-        // tmpfs never tells of stores through a mapping. Read twice alike, the bytes are those between the two readings.
-        if (lease is null && !copy.IsEqual(length, new Progress($"Checking the copy of '{source.Path}'", length, options.Progress, cancellation))) return null;
-        if (before.DifferenceTo(FileStatus.Of(source.Handle, source.Path)) is not null) return null;
-        return new Baseline(before, Freshness: null, MayChangeUnseen: lease is null);
+        var copied = before;
+        if (length == before.Length)
+        {
+            for (int round = 0; round < Attempts; round++)
+            {
+                var now = FileStatus.SettledOf(source.Handle, source.Path, cancellation);
+                if (now.Length < length) break;
+                copied = now;
+                if (now.Length == length) break;
+                length = CopyOf(now.Length).CopyRange(ByteRange.Between(length, now.Length));
+            }
+        }
+        // tmpfs never tells of stores through a mapping: only the second reading does.
+        if (!copy.IsEqual(length, new Progress($"Checking the copy of '{source.Path}'", length, options.Progress, cancellation))) return null;
+        var after = FileStatus.Of(source.Handle, source.Path);
+        bool hasGrown = after.Length > before.Length && after.Length >= length;
+        return hasGrown || before.DifferenceTo(after) is null ? new Baseline(copied, Freshness: null, MayChangeUnseen: true) : null;
+
+        DataCopy CopyOf(long total) => new(
+            source.Handle, file.Handle, source.Path, file.Location, new Progress($"Copying '{source.Path}'", total, options.Progress, cancellation));
     }
 }

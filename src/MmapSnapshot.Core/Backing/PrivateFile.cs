@@ -51,6 +51,15 @@ internal sealed class PrivateFile : IDisposable
             NativeConvert.FromErrno(errno));
     }
 
+    /// <summary>
+    /// Whether there is room for so many bytes more, and what else the filesystem needs for them. Where that cannot be asked there is.
+    /// </summary>
+    internal bool HasRoomFor(long bytes, out long available)
+    {
+        available = Location == InMemory ? Kernel.AvailableMemory() / 2 : Kernel.AvailableSpace(Handle);
+        return bytes + (bytes / 128) <= available;
+    }
+
     /// <summary>man 2 open, O_TMPFILE in <paramref name="folder"/>.</summary>
     internal static Errno TryCreateIn(ParentFolder folder, out PrivateFile file)
     {
