@@ -119,7 +119,7 @@ internal sealed partial class ReplaceModel
             next.Savers[p].StartedAfterFault = false;
         }
         Add(successors, next, $"the machine crashes: target is {Name(next.Directory.Target)}");
-        if (options.Mutation == Mutation.MarkerIsNotFlushed && next.Directory.Marker is not MarkerId.None and var marker)
+        if (next.Directory.Marker is not MarkerId.None and var marker)
         {
             next.IsMarkerEmpty[MakerOf(marker)] = true;
             Add(successors, next, $"the machine crashes: target is {Name(next.Directory.Target)}, and the content of the marker is lost");

@@ -49,7 +49,7 @@ internal sealed partial class ReplaceModel(ReplaceOptions options) : IModel<Repl
     private bool IsUnnoticeable(Step step) => step switch
     {
         Step.StageFile => !options.ReusesInodeNumbers,
-        Step.LeaseStagedFile or Step.MakeMarker or Step.FlushMarker or Step.ReadFoundMarker => true,
+        Step.LeaseStagedFile or Step.MakeMarker or Step.ReadFoundMarker => true,
         Step.LockMarker => options.Mutation != Mutation.MarkerIsLockedAfterLink,
         Step.LeaseTarget or Step.CompareTarget => !options.HasWriter,
         _ => false,
@@ -104,13 +104,8 @@ internal sealed partial class ReplaceModel(ReplaceOptions options) : IModel<Repl
         switch (saver.Step)
         {
             case Step.MakeMarker:
-                saver.Step = Step.FlushMarker;
-                Add(successors, next, $"{Saver(p)}: open(O_TMPFILE), pwrite: the marker, without a name");
-                break;
-            case Step.FlushMarker:
                 saver.Step = isLockedFirst ? Step.LockMarker : Step.LinkMarker;
-                if (options.Mutation == Mutation.MarkerIsNotFlushed) Add(successors, next, $"{Saver(p)}: (the marker's content is not flushed)");
-                else Add(successors, next, $"{Saver(p)}: fsetxattr(marker) or fdatasync(marker): the content reaches the disk before the name");
+                Add(successors, next, $"{Saver(p)}: open(O_TMPFILE), pwrite: the marker, without a name");
                 break;
             case Step.LockMarker:
                 if (state.LockHolder[p] != 0) break; // it waits
@@ -167,7 +162,8 @@ internal sealed partial class ReplaceModel(ReplaceOptions options) : IModel<Repl
                 Add(successors, next, $"{Saver(p)}: fstatat(marker) {(isSame ? "is" : "is not")} the found marker");
                 break;
             case Step.ReadFoundMarker:
-                saver.Step = state.IsMarkerEmpty[maker] ? Step.UnlinkFoundMarker : Step.LookAtLeftover;
+                bool hasNoName = state.IsMarkerEmpty[maker] && options.Mutation == Mutation.TemporaryNameIsInContentAlone;
+                saver.Step = hasNoName ? Step.UnlinkFoundMarker : Step.LookAtLeftover;
                 Add(successors, next, $"{Saver(p)}: pread(found marker){(state.IsMarkerEmpty[maker] ? " = 0: it is empty" : "")}");
                 break;
             case Step.LookAtLeftover:
@@ -245,6 +241,7 @@ internal sealed partial class ReplaceModel(ReplaceOptions options) : IModel<Repl
     private Step StepForLeftover(in ReplaceState state, FileId leftover, int maker)
     {
         if (leftover == FileId.None) return Step.UnlinkFoundMarker;
+        if (state.IsMarkerEmpty[maker]) return Step.RecoverLeftover; // which file it is, the content would say
         if (IsSame(state, leftover, StagedBy(maker)) || options.Mutation == Mutation.CleanerUnlinksAnything) return Step.UnlinkLeftover;
         if (!IsSame(state, leftover, state.Savers[maker].Expected)) return Step.RecoverLeftover;
         return options.Mutation == Mutation.CleanerUnlinksExpectedAlways ? Step.UnlinkLeftover : Step.LookAtTargetForLeftover;

@@ -42,8 +42,8 @@ internal enum Mutation : byte
     NoMarker,
     ContinuesBesideLiveSaver,
 
-    /// <summary>The marker's content is neither in an extended attribute nor flushed: after a crash the name is there and it is empty.</summary>
-    MarkerIsNotFlushed,
+    /// <summary>The temporary name does not follow from the marker's inode number: a marker that a crash has emptied does not tell it.</summary>
+    TemporaryNameIsInContentAlone,
     MarkerIsLockedAfterLink,
     MarkerIsUnlockedBeforeUnlink,
     CleanerTakesNoLock,

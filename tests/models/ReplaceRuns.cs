@@ -20,7 +20,7 @@ internal static class ReplaceRuns
         Run(Mutation.NoMarker, Property.SavedContentStays, new()),
         Run(Mutation.NoMarker, Property.OneWinner, new() { HasExchange = false }),
         Run(Mutation.ContinuesBesideLiveSaver, Property.SavedContentStays, new()),
-        Run(Mutation.MarkerIsNotFlushed, Property.NothingIsLeft, new() { MachineCrashes = 1 }),
+        Run(Mutation.TemporaryNameIsInContentAlone, Property.NothingIsLeft, new() { MachineCrashes = 1 }),
         Run(Mutation.MarkerIsLockedAfterLink, Property.LiveSaversAreUntouched, new()),
         Run(Mutation.MarkerIsUnlockedBeforeUnlink, Property.LiveSaversAreUntouched, new()),
         Run(Mutation.CleanerTakesNoLock, Property.LiveSaversAreUntouched, new() { Savers = 3, Kills = 1 }),

@@ -40,7 +40,6 @@ internal enum Step : byte
 
     // Marker
     MakeMarker,
-    FlushMarker,
     LockMarker,
     LinkMarker,
 
