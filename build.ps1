@@ -379,4 +379,13 @@ function Invoke-CleanTask {
     if (Test-Path -LiteralPath $output) { Remove-Item -LiteralPath $output -Recurse -Force }
 }
 
-foreach ($name in $Task) { & "Invoke-${name}Task" }
+try {
+    foreach ($name in $Task) { & "Invoke-${name}Task" }
+} catch {
+    [Console]::Error.WriteLine("build.ps1: $_")
+    foreach ($place in @($root, [System.IO.Path]::GetTempPath(), $HOME) | Select-Object -Unique) {
+        $free = [System.IO.DriveInfo]::new($place).AvailableFreeSpace
+        if ($free -lt 64MB) { [Console]::Error.WriteLine("build.ps1: only $($free / 1MB -as [int]) MiB are free in $place.") }
+    }
+    exit 1
+}

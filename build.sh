@@ -35,8 +35,13 @@ setup() {
     [ "$(id -u)" = 0 ] || fail 'Setup must run as root: sudo ./build.sh Setup'
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq || echo 'build.sh: apt-get update failed; the package lists may be old.' >&2
-    apt-get install -y -qq --no-install-recommends "${absent[@]}" >/dev/null || fail "apt-get could not install: ${absent[*]}"
-    echo "Installed: ${absent[*]}"
+    # One by one: a package that cannot be installed keeps no other from it.
+    local refused=()
+    for package in "${absent[@]}"; do
+        apt-get install -y -qq --no-install-recommends "$package" >/dev/null || refused+=("$package")
+    done
+    [ ${#refused[@]} = 0 ] || fail "apt-get could not install: ${refused[*]}"
+    echo 'All of them are installed now.'
 }
 
 if [ "${1-}" = Setup ]; then

@@ -297,15 +297,21 @@ function Assert-BindingError {
 
 <#
 .SYNOPSIS
-    Runs a bash script with $1, $2, ... and returns the lines it printed; a failure fails the test.
+    Runs a bash script with $1, $2, ... and returns the lines it printed; a failure fails the test, and a missing program skips it.
 #>
 function Invoke-Shell {
     [CmdletBinding()]
     [OutputType([string])]
     param([Parameter(Mandatory, Position = 0)] [string] $Script, [Parameter(Position = 1, ValueFromRemainingArguments)] [string[]] $Arguments = @())
 
-    $output = bash -c "set -e -o pipefail; $Script" bash @Arguments 2>&1
-    if ($LASTEXITCODE -ne 0) { throw "'$Script' ($Arguments) ended with exit code ${LASTEXITCODE}: $output" }
+    # bash calls that function for a program that is missing.
+    $prelude = 'command_not_found_handle() { echo "missing program: $1" >&2; return 127; }; set -e -o pipefail'
+    $output = bash -c "$prelude; $Script" bash @Arguments 2>&1
+    if ($LASTEXITCODE -ne 0) {
+        $missing = @(@($output) -match '^missing program: ' -replace '^missing program: ')
+        if ($missing) { Skip-When "needs $((Get-MissingProgram $missing) -join ', ')" }
+        throw "'$Script' ($Arguments) ended with exit code ${LASTEXITCODE}: $output"
+    }
     $output | ForEach-Object { "$_" }
 }
 
