@@ -47,6 +47,9 @@ public sealed class Snapshot : IDisposable
     /// <summary>Whether the file was not there when the snapshot was made.</summary>
     private readonly bool _isNew;
 
+    /// <summary>Why the file can never be saved, in words that follow "because"; null where it may be.</summary>
+    private readonly string? _readOnlyReason;
+
     /// <summary>Whether a commit in place has failed half-way: the file is a mix of its bytes and the snapshot's.</summary>
     private bool _fileIsMixed;
 
@@ -69,7 +72,8 @@ public sealed class Snapshot : IDisposable
         _choice = bytes.Choice;
         _isNew = false;
         _permissions = bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS;
-        IsReadOnly = options.ReadOnly;
+        _readOnlyReason = source.ReadOnlyReason;
+        IsReadOnly = options.ReadOnly || _readOnlyReason is not null;
         _maxWriterDelay = options.Backing is SnapshotBacking.Auto or SnapshotBacking.Lease ? options.MaxWriterDelay : TimeSpan.Zero;
         if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Baseline.Status, Path);
     }
@@ -105,7 +109,7 @@ public sealed class Snapshot : IDisposable
     /// <summary>How many bytes it had when it was opened or last committed.</summary>
     public long BaselineLength => Volatile.Read(ref _baselineLength);
 
-    /// <summary>Whether changes are refused.</summary>
+    /// <summary>Whether changes are refused: as asked for, and where the file cannot be saved (deleted, or in /proc or /sys).</summary>
     public bool IsReadOnly { get; }
 
     /// <summary>
@@ -874,7 +878,11 @@ public sealed class Snapshot : IDisposable
     }
 
     private SnapshotException ReadOnly() => new(
-        SnapshotError.ReadOnlySnapshot, $"The snapshot of '{Path}' is read-only. Open it without -ReadOnly to change it, or save it with -Destination elsewhere.", Path);
+        SnapshotError.ReadOnlySnapshot,
+        _readOnlyReason is null
+            ? $"The snapshot of '{Path}' is read-only. Open it without -ReadOnly to change it, or save it with -Destination elsewhere."
+            : $"The snapshot of '{Path}' is read-only, because {_readOnlyReason}. Save it with -Destination elsewhere, and change that file.",
+        Path);
 
     private void Release()
     {

@@ -11,6 +11,9 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
     /// <summary>How much goes in one call: small enough to be cancelled within a tenth of a second on a slow disk.</summary>
     private const int Window = 4 << 20;
 
+    /// <summary>How much of a file of unknown length: the kernel refuses to make up more than some megabytes at once (ENOMEM in /proc/sys).</summary>
+    private const int GeneratedWindow = 128 << 10;
+
     private bool _byKernel = true;
 
     /// <summary>
@@ -113,7 +116,7 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
         while (true)
         {
             progress.Report();
-            int done = CopyByHand(offset, Window);
+            int done = CopyByHand(offset, GeneratedWindow);
             if (done == 0) return offset;
             offset += done;
             progress.Add(done);

@@ -212,6 +212,8 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         CopySpeed.Saw(before, Stopwatch.GetElapsedTime(started));
         if (lease is not null) return before.DifferenceTo(FileStatus.Of(source.Handle, source.Path)) is null ? new Baseline(before, Freshness: null) : null;
 
+        if (source.FileSystem.IsGenerated) return new Baseline(before, Freshness: null);
+
         var copied = before;
         if (length == before.Length)
         {

@@ -14,7 +14,8 @@ namespace MmapSnapshot.Source;
 /// </param>
 /// <param name="HasMultigrainTimestamps">Whether a timestamp that was read is never given to a later change.</param>
 /// <param name="HidesMappedStores">Whether a store through a mapping may leave the timestamps as they are.</param>
-internal sealed record FileSystem(string? Type, bool IsLocal, bool HasMultigrainTimestamps, bool HidesMappedStores)
+/// <param name="IsGenerated">Whether the kernel makes the bytes of a file up when it is read: two readings may differ, and nothing is stored.</param>
+internal sealed record FileSystem(string? Type, bool IsLocal, bool HasMultigrainTimestamps, bool HidesMappedStores, bool IsGenerated)
 {
     internal const string Xfs = "xfs", Btrfs = "btrfs", Ext2 = "ext2", Ext3 = "ext3", Ext4 = "ext4", Tmpfs = "tmpfs", Overlay = "overlay";
 
@@ -25,6 +26,9 @@ internal sealed record FileSystem(string? Type, bool IsLocal, bool HasMultigrain
     internal const string NotLocalReason = "the filesystem may have writers on other machines, or its type is unknown";
 
     private static readonly string[] _local = [Ext4, Xfs, Btrfs, Tmpfs, Ext3, Ext2, "f2fs"];
+
+    private static readonly string[] _generated =
+        ["proc", "sysfs", "cgroup", "cgroup2", "cpuset", "debugfs", "tracefs", "securityfs", "selinuxfs", "configfs", "binfmt_misc", "fusectl", "bpf", "efivarfs"];
 
     /// <summary>Since Linux 6.13. (The ext4 driver has them for ext4 only, not for the types ext2 and ext3, which it serves too.)</summary>
     private static readonly string[] _multigrain = Environment.OSVersion.Version >= new Version(6, 13) ? [Xfs, Btrfs, Ext4, Tmpfs] : [];
@@ -42,7 +46,7 @@ internal sealed record FileSystem(string? Type, bool IsLocal, bool HasMultigrain
 
     /// <summary>A filesystem of a type that does not lie on others.</summary>
     internal static FileSystem OfType(string? type) =>
-        new(type, _local.Contains(type), _multigrain.Contains(type), HidesMappedStores: type == Tmpfs);
+        new(type, _local.Contains(type), _multigrain.Contains(type), HidesMappedStores: type == Tmpfs, _generated.Contains(type));
 
     /// <summary>
     /// An overlay: local if all its layers are, with the timestamps of its layers. In a container no layer can be found; but there
@@ -53,7 +57,8 @@ internal sealed record FileSystem(string? Type, bool IsLocal, bool HasMultigrain
         Overlay,
         layers.All(layer => layer is null or { IsLocal: true }),
         layers.All(layer => layer is { HasMultigrainTimestamps: true }),
-        layers.Any(layer => layer is null or { HidesMappedStores: true }));
+        layers.Any(layer => layer is null or { HidesMappedStores: true }),
+        IsGenerated: false);
 
     private static List<FileSystem?> Layers(string options)
     {

@@ -10,12 +10,19 @@ internal sealed class SourceFile : IDisposable
     /// <summary>How often a name may be exchanged under our hands before we give up.</summary>
     private const int Attempts = 8;
 
-    private SourceFile(ParentFolder folder, string name, SafeFileHandle handle)
+    /// <summary>How often the same file must be found again, and not under the name that the kernel tells, until that is taken to be so.</summary>
+    private const int NamelessAfter = 2;
+
+    /// <summary>What the kernel adds to the path of a deleted file (man 5 proc_pid_fd).</summary>
+    private const string DeletedMark = " (deleted)";
+
+    private SourceFile(ParentFolder folder, string name, SafeFileHandle handle, string? namelessReason = null)
     {
         Folder = folder;
         Name = name;
         Handle = handle;
         FileSystem = FileSystem.Of(handle);
+        ReadOnlyReason = namelessReason ?? (FileSystem.IsGenerated ? $"the kernel makes its bytes up when it is read ({FileSystem.Type})" : null);
     }
 
     internal ParentFolder Folder { get; }
@@ -28,7 +35,10 @@ internal sealed class SourceFile : IDisposable
     /// <summary>The filesystem it is on.</summary>
     internal FileSystem FileSystem { get; }
 
-    /// <summary>The full path, symbolic links resolved.</summary>
+    /// <summary>Why it can never be saved, in words that follow "because"; null where it may be.</summary>
+    internal string? ReadOnlyReason { get; }
+
+    /// <summary>The full path, symbolic links resolved; that of a link in /proc where the file it leads to has no name here.</summary>
     internal string Path => Folder.Combine(Name);
 
     /// <exception cref="OperationCanceledException">It was cancelled while another process held a lease.</exception>
@@ -37,6 +47,8 @@ internal sealed class SourceFile : IDisposable
         if (path.Length == 0 || path.Contains('\0'))
             throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' cannot be the path of a file.", path);
 
+        var previous = default(FileStatus);
+        int repeated = 0;
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
             // O_PATH first: opening a FIFO or a device for reading would already do something to it.
@@ -48,6 +60,10 @@ internal sealed class SourceFile : IDisposable
                 Failure.Check(Kernel.PathOf(found, out string real), $"resolve '{path}'", path, SnapshotError.ReadFailed);
                 var file = TryOpen(found, status, real, path, cancellation);
                 if (file is not null) return file;
+                // The same file again and again: it is not being replaced just now, but a link in /proc leads to it.
+                repeated = previous.IsSameFileAs(status) ? repeated + 1 : 0;
+                previous = status;
+                if (repeated == NamelessAfter) return OpenNameless(found, real, path, cancellation);
             }
         }
         throw new SnapshotException(
@@ -86,7 +102,7 @@ internal sealed class SourceFile : IDisposable
         if (ParentFolder.Open(slash == 0 ? "/" : real[..slash], out var folder) is not 0 and var folderErrno)
         {
             folder.Dispose();
-            if (folderErrno == Errno.ENOENT) return null;
+            if (folderErrno is Errno.ENOENT or Errno.ENOTDIR) return null;
             throw Failure.From(folderErrno, $"open the folder of '{asked}'", asked, SnapshotError.ReadFailed);
         }
         string name = real[(slash + 1)..];
@@ -105,6 +121,36 @@ internal sealed class SourceFile : IDisposable
             throw Failure.From(errno, $"open '{asked}' for reading", asked, SnapshotError.ReadFailed);
         }
         catch (OperationCanceledException)
+        {
+            folder.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// A file without a name that leads to it: /proc/PID/exe, /proc/PID/fd and /proc/PID/map_files lead to deleted ones, and to some in
+    /// other mount namespaces.
+    /// </summary>
+    private static SourceFile OpenNameless(SafeFileHandle found, string real, string asked, CancellationToken cancellation)
+    {
+        string full = System.IO.Path.GetFullPath(asked);
+        string reason = real.EndsWith(DeletedMark, StringComparison.Ordinal)
+            ? "it was deleted and has no name to be saved under"
+            : "no name that this process can reach leads to it";
+        var errno = ParentFolder.OpenResolved(System.IO.Path.GetDirectoryName(full)!, out var folder);
+        if (errno != 0)
+        {
+            folder.Dispose();
+            throw Failure.From(errno, $"open the folder of '{asked}'", asked, SnapshotError.ReadFailed);
+        }
+        try
+        {
+            errno = Kernel.ReopenWaitingForLease(found, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, cancellation, out var handle);
+            if (errno == 0) return new SourceFile(folder, System.IO.Path.GetFileName(full), handle, reason);
+            handle.Dispose();
+            throw Failure.From(errno, $"open '{asked}' for reading", asked, SnapshotError.ReadFailed);
+        }
+        catch
         {
             folder.Dispose();
             throw;
