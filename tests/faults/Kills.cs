@@ -1,8 +1,13 @@
+using Mono.Unix.Native;
+
 namespace MmapSnapshot.Faults;
 
-/// <summary>The process is killed at every system call of open, set and save, or at every so many.</summary>
+/// <summary>The process is killed at every system call of open, set and save; or at every so many, and just after the new file got the name.</summary>
 internal static class Kills
 {
+    /// <summary>Those of a regular file of mode 0600 that belongs to root.</summary>
+    private static readonly string _privateMetadata = $"{FilePermissions.S_IFREG | FilePermissions.S_IRUSR | FilePermissions.S_IWUSR:X} 0:0 1 acl=none user=none";
+
     internal static void Try(string mount, Report report, int step)
     {
         var line = report.Begin("SIGKILL", Rig.NameOf(mount));
@@ -11,7 +16,7 @@ internal static class Kills
         {
             RecordedCall[] calls;
             using (var victim = new VictimProcess(mount)) calls = Recording.Take(victim, specimen);
-            foreach (var call in calls.Where((_, index) => index % step == 0))
+            foreach (var call in calls.Where((_, index) => index % step == 0 || calls[index - 1].IsRename))
             {
                 specimen.Renew();
                 using var victim = new VictimProcess(mount);
@@ -27,13 +32,10 @@ internal static class Kills
         }
     }
 
-    private static string? Judge(Specimen specimen)
+    internal static string? Judge(Specimen specimen)
     {
         if (specimen.Judge(reached: -1) is { } damage) return damage;
-        string[] left = specimen.Strangers();
-        if (left.Length > 1) return $"{left.Length} names were left";
-        // Whoever finds the name finds it with the rights it will have, not with laxer ones.
-        if (left.Length == 1 && Specimen.MetadataOf(left[0]) != specimen.Metadata) return $"the leftover has the metadata {Specimen.MetadataOf(left[0])}";
+        if (JudgeLeft(specimen) is { } names) return names;
 
         // The next save of that file goes well, and takes the leftover away.
         using (var snapshot = Snapshot.Open(specimen.Path))
@@ -42,5 +44,19 @@ internal static class Kills
             snapshot.Commit(new CommitOptions { Close = true, Method = CommitMethod.Replace });
         }
         return specimen.Strangers() is [var still, ..] ? $"{still} was still there after the next save" : null;
+    }
+
+    /// <summary>At most the marker, for its maker alone, and one temporary name, with the permissions that the file will have or had.</summary>
+    private static string? JudgeLeft(Specimen specimen)
+    {
+        string marker = Path.Join(specimen.Folder, Specimen.Marker(Path.GetFileName(specimen.Path)));
+        string[] left = specimen.Strangers();
+        if (left.Except([marker]).Count() > 1) return $"{left.Length} names were left";
+        foreach (string name in left)
+        {
+            string metadata = Specimen.MetadataOf(name), expected = name == marker ? _privateMetadata : specimen.Metadata;
+            if (metadata != expected) return $"{name} was left with the metadata {metadata}";
+        }
+        return null;
     }
 }

@@ -5,6 +5,9 @@ namespace MmapSnapshot.Faults;
 /// <summary>A system call of a case: its name, and which one of that name it is since strace was attached.</summary>
 internal readonly record struct RecordedCall(string Name, int Number)
 {
+    /// <summary>Whether it gives a file another name.</summary>
+    internal bool IsRename => Name is "rename" or "renameat" or "renameat2";
+
     public override string ToString() => $"{Name} #{Number}";
 }
 

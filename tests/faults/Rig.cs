@@ -13,6 +13,14 @@ internal static class Rig
     /// <summary>Whether a program is on PATH.</summary>
     internal static bool HasProgram(string name) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Join(folder, name)));
 
+    /// <summary>The methods of saving that a filesystem has.</summary>
+    internal static CommitMethod[] Methods(string mount) =>
+        NameOf(mount) == "xfs-exchange" ? [CommitMethod.Replace, CommitMethod.InPlace, CommitMethod.Exchange] : [CommitMethod.Replace, CommitMethod.InPlace];
+
+    /// <summary>The command that runs this program with such arguments.</summary>
+    internal static string[] OwnCommand(params string[] arguments) =>
+        Path.GetFileName(Environment.ProcessPath) == "dotnet" ? [Environment.ProcessPath!, typeof(Rig).Assembly.Location, .. arguments] : [Environment.ProcessPath!, .. arguments];
+
     /// <summary>tests/filesystems/rig.sh.</summary>
     internal static string Script { get; } = FindScript();
 

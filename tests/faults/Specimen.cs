@@ -75,6 +75,9 @@ internal sealed class Specimen
         return metadata == Metadata ? null : $"the file's metadata is {metadata}, not {Metadata}";
     }
 
+    /// <summary>The name of the marker of a save of the file of such a name.</summary>
+    internal static string Marker(string name) => $".{name}.mmap-snapshot";
+
     /// <summary>Names beside the file.</summary>
     internal string[] Strangers() => [.. Directory.EnumerateFileSystemEntries(_folder).Where(path => path != Path)];
 

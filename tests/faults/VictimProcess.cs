@@ -11,14 +11,9 @@ internal sealed class VictimProcess : IDisposable
 
     internal VictimProcess(string mount)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-        };
+        string[] command = Rig.OwnCommand("victim", Path.Join(mount, "warm-up-" + Guid.NewGuid().ToString("N")));
+        var start = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardInput = true, RedirectStandardOutput = true };
         start.Environment["DOTNET_EnableWriteXorExecute"] = "0"; // or the runtime maps memory of its own in between
-        if (Path.GetFileName(Environment.ProcessPath) == "dotnet") start.ArgumentList.Add(typeof(VictimProcess).Assembly.Location);
-        foreach (string argument in (string[])["victim", Path.Join(mount, "warm-up-" + Guid.NewGuid().ToString("N"))]) start.ArgumentList.Add(argument);
         _process = Process.Start(start)!;
         // One case without a fault: what is loaded late, is loaded then, and will not be in a trace.
         var practice = new Specimen(mount, "practice");

@@ -1,0 +1,72 @@
+using System.Diagnostics;
+
+namespace MmapSnapshot.Faults;
+
+/// <summary>A second process that saves, reads, renames or locks files on command; as another user if asked, slowed by strace if asked.</summary>
+internal sealed class ActorProcess : IDisposable
+{
+    /// <summary>A user that owns nothing (nobody).</summary>
+    internal const int OtherUser = 65534;
+
+    private readonly Process _process;
+
+    internal ActorProcess(int user = 0, params string[] straceOptions)
+    {
+        List<string> command = [];
+        if (straceOptions.Length > 0) command.AddRange(["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", .. straceOptions]);
+        if (user != 0) command.AddRange(["setpriv", $"--reuid={user}", $"--regid={user}", "--clear-groups"]);
+        command.AddRange(Rig.OwnCommand("actor"));
+        var start = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardInput = true, RedirectStandardOutput = true, WorkingDirectory = "/" };
+        start.Environment["DOTNET_EnableDiagnostics"] = "0";
+        start.Environment["HOME"] = "/";
+        _process = Process.Start(start)!;
+        if (Ask("hello") != "hello") throw new InvalidOperationException($"The process did not start: {string.Join(' ', command)}");
+    }
+
+    internal void Send(string line)
+    {
+        _process.StandardInput.WriteLine(line);
+        _process.StandardInput.Flush();
+    }
+
+    /// <summary>The answer; null when the process died or did not answer in time.</summary>
+    internal string? Receive(TimeSpan? timeout = null)
+    {
+        var answer = _process.StandardOutput.ReadLineAsync();
+        return answer.Wait(timeout ?? TimeSpan.FromSeconds(60)) ? answer.Result : null;
+    }
+
+    internal string? Ask(string line, TimeSpan? timeout = null)
+    {
+        Send(line);
+        return Receive(timeout);
+    }
+
+    /// <summary>Ends it at once, whatever it waits for.</summary>
+    internal void Kill() => _process.Kill(entireProcessTree: true);
+
+    public void Dispose()
+    {
+        _process.StandardInput.Close();
+        if (!_process.WaitForExit(1000)) Kill();
+        _process.WaitForExit();
+        _process.Dispose();
+    }
+
+    /// <summary>Whether <see cref="OtherUser"/> can run this program.</summary>
+    internal static bool CanBeOtherUser { get; } = TryOtherUser();
+
+    private static bool TryOtherUser()
+    {
+        try
+        {
+            using var actor = new ActorProcess(OtherUser);
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            Console.WriteLine($"NOT TRIED AS ANOTHER USER: user {OtherUser} cannot run {string.Join(' ', Rig.OwnCommand())}.");
+            return false;
+        }
+    }
+}

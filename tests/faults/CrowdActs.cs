@@ -1,0 +1,130 @@
+using System.Diagnostics;
+using System.Globalization;
+using Microsoft.Win32.SafeHandles;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Faults;
+
+/// <summary>What the processes of <see cref="Crowds"/> do to the one file, and how they report it.</summary>
+internal static class CrowdActs
+{
+    /// <summary>Saves one version after another.</summary>
+    /// <returns>"parent>child" for each version that was saved, then "!error" for each id of an error, and "?problem" for what may not be.</returns>
+    internal static string Save(string path, string name, TimeSpan time)
+    {
+        var log = new HashSet<string>();
+        var clock = Stopwatch.StartNew();
+        for (int number = 0; clock.Elapsed < time; number++)
+        {
+            string child = $"{name}.{number}";
+            try
+            {
+                using var snapshot = Snapshot.Open(path);
+                string? parent = Version.IdOfFile(snapshot.Read(0, snapshot.Length));
+                if (parent is null) log.Add("?snapshot-is-a-mix");
+                snapshot.Write(0, Version.HalfOf(child));
+                snapshot.Commit(new CommitOptions { Close = true, NoFlush = number % 4 != 0, Method = number % 2 == 0 ? CommitMethod.Auto : CommitMethod.Replace });
+                log.Add($"{parent}>{child}");
+            }
+            catch (SnapshotException exception)
+            {
+                log.Add($"!{exception.Error}");
+            }
+            catch (Exception exception)
+            {
+                log.Add($"?{exception.GetType().Name}");
+            }
+        }
+        return string.Join(' ', log);
+    }
+
+    /// <summary>Does what other programs do, each act on a thread of its own.</summary>
+    /// <returns>
+    /// "+id" for each version given the name, in order; "-id" for each that was taken off the name; "=n" for each write in place
+    /// that was complete while the file still had the name; "?problem".
+    /// </returns>
+    internal static string Disturb(string path, string name, TimeSpan time, string[] acts)
+    {
+        var logs = acts.Select(_ => new List<string>()).ToArray();
+        var threads = acts.Select((act, index) => new Thread(() => Disturb(path, $"{name}{index}", time, act, logs[index]))).ToArray();
+        foreach (var thread in threads) thread.Start();
+        foreach (var thread in threads) thread.Join();
+        return string.Join(' ', logs.SelectMany(log => log));
+    }
+
+    private static void Disturb(string path, string name, TimeSpan time, string act, List<string> log)
+    {
+        var random = new Random(name.Sum(letter => letter));
+        var clock = Stopwatch.StartNew();
+        string own = Path.Join(Path.GetDirectoryName(path), name);
+        for (int number = 0; clock.Elapsed < time; number++)
+        {
+            try
+            {
+                switch (act)
+                {
+                    case "rename": Rename(path, $"{own}.{number}", $"{name}.{number}", log); break;
+                    case "exchange": Exchange(path, $"{own}.{number}", $"{name}.{number}", keep: number % 2 == 0, log); break;
+                    case "link": Link(path, $"{own}.{number}", log); break;
+                    case "write": Write(path, number, log); break;
+                    default: throw new ArgumentException(act);
+                }
+            }
+            catch (Exception exception)
+            {
+                log.Add($"?{act}:{exception.GetType().Name}");
+            }
+            Thread.Sleep(random.Next(15));
+        }
+    }
+
+    private static void Rename(string path, string own, string id, List<string> log)
+    {
+        File.WriteAllBytes(own, Version.Bytes(id));
+        if (Stdlib.rename(own, path) == 0) log.Add("+" + id);
+        else log.Add($"?rename:{Stdlib.GetLastError()}");
+    }
+
+    /// <summary>Unlike a plain rename this tells exactly what had the name. Half of what had it is left where it can be found, half is removed.</summary>
+    private static void Exchange(string path, string own, string id, bool keep, List<string> log)
+    {
+        File.WriteAllBytes(own, Version.Bytes(id));
+        if (LibC.Exchange(own, path) is not 0 and var errno)
+        {
+            log.Add($"?exchange:{NativeConvert.ToErrno(errno)}");
+            return;
+        }
+        log.Add("+" + id);
+        if (keep) return;
+        log.Add("-" + Version.IdOfFile(ReadWithoutLock(own)));
+        File.Delete(own);
+    }
+
+    private static void Link(string path, string own, List<string> log)
+    {
+        if (Syscall.link(path, own) != 0) return;
+        if (Version.IdOfFile(ReadWithoutLock(own)) is null) log.Add("?a-file-that-was-linked-is-a-mix");
+        File.Delete(own);
+    }
+
+    /// <summary>Writes in place to the second half, which savers leave as it is.</summary>
+    private static void Write(string path, int number, List<string> log)
+    {
+        int descriptor = Syscall.open(path, OpenFlags.O_WRONLY | OpenFlags.O_CLOEXEC);
+        if (descriptor < 0) throw new IOException(Stdlib.GetLastError().ToString());
+        using var file = new SafeFileHandle(descriptor, ownsHandle: true);
+        RandomAccess.Write(file, Version.HalfOf(number.ToString(CultureInfo.InvariantCulture)), Version.Half);
+        if (Syscall.fstat(descriptor, out var written) == 0 && Syscall.stat(path, out var named) == 0 && written.st_ino == named.st_ino)
+            log.Add($"={number}");
+    }
+
+    /// <summary>Unlike <see cref="File.ReadAllBytes(string)"/>, which cannot open what another process has locked (man 2 flock).</summary>
+    private static byte[] ReadWithoutLock(string path)
+    {
+        int descriptor = Syscall.open(path, OpenFlags.O_RDONLY | OpenFlags.O_CLOEXEC);
+        if (descriptor < 0) throw new IOException(Stdlib.GetLastError().ToString());
+        using var file = new SafeFileHandle(descriptor, ownsHandle: true);
+        var bytes = new byte[RandomAccess.GetLength(file)];
+        return RandomAccess.Read(file, bytes, 0) == bytes.Length ? bytes : [];
+    }
+}
