@@ -45,8 +45,8 @@ internal static class Actor
         ["complete", var method] => Complete(Enum.Parse<CommitMethod>(method)),
         ["read", var path] => StartReading(path),
         ["stop"] => StopReading(),
-        ["savers", var path, var name, var milliseconds] => CrowdActs.Save(path, name, TimeSpan.FromMilliseconds(Number(milliseconds))),
-        ["others", var path, var name, var milliseconds, .. var acts] => CrowdActs.Disturb(path, name, TimeSpan.FromMilliseconds(Number(milliseconds)), acts),
+        ["save-on", var path, var name, var time, var killAfter, var log] => CrowdActs.Save(path, name, Milliseconds(time), Milliseconds(killAfter), log),
+        ["disturb", var path, var name, var time, .. var acts] => CrowdActs.Disturb(path, name, Milliseconds(time), acts),
         ["hold", var kind, var path] => Hold(kind, path),
         ["plant", var kind, var path] => Plant(kind, path),
         ["release"] => Release(),
@@ -54,6 +54,8 @@ internal static class Actor
     };
 
     private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
+
+    private static TimeSpan Milliseconds(string text) => TimeSpan.FromMilliseconds(Number(text));
 
     /// <summary>"ok", or the error's id and message.</summary>
     private static string Attempt(Action action)

@@ -19,7 +19,10 @@ internal sealed class ActorProcess : IDisposable
         var start = new ProcessStartInfo(command[0], command.Skip(1)) { RedirectStandardInput = true, RedirectStandardOutput = true, WorkingDirectory = "/" };
         start.Environment["DOTNET_EnableDiagnostics"] = "0";
         start.Environment["HOME"] = "/";
+        // strace remarks that the process was killed in a pause.
+        start.RedirectStandardError = straceOptions.Length > 0;
         _process = Process.Start(start)!;
+        if (start.RedirectStandardError) _process.BeginErrorReadLine();
         if (Ask("hello") != "hello") throw new InvalidOperationException($"The process did not start: {string.Join(' ', command)}");
     }
 

@@ -8,11 +8,14 @@ namespace MmapSnapshot.Faults;
 /// <summary>What the processes of <see cref="Crowds"/> do to the one file, and how they report it.</summary>
 internal static class CrowdActs
 {
-    /// <summary>Saves one version after another.</summary>
-    /// <returns>"parent>child" for each version that was saved, then "!error" for each id of an error, and "?problem" for what may not be.</returns>
-    internal static string Save(string path, string name, TimeSpan time)
+    /// <summary>
+    /// Saves one version after another, and logs "try parent&gt;child" before each save, "ok parent&gt;child" after it, "!error" for the
+    /// id of an error and "?problem" for what may not be. The log is a file, as the process may be killed.
+    /// </summary>
+    internal static string Save(string path, string name, TimeSpan time, TimeSpan killAfter, string log)
     {
-        var log = new HashSet<string>();
+        using var lines = new StreamWriter(log) { AutoFlush = true };
+        using var kill = killAfter == default ? null : new Timer(_ => Syscall.kill(Environment.ProcessId, Signum.SIGKILL), null, killAfter, Timeout.InfiniteTimeSpan);
         var clock = Stopwatch.StartNew();
         for (int number = 0; clock.Elapsed < time; number++)
         {
@@ -21,21 +24,22 @@ internal static class CrowdActs
             {
                 using var snapshot = Snapshot.Open(path);
                 string? parent = Version.IdOfFile(snapshot.Read(0, snapshot.Length));
-                if (parent is null) log.Add("?snapshot-is-a-mix");
+                if (parent is null) lines.WriteLine("?the snapshot is a mix");
                 snapshot.Write(0, Version.HalfOf(child));
+                lines.WriteLine($"try {parent}>{child}");
                 snapshot.Commit(new CommitOptions { Close = true, NoFlush = number % 4 != 0, Method = number % 2 == 0 ? CommitMethod.Auto : CommitMethod.Replace });
-                log.Add($"{parent}>{child}");
+                lines.WriteLine($"ok {parent}>{child}");
             }
             catch (SnapshotException exception)
             {
-                log.Add($"!{exception.Error}");
+                lines.WriteLine($"!{exception.Error}");
             }
             catch (Exception exception)
             {
-                log.Add($"?{exception.GetType().Name}");
+                lines.WriteLine($"?{exception.GetType().Name}: {exception.Message}");
             }
         }
-        return string.Join(' ', log);
+        return "ok";
     }
 
     /// <summary>Does what other programs do, each act on a thread of its own.</summary>

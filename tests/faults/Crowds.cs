@@ -4,41 +4,56 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Faults;
 
 /// <summary>
-/// Three processes save one file at once, with pauses between the system calls of a save, while other programs rename files over
-/// it, exchange it, link it or write to it. No version may be lost, and no two saves may both replace the same version.
+/// Several processes save one file at once, with pauses between the system calls of a save, and one of them is killed, while other
+/// programs rename files over it, exchange it, link it or write to it. No version may be lost, and no two saves may both replace the
+/// same version.
 /// </summary>
 internal sealed class Crowds : IDisposable
 {
-    private const int Savers = 3;
+    private const int MostSavers = 3;
 
-    /// <summary>In the directory modes 0733 and 1777 the savers are not root; in the former they cannot list the directory.</summary>
-    private static readonly (string Mode, bool IsRoot)[] _directories = [("0777", true), ("0755", true), ("0733", false), ("1777", false)];
+    /// <summary>
+    /// The permissions of the directories, and for each saver whether it is root. Where it is not, it cannot list the directory of
+    /// mode 0733; of two savers there one can and one cannot.
+    /// </summary>
+    private static readonly (string Mode, bool[] IsRoot)[] _directories =
+    [
+        ("0777", [true, true, true]), ("0755", [true, true, true]), ("0733", [false, false, false]), ("1777", [false, false, false]), ("0733", [true, false]),
+    ];
 
     /// <summary>What the other programs do. Several exchange at once, since only an exchange tells what was displaced; a rename does not.</summary>
     private static readonly string[][] _disturbances = [["exchange", "exchange", "link"], ["rename"], ["write", "link"]];
 
-    private readonly Dictionary<bool, ActorProcess[]> _savers = [];
+    private readonly Dictionary<(bool IsRoot, int Index), ActorProcess> _savers = [];
 
     private readonly Dictionary<bool, ActorProcess> _others = [];
+
+    private readonly string _logs = Directory.CreateTempSubdirectory().FullName;
+
+    private readonly Random _random = new(1);
 
     private int _turn;
 
     internal Crowds()
     {
+        _ = Syscall.chmod(_logs, NativeConvert.FromOctalPermissionString("1777"));
         foreach (bool isRoot in ActorProcess.CanBeOtherUser ? [true, false] : (bool[])[true])
         {
-            int user = isRoot ? 0 : ActorProcess.OtherUser;
-            _savers[isRoot] = [.. Enumerable.Range(0, Savers).Select(index => new ActorProcess(user, Pauses(index)))];
-            _others[isRoot] = new ActorProcess(user);
+            for (int i = 0; i < MostSavers; i++) _savers[(isRoot, i)] = NewSaver(isRoot, i);
+            _others[isRoot] = new ActorProcess(UserOf(isRoot));
         }
     }
 
+    private static int UserOf(bool isRoot) => isRoot ? 0 : ActorProcess.OtherUser;
+
     /// <summary>strace makes each saver pause, each for other times, before and after the calls that change names.</summary>
-    private static string[] Pauses(int saver)
+    private static ActorProcess NewSaver(bool isRoot, int index)
     {
-        (string Calls, int Enter, int Exit)[] pauses = [("linkat", 900, 700), ("?rename,?renameat,renameat2", 3000, 1300), ("?unlink,unlinkat", 500, 0)];
-        return ["-e", "trace=linkat,?rename,?renameat,renameat2,?unlink,unlinkat",
-            .. pauses.SelectMany(pause => (string[])["-e", $"inject={pause.Calls}:delay_enter={pause.Enter * (saver + 1)}:delay_exit={(pause.Exit * (Savers - saver)) + 1}"])];
+        (string Calls, int Enter, int Exit)[] pauses = [("linkat", 900, 700), ("?rename,?renameat,renameat2", 3000, 1300), ("?unlink,unlinkat", 500, 1), ("fcntl", 200, 1)];
+        return new ActorProcess(
+            UserOf(isRoot),
+            ["-e", "trace=" + string.Join(',', pauses.Select(pause => pause.Calls)),
+                .. pauses.SelectMany(pause => (string[])["-e", $"inject={pause.Calls}:delay_enter={pause.Enter * (index + 1)}:delay_exit={pause.Exit * (MostSavers - index)}"])]);
     }
 
     /// <param name="mount">The filesystem.</param>
@@ -50,17 +65,18 @@ internal sealed class Crowds : IDisposable
         foreach (var (mode, isRoot) in _directories)
         {
             _turn++;
-            if (!_savers.ContainsKey(isRoot)) continue;
+            if (!ActorProcess.CanBeOtherUser && isRoot.Contains(false)) continue;
             for (int i = 0; i < (isShort ? 1 : _disturbances.Length * 10); i++)
             {
                 string[] acts = _disturbances[(_turn + i) % _disturbances.Length];
+                bool withKill = (_turn + i) % 2 == 0;
                 string directory = Path.Join(mount, "crowd");
                 Directory.CreateDirectory(directory);
                 try
                 {
                     _ = Syscall.chmod(directory, NativeConvert.FromOctalPermissionString(mode));
-                    var (saved, loss) = TryRound(directory, isRoot, acts, milliseconds: isShort ? 300 : 1000);
-                    line.Case(injected: saved > 0, loss is null ? null : $"directory {mode}, {string.Join(", ", acts)}: {loss}");
+                    var (saved, loss) = TryRound(directory, isRoot, acts, milliseconds: isShort ? 300 : 1000, withKill);
+                    line.Case(injected: saved > 0, loss is null ? null : $"directory {mode}, {isRoot.Length} savers, {string.Join(", ", acts)}{(withKill ? ", a kill" : "")}: {loss}");
                 }
                 finally
                 {
@@ -70,62 +86,44 @@ internal sealed class Crowds : IDisposable
         }
     }
 
-    private (int Saved, string? Loss) TryRound(string directory, bool isRoot, string[] acts, int milliseconds)
+    private (int Saved, string? Loss) TryRound(string directory, bool[] isRoot, string[] acts, int milliseconds, bool withKill)
     {
         string path = Path.Join(directory, "file");
         File.WriteAllBytes(path, Version.Bytes("first", "0"));
-        int user = isRoot ? 0 : ActorProcess.OtherUser;
+        int user = UserOf(isRoot[^1]);
         _ = Syscall.chown(path, (uint)user, (uint)user);
 
-        var savers = _savers[isRoot];
-        for (int i = 0; i < savers.Length; i++) savers[i].Send(string.Create(CultureInfo.InvariantCulture, $"savers {path} s{i} {milliseconds}"));
-        // The last of the others is over before the last of the savers: what it did must have been seen.
-        _others[isRoot].Send(string.Create(CultureInfo.InvariantCulture, $"others {path} o {milliseconds * 4 / 5} {string.Join(' ', acts)}"));
-        string[] saves = [.. savers.SelectMany(saver => Words(saver.Receive()))], others = Words(_others[isRoot].Receive());
-        (string Parent, string Child)[] saved = [.. saves.Where(word => word.Contains('>')).Select(word => (word.Split('>')[0], word.Split('>')[1]))];
-        return (saved.Length, Judge(path, saves, saved, others, acts));
-    }
-
-    private static string[] Words(string? answer) => answer is null ? ["?died"] : answer.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-
-    private static string? Judge(string path, string[] saves, (string Parent, string Child)[] saved, string[] others, string[] acts)
-    {
-        if (saves.Concat(others).FirstOrDefault(word => word[0] == '?') is { } problem) return problem;
-        string[] allowed = ["SnapshotConflict", "SaveInProgress", "HardLinked", "SourceChanging"];
-        if (saves.FirstOrDefault(word => word[0] == '!' && !allowed.Contains(word[1..])) is { } error) return $"a save failed with {error[1..]}";
-        var twice = saved.GroupBy(save => save.Parent).FirstOrDefault(group => group.Count() > 1);
-        if (twice is not null) return $"{string.Join(" and ", twice.Select(save => save.Child))} both replaced {twice.Key}";
-
-        // A version is where it can be found, or was replaced by one that was made from it.
-        byte[] last = File.ReadAllBytes(path);
-        if (Version.IdOfFile(last) is null) return "the file is a mix";
-        var present = Directory.EnumerateFiles(Path.GetDirectoryName(path)!).Select(file => Version.IdOfFile(File.ReadAllBytes(file)));
-        HashSet<string?> accounted = [.. present, .. saved.Select(save => save.Parent), .. others.Where(word => word[0] == '-').Select(word => word[1..])];
-        string[] named = [.. others.Where(word => word[0] == '+').Select(word => word[1..])];
-        string[] lost = [.. acts.Contains("rename")
-            ? named.TakeLast(1).Where(id => !accounted.Contains(id)) // an earlier one may have been replaced by the next rename
-            : named.Concat(saved.Select(save => save.Child)).Where(id => !accounted.Contains(id))];
-        if (lost.Length > 0) return $"{lost.Length} of {named.Length + saved.Length} versions were lost, {lost[0]} first";
-
-        int written = others.Where(word => word[0] == '=').Select(word => int.Parse(word[1..], CultureInfo.InvariantCulture)).DefaultIfEmpty().Max();
-        string second = Version.IdOf(last.AsSpan(Version.Half))!;
-        if (acts.Contains("write") && int.Parse(second, CultureInfo.InvariantCulture) < written) return $"the file has write {second}, after write {written} was complete";
-        return JudgeNextSave(path);
-    }
-
-    /// <summary>When all is quiet a save goes well, and no name that begins with a dot is left.</summary>
-    private static string? JudgeNextSave(string path)
-    {
-        using (var snapshot = Snapshot.Open(path))
+        (bool, int Index)[] savers = [.. isRoot.Select((root, index) => (root, index))];
+        foreach (var saver in savers)
         {
-            snapshot.Write(0, Version.HalfOf("last"));
-            snapshot.Commit(new CommitOptions { Close = true, Method = CommitMethod.Replace });
+            int killAfter = withKill && saver.Index == 0 ? _random.Next(milliseconds / 4, milliseconds * 3 / 4) : 0;
+            _savers[saver].Send(string.Create(CultureInfo.InvariantCulture, $"save-on {path} s{saver.Index} {milliseconds} {killAfter} {LogOf(saver.Index)}"));
         }
-        return Directory.EnumerateFiles(Path.GetDirectoryName(path)!, ".*").FirstOrDefault() is { } left ? $"{left} was left" : null;
+        // The other programs end before the savers: what they did last must have been seen.
+        var other = _others[isRoot[^1]];
+        other.Send(string.Create(CultureInfo.InvariantCulture, $"disturb {path} o {milliseconds * 4 / 5} {string.Join(' ', acts)}"));
+        string? problem = null;
+        foreach (var saver in savers)
+        {
+            if (_savers[saver].Receive() == "ok") continue;
+            if (!withKill || saver.Index != 0) problem = "a saver died";
+            _savers[saver].Kill();
+            _savers[saver].Dispose();
+            _savers[saver] = NewSaver(isRoot[saver.Index], saver.Index);
+        }
+        if (other.Receive() is not { } disturbed) return (0, "the other program died");
+
+        string[][] logs = [.. savers.Select(saver => File.ReadAllLines(LogOf(saver.Index)))];
+        foreach (var saver in savers) File.Delete(LogOf(saver.Index));
+        var history = new CrowdHistory(path, logs, disturbed.Split(' ', StringSplitOptions.RemoveEmptyEntries), isPlainRename: acts.Contains("rename"));
+        return (history.Saved, problem ?? history.Judge() ?? NextSave.Judge(path));
     }
+
+    private string LogOf(int saver) => Path.Join(_logs, $"s{saver}");
 
     public void Dispose()
     {
-        foreach (var actor in _savers.Values.SelectMany(savers => savers).Concat(_others.Values)) actor.Dispose();
+        foreach (var actor in _savers.Values.Concat(_others.Values)) actor.Dispose();
+        Directory.Delete(_logs, recursive: true);
     }
 }

@@ -32,22 +32,14 @@ internal static class Kills
         }
     }
 
-    internal static string? Judge(Specimen specimen)
+    private static string? Judge(Specimen specimen)
     {
         if (specimen.Judge(reached: -1) is { } damage) return damage;
-        if (JudgeLeft(specimen) is { } names) return names;
-
-        // The next save of that file goes well, and takes the leftover away.
-        using (var snapshot = Snapshot.Open(specimen.Path))
-        {
-            snapshot.Write(0, "x"u8);
-            snapshot.Commit(new CommitOptions { Close = true, Method = CommitMethod.Replace });
-        }
-        return specimen.Strangers() is [var still, ..] ? $"{still} was still there after the next save" : null;
+        return JudgeLeft(specimen) ?? NextSave.Judge(specimen.Path);
     }
 
     /// <summary>At most the marker, for its maker alone, and one temporary name, with the permissions that the file will have or had.</summary>
-    private static string? JudgeLeft(Specimen specimen)
+    internal static string? JudgeLeft(Specimen specimen)
     {
         string marker = Path.Join(specimen.Folder, Specimen.Marker(Path.GetFileName(specimen.Path)));
         string[] left = specimen.Strangers();

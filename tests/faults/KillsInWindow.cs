@@ -66,13 +66,8 @@ internal static class KillsInWindow
     private static string? Judge(Specimen specimen)
     {
         if (!IsFound(specimen)) return "the other program's file is gone";
-        using (var snapshot = Snapshot.Open(specimen.Path))
-        {
-            snapshot.Write(0, "x"u8);
-            snapshot.Commit(new CommitOptions { Close = true, Method = CommitMethod.Replace });
-        }
-        if (!IsFound(specimen)) return "the other program's file is gone after the next save";
-        return specimen.Strangers().FirstOrDefault(name => Path.GetFileName(name)[0] == '.') is { } left ? $"{left} was still there after the next save" : null;
+        string? loss = NextSave.Judge(specimen.Path);
+        return IsFound(specimen) ? loss : "the other program's file is gone after the next save";
     }
 
     /// <summary>Under whatever name, its first byte aside, which the next save changes.</summary>

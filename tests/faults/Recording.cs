@@ -8,6 +8,9 @@ internal readonly record struct RecordedCall(string Name, int Number)
     /// <summary>Whether it gives a file another name.</summary>
     internal bool IsRename => Name is "rename" or "renameat" or "renameat2";
 
+    /// <summary>Whether it removes a name.</summary>
+    internal bool IsUnlink => Name is "unlink" or "unlinkat";
+
     public override string ToString() => $"{Name} #{Number}";
 }
 

@@ -6,7 +6,7 @@ namespace MmapSnapshot.Faults;
 
 /// <summary>
 /// The filesystem is shut down, or its disk is frozen in a copy, at a random moment of a save of a file in 20,000 pieces. When
-/// it is mounted again the file is the old one or the new one, and new if the save had returned.
+/// it is mounted again the file is the old one or the new one, and new if the save had returned; and the next save takes away what was left.
 /// </summary>
 internal static partial class Shutdowns
 {
@@ -62,7 +62,7 @@ internal static partial class Shutdowns
                 Shutdown(mount, _flags[round % _flags.Length]);
             }
             Rig.Shell("\"$@\"", Rig.Script, "remount", own, name);
-            line.Case(injected: true, Judge(path, saved, $"round {round}"));
+            line.Case(injected: true, Judge(path, saved, round));
         }
     }
 
@@ -99,7 +99,7 @@ internal static partial class Shutdowns
             Rig.Shell("mount -o loop \"$1\" \"$2\"", frozen, mount);
             try
             {
-                line.Case(injected: true, Judge(path, saved, $"round {round}"));
+                line.Case(injected: true, Judge(path, saved, round));
             }
             finally
             {
@@ -133,10 +133,10 @@ internal static partial class Shutdowns
         Rig.Shell("sync -f \"$1\"", path);
     }
 
-    private static string? Judge(string path, bool saved, string round)
+    private static string? Judge(string path, bool saved, int round)
     {
         using var file = File.OpenHandle(path);
-        if (RandomAccess.GetLength(file) != Length) return $"{round}: the file has another length";
+        if (RandomAccess.GetLength(file) != Length) return $"round {round}: the file has another length";
         int old = 0, patched = 0;
         var piece = new byte[PieceLength];
         for (int i = 0; i < Pieces; i++)
@@ -155,10 +155,13 @@ internal static partial class Shutdowns
                     old++;
                 }
             }
-            if (rest.IndexOfAnyExcept((byte)(1 + (i % 250))) >= 0) return $"{round}: piece {i} is damaged";
+            if (rest.IndexOfAnyExcept((byte)(1 + (i % 250))) >= 0) return $"round {round}: piece {i} is damaged";
         }
-        if (old > 0 && patched > 0) return $"{round}: the file is a mix, {old} places old and {patched} new";
-        return saved && patched == 0 ? $"{round}: the save had returned, and the file is old" : null;
+        if (old > 0 && patched > 0) return $"round {round}: the file is a mix, {old} places old and {patched} new";
+        return saved && patched == 0
+            ? $"round {round}: the save had returned, and the file is old"
+            : round % 4 == 1 && NextSave.Judge(path) is { } problem ? $"round {round}: {problem}"
+            : null;
     }
 
     private static unsafe void Shutdown(string mount, uint flags)

@@ -24,7 +24,7 @@ internal static class SyscallFailures
                     var (answer, trace) = victim.SendTraced(
                         $"case {specimen.Path}", "-e", $"trace={call.Name}", "-e", $"inject={call.Name}:error={errno}:when={call.Number}");
                     bool injected = trace.Any(entry => entry.Contains("(INJECTED)", StringComparison.Ordinal));
-                    string? loss = Judge(specimen, answer);
+                    string? loss = Judge(specimen, answer, mayLeaveNames: call.IsUnlink);
                     line.Case(injected, loss is null ? null : $"{call} {errno}: {loss}");
                     if (answer is not null) continue;
                     victim.Dispose();
@@ -39,7 +39,7 @@ internal static class SyscallFailures
         }
     }
 
-    private static string? Judge(Specimen specimen, string? answer)
+    private static string? Judge(Specimen specimen, string? answer, bool mayLeaveNames)
     {
         if (answer is null) return "the process died";
         if (answer.Split('|') is not [var saved, var descriptors, var mappings, var outcome, var usable]) return $"the victim said '{answer}'";
@@ -49,6 +49,8 @@ internal static class SyscallFailures
         if (usable != "yes") return $"after {outcome} the snapshot is of no use: {usable}";
         if (descriptors != "0") return $"{descriptors} descriptors were left after {outcome}";
         if (mappings != "0") return $"{mappings} mappings were left after {outcome}";
+        // A name that could not be removed is left, as by a process that was killed.
+        if (mayLeaveNames) return Kills.JudgeLeft(specimen) ?? NextSave.Judge(specimen.Path);
         return specimen.Strangers() is { Length: > 0 } left ? $"{left[0]} was left after {outcome}" : null;
     }
 }
