@@ -24,10 +24,10 @@ param(
     # all of them; with -Filter, Engine and Cmdlets.
     [string[]] $Suite,
 
-    # With Test: runs the tests of the engine and the cmdlets whose full name matches this wildcard pattern.
+    # With Test and Coverage: runs the tests of the engine and the cmdlets whose full name matches this wildcard pattern.
     [string] $Filter,
 
-    # With Test and Faults: the filesystems that are mounted, of those that tests/filesystems/rig.sh knows; without it, all.
+    # With Test, Coverage and Faults: the filesystems that are mounted, of those that tests/filesystems/rig.sh knows; without it, all.
     [string[]] $FileSystem,
 
     # With Bench: files up to 4 GiB, and what is written goes into benchmarks/ and the README.
@@ -45,8 +45,11 @@ $staged = Join-Path $output "MmapSnapshot/$($manifest.ModuleVersion)"
 $module = Join-Path $staged 'MmapSnapshot.psd1'
 $rig = Join-Path $root 'tests/filesystems/rig.sh'
 if ($Full -and ($Task -join ' ') -ne 'Bench') { throw '-Full is for the task Bench alone.' }
-if (($Filter -or $Suite) -and 'Test' -notin $Task) { throw '-Filter and -Suite are for the task Test.' }
-if ($FileSystem -and -not ($Task | Where-Object { $_ -in 'Test', 'Faults' })) { throw '-FileSystem is for the tasks Test and Faults.' }
+if ($Suite -and 'Test' -notin $Task) { throw '-Suite is for the task Test.' }
+if ($Filter -and -not ($Task | Where-Object { $_ -in 'Test', 'Coverage' })) { throw '-Filter is for the tasks Test and Coverage.' }
+if ($FileSystem -and -not ($Task | Where-Object { $_ -in 'Test', 'Coverage', 'Faults' })) {
+    throw '-FileSystem is for the tasks Test, Coverage and Faults.'
+}
 $benchmarkResults = if ($Full) { Join-Path $root 'benchmarks' } else { Join-Path $output 'benchmarks' }
 
 # As arguments of pwsh -File, "xfs,tmpfs" is one string.

@@ -6,7 +6,7 @@ namespace MmapSnapshot.Tests;
 /// <summary>Whatever becomes of a snapshot, no descriptor, mapping, lease or name stays behind.</summary>
 public sealed class LeakTests
 {
-    private const int Rounds = 50;
+    private const int Rounds = 24;
 
     /// <summary>The runtime opens a few of its own when it pleases; a leak would be one a round.</summary>
     private const int Tolerance = Rounds / 3;
@@ -163,7 +163,7 @@ public sealed class LeakTests
         [MethodImpl(MethodImplOptions.NoInlining)]
         static void Forget(string path)
         {
-            for (int round = 0; round < 50; round++)
+            for (int round = 0; round < Rounds; round++)
             {
                 var snapshot = OpenChanged(path);
                 _ = snapshot.GetView(0, 10);

@@ -6,7 +6,7 @@ namespace MmapSnapshot.Tests;
 /// <summary>Of two who save at once one wins, and the other is told.</summary>
 public sealed class RacingSaversTests
 {
-    private const int Rounds = 1000;
+    private const int Rounds = 250;
 
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]

@@ -11,6 +11,13 @@ internal static partial class OtherUser
 {
     public const int Id = 65534;
 
+    private static readonly Lazy<string> _program = new(CopyProgram);
+
+    /// <summary>
+    /// A copy of this program that every user can run, as the build output may be in a home directory; removed when this process exits.
+    /// </summary>
+    public static string Program => _program.Value;
+
     public static void Run(Action action)
     {
         Tools.RequireRoot();
@@ -30,6 +37,14 @@ internal static partial class OtherUser
         thread.Start();
         thread.Join();
         failure?.Throw();
+    }
+
+    private static string CopyProgram()
+    {
+        string copy = Directory.CreateTempSubdirectory("mmapsnapshot-tests-").FullName;
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(copy, recursive: true);
+        Shell.Run("cp -r \"$1/.\" \"$2\"; chmod -R a+rX \"$2\"", AppContext.BaseDirectory, copy);
+        return Path.Join(copy, Path.GetFileName(Environment.ProcessPath));
     }
 
     private static void DropPrivileges()

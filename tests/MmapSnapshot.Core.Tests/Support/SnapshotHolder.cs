@@ -21,7 +21,8 @@ internal sealed class SnapshotHolder : IDisposable
     {
         Tools.Require("setpriv");
         string id = user.ToString(CultureInfo.InvariantCulture);
-        _process = Shell.Start("exec setpriv --reuid \"$1\" --regid \"$1\" --clear-groups \"$2\" \"$3\"", id, Environment.ProcessPath!, Role);
+        string program = user == 0 ? Environment.ProcessPath! : OtherUser.Program;
+        _process = Shell.Start("exec setpriv --reuid \"$1\" --regid \"$1\" --clear-groups \"$2\" \"$3\"", id, program, Role);
         Opened = Ask($"open {backing} {path}");
     }
 

@@ -26,7 +26,7 @@ BeforeAll {
 }
 
 Describe 'Leaks in <Label>' -ForEach $places {
-    Context 'after 100 cycles' -Skip:(-not $Mounted) {
+    Context 'after 30 cycles' -Skip:(-not $Mounted) {
         BeforeEach {
             $folder = New-Workspace -On $Mount
             $file = New-TestFile "$folder/a.bin" -Bytes ([byte[]]::new(10000))
@@ -58,7 +58,7 @@ Describe 'Leaks in <Label>' -ForEach $places {
         ) {
             foreach ($time in 1..3) { & $Cycle }
             $before = Get-Holding
-            foreach ($time in 1..100) { & $Cycle }
+            foreach ($time in 1..30) { & $Cycle }
             $after = Get-Holding
             $after.Descriptors | Should -Be $before.Descriptors
             $after.Mappings | Should -Be 0
