@@ -53,7 +53,7 @@ fi
 command -v dotnet >/dev/null || fail 'the .NET SDK (8 or later) is needed: https://dotnet.microsoft.com/download'
 
 # Where something is written: below here, in the home directory (NuGet and dotnet) and in the temporary directory.
-for place in . "${HOME:-}" "${TMPDIR:-/tmp}"; do
+for place in . "${DOTNET_CLI_HOME:-${HOME:-}}" "${TMPDIR:-/tmp}"; do
     [ -n "$place" ] || fail 'HOME is not set, and dotnet needs a home directory.'
     probe=$place/.mmapsnapshot-build-$$
     # shellcheck disable=SC2015 # both failures are the same failure
