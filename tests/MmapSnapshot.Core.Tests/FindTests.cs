@@ -323,6 +323,35 @@ public sealed class FindTests
     }
 
     [Fact]
+    public void Long_patterns_match_in_every_position()
+    {
+        byte[] bytes = Bytes.Of('F', 100_000);
+        bytes[50_000] = 0;
+        using var file = new Scratch(bytes);
+        // One byte, and after it more positions than are probed; the odd one at every kind of place.
+        foreach (int place in (int[])[0, 1, 63, 64, 65, 4096, 9_999])
+        {
+            byte[] pattern = Bytes.Of('F', 10_000);
+            pattern[place] = 0;
+            Assert.Equal([50_000L - place], file.Snapshot.Find(BytePattern.FromBytes(pattern)).Select(match => match.Offset));
+            string wild = HexText.Of(pattern).Replace("46 46 46", "46 ?6 ??", StringComparison.Ordinal);
+            Assert.Equal([50_000L - place], file.Snapshot.Find(BytePattern.ParseHex(wild)).Select(match => match.Offset));
+            pattern[place] = 1;
+            Assert.Empty(file.Snapshot.Find(BytePattern.FromBytes(pattern)));
+        }
+    }
+
+    [Fact]
+    public void Many_patterns_that_match_everywhere_are_all_found_in_order()
+    {
+        using var file = new Scratch(Bytes.Of('a', 300));
+        BytePattern[] patterns = [.. Enumerable.Range(0, 1000).Select(i => BytePattern.ParseHex(i % 2 == 0 ? "61" : "61 6?"))];
+        var found = file.Snapshot.Find(patterns, 0, 300).ToArray();
+        Assert.Equal((500 * 300) + (500 * 299), found.Length);
+        Assert.Equal(found.OrderBy(match => match.Offset).Select(match => match.Offset), found.Select(match => match.Offset));
+    }
+
+    [Fact]
     public void Progress_tells_how_much_of_the_range_was_searched()
     {
         using var file = new Scratch(Bytes.Of('a', 10_000));

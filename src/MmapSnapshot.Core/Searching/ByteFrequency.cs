@@ -24,15 +24,16 @@ internal static class ByteFrequency
         159, 71, 93, 113, 75, 78, 138, 113, 175, 90, 99, 129, 109, 134, 221, 1738,
     ];
 
-    /// <summary>How often a byte stands there that has <paramref name="value"/> in the bits of <paramref name="mask"/>.</summary>
-    internal static int Of(byte value, byte mask)
+    /// <summary>For each mask the frequencies of all values, once they were asked for.</summary>
+    private static readonly int[]?[] _byMask = new int[]?[256];
+
+    /// <summary>How often a byte occurs that has <paramref name="value"/> in the bits of <paramref name="mask"/>.</summary>
+    internal static int Of(byte value, byte mask) => mask == byte.MaxValue ? Counts[value] : (_byMask[mask] ??= Sum(mask))[value];
+
+    private static int[] Sum(byte mask)
     {
-        if (mask == byte.MaxValue) return Counts[value];
-        int sum = 0;
-        for (int candidate = 0; candidate < Counts.Length; candidate++)
-        {
-            if ((candidate & mask) == value) sum += Counts[candidate];
-        }
-        return sum;
+        var sums = new int[256];
+        for (int candidate = 0; candidate < Counts.Length; candidate++) sums[candidate & mask] += Counts[candidate];
+        return sums;
     }
 }

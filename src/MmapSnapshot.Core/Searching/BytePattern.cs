@@ -36,11 +36,13 @@ public sealed class BytePattern
     /// semicolons, colons, hyphens and underscores may stand between bytes, and "0x" before them.
     /// </summary>
     /// <param name="text">The text, such as "48 8B ?? 0?".</param>
+    /// <param name="cancellation">Ends it.</param>
     /// <exception cref="SnapshotException">InvalidBytes: it is not such a text, it is empty, or it has wildcards alone.</exception>
-    public static BytePattern ParseHex(string text)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static BytePattern ParseHex(string text, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var (values, masks) = HexPattern.Parse(text);
+        var (values, masks) = HexPattern.Parse(text, cancellation);
         return Checked(new BytePattern(text, values, masks, []));
     }
 
@@ -57,15 +59,16 @@ public sealed class BytePattern
     /// one, so that "ß" is not "SS". A form that the encoding does not have, or has in another number of bytes (as UTF-8 has
     /// "ⱥ" and "Ⱥ"), is not looked for.
     /// </param>
+    /// <param name="cancellation">Ends it.</param>
     /// <exception cref="SnapshotException">
     /// InvalidBytes: the text is empty; or the encoding lacks one of its characters; or, with <paramref name="ignoreCase"/>, the
     /// encoding is one in which the bytes of a character depend on those before it.
     /// </exception>
-    public static BytePattern FromText(string text, Encoding encoding, bool ignoreCase = false)
+    public static BytePattern FromText(string text, Encoding encoding, bool ignoreCase = false, CancellationToken cancellation = default)
     {
         byte[] bytes = EncodedText.Of(text, encoding);
         if (!ignoreCase) return Exact(text, bytes);
-        var (masks, alternatives) = TextPattern.FoldCase(text, bytes, encoding);
+        var (masks, alternatives) = TextPattern.FoldCase(text, bytes, encoding, cancellation);
         for (int position = 0; position < bytes.Length; position++) bytes[position] &= masks[position];
         return Checked(new BytePattern(text, bytes, masks, alternatives));
     }

@@ -15,7 +15,7 @@ internal sealed class ByteSearch(Snapshot snapshot, IReadOnlyList<BytePattern> p
     internal IEnumerable<SnapshotMatch> Matches()
     {
         if (_patterns.Length == 0) yield break;
-        var scan = new WindowScan(snapshot, _patterns);
+        var scan = new WindowScan(snapshot, _patterns, cancellation);
         int longest = _patterns.Max(pattern => pattern.Length), shortest = _patterns.Min(pattern => pattern.Length);
         int window = Math.Min(Window, Array.MaxLength - longest + 1);
         byte[] zeros = _patterns.Any(pattern => pattern.MatchesZeros) ? new byte[window + longest - 1] : [];

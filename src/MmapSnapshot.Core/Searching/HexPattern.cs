@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 
 namespace MmapSnapshot.Searching;
 
@@ -9,14 +8,18 @@ internal static class HexPattern
     private static readonly SearchValues<char> _digits = SearchValues.Create("0123456789abcdefABCDEF?");
 
     /// <summary>The bits that must stand at each position, and which of them matter there.</summary>
-    internal static (byte[] Values, byte[] Masks) Parse(string text)
+    internal static (byte[] Values, byte[] Masks) Parse(string text, CancellationToken cancellation)
     {
         List<byte> values = new(text.Length / 2), masks = new(text.Length / 2);
-        foreach (var (start, end) in HexText.Groups(text)) ParseGroup(text, start, end, values, masks);
+        foreach (var (start, end) in HexText.Groups(text))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            ParseGroup(text, start, end, values, masks, cancellation);
+        }
         return ([.. values], [.. masks]);
     }
 
-    private static void ParseGroup(string text, int start, int end, List<byte> values, List<byte> masks)
+    private static void ParseGroup(string text, int start, int end, List<byte> values, List<byte> masks, CancellationToken cancellation)
     {
         var digits = text.AsSpan(start, end - start);
         int wrong = digits.IndexOfAnyExcept(_digits);
@@ -34,12 +37,13 @@ internal static class HexPattern
             throw Invalid(text, start, HexText.NotInPairs(digits.ToString()));
         for (; digits.Length > 0; digits = digits[2..])
         {
+            if (digits.Length % (1 << 16) == 0) cancellation.ThrowIfCancellationRequested();
             values.Add((byte)((Value(digits[0]) << 4) | Value(digits[1])));
             masks.Add((byte)((Mask(digits[0]) << 4) | Mask(digits[1])));
         }
     }
 
-    private static int Value(char digit) => digit == '?' ? 0 : int.Parse([digit], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+    private static int Value(char digit) => digit == '?' ? 0 : char.IsAsciiDigit(digit) ? digit - '0' : (digit | 0x20) - 'a' + 10;
 
     private static int Mask(char digit) => digit == '?' ? 0 : 0xF;
 

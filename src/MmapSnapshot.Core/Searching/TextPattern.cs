@@ -10,7 +10,7 @@ internal static class TextPattern
     /// Which bits of an encoded text do not depend on the case of its characters, and what the rest may be where bits alone
     /// cannot say it.
     /// </summary>
-    internal static (byte[] Masks, IReadOnlyList<AlternativeBytes> Alternatives) FoldCase(string text, byte[] encoded, Encoding encoding)
+    internal static (byte[] Masks, IReadOnlyList<AlternativeBytes> Alternatives) FoldCase(string text, byte[] encoded, Encoding encoding, CancellationToken cancellation)
     {
         // A character that cannot be encoded becomes nothing, which is never as long as one that can.
         var lenient = EncodedText.WithFallback(encoding, new EncoderReplacementFallback(""));
@@ -19,6 +19,7 @@ internal static class TextPattern
         int position = 0;
         foreach (var character in text.EnumerateRunes())
         {
+            cancellation.ThrowIfCancellationRequested();
             byte[] own = lenient.GetBytes(character.ToString());
             if (!encoded.AsSpan(position).StartsWith(own)) break;
             List<byte[]> choices = [own];

@@ -12,11 +12,16 @@ internal sealed class WindowScan
     /// <summary>Matches are handed out when there are so many, or so many bytes of them: zeros may be found at every offset.</summary>
     private const int MostMatches = 1024, MostMatchedBytes = 1 << 20;
 
+    /// <summary>How many matches of all patterns are collected and sorted at a time.</summary>
+    private const int MaxHits = 1 << 16;
+
     private readonly Snapshot _snapshot;
 
     private readonly BytePattern[] _patterns;
 
     private readonly PatternScanner[] _scanners;
+
+    private readonly CancellationToken _cancellation;
 
     private readonly int _block, _limit;
 
@@ -28,11 +33,12 @@ internal sealed class WindowScan
 
     private int _candidates;
 
-    internal WindowScan(Snapshot snapshot, BytePattern[] patterns)
+    internal WindowScan(Snapshot snapshot, BytePattern[] patterns, CancellationToken cancellation)
     {
         _snapshot = snapshot;
         _patterns = patterns;
-        _scanners = [.. patterns.Select(pattern => new PatternScanner(pattern))];
+        _cancellation = cancellation;
+        _scanners = [.. patterns.Select(pattern => new PatternScanner(pattern, cancellation))];
         _block = patterns.Length > 1 ? Block : int.MaxValue;
         _limit = Math.Clamp(MostMatchedBytes / patterns.Max(pattern => pattern.Length), 1, MostMatches);
     }
@@ -65,10 +71,12 @@ internal sealed class WindowScan
         _hits.Clear();
         for (int i = 0; i < _patterns.Length; i++)
         {
+            _cancellation.ThrowIfCancellationRequested();
             int last = Math.Min(end, bytes.Length - _patterns[i].Length + 1);
             if (last <= start) continue;
             _found.Clear();
-            int stopped = _scanners[i].Scan(bytes, start, last, _limit, _found);
+            int limit = Math.Clamp(MaxHits - _hits.Count, 1, _limit);
+            int stopped = _scanners[i].Scan(bytes, start, last, limit, _found);
             if (stopped < last) end = stopped;
             foreach (int offset in _found) _hits.Add((offset, i));
         }

@@ -7,8 +7,9 @@ namespace MmapSnapshot.Binding;
 internal static class ByteInput
 {
     /// <param name="value">The parameter's value, as PowerShell has bound it.</param>
+    /// <param name="cancellation">Ends it.</param>
     /// <exception cref="SnapshotException">InvalidBytes, with what is wrong and where.</exception>
-    internal static byte[] Parse(object? value)
+    internal static byte[] Parse(object? value, CancellationToken cancellation = default)
     {
         RefuseUnquotedHex(value);
         switch (Unwrap(value))
@@ -21,6 +22,7 @@ internal static class ByteInput
                 var all = new List<byte>();
                 foreach (object? item in items)
                 {
+                    cancellation.ThrowIfCancellationRequested();
                     RefuseUnquotedHex(item);
                     if (Unwrap(item) is string part) all.AddRange(HexText.Parse(part));
                     else all.Add(ToByte(Unwrap(item)));

@@ -13,9 +13,10 @@ internal static class PatternInput
     internal static IEnumerable<object?> Split(object?[] argument) => argument.Any(IsPatternOfItsOwn) ? argument : [argument];
 
     /// <param name="value">One of what <see cref="Split"/> has returned.</param>
+    /// <param name="cancellation">Ends it.</param>
     /// <exception cref="SnapshotException">InvalidBytes, with what is wrong and where.</exception>
-    internal static BytePattern Parse(object? value) =>
-        Unwrap(value) is string text ? BytePattern.ParseHex(text) : BytePattern.FromBytes(ByteInput.Parse(value));
+    internal static BytePattern Parse(object? value, CancellationToken cancellation) =>
+        Unwrap(value) is string text ? BytePattern.ParseHex(text, cancellation) : BytePattern.FromBytes(ByteInput.Parse(value, cancellation));
 
     private static bool IsPatternOfItsOwn(object? item) => Unwrap(item) is IEnumerable;
 

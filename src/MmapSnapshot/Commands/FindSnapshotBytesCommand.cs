@@ -67,11 +67,11 @@ public sealed class FindSnapshotBytesCommand : SnapshotCmdlet
     {
         if (ParameterSetName == "Text")
         {
-            foreach (string text in Text) TryDo(text, () => _patterns.Add(BytePattern.FromText(text, Encoding, IgnoreCase)));
+            foreach (string text in Text) TryDo(text, () => _patterns.Add(BytePattern.FromText(text, Encoding, IgnoreCase, Stopped)));
         }
         else
         {
-            foreach (object? pattern in PatternInput.Split(Pattern)) TryDo(pattern, () => _patterns.Add(PatternInput.Parse(pattern)));
+            foreach (object? pattern in PatternInput.Split(Pattern)) TryDo(pattern, () => _patterns.Add(PatternInput.Parse(pattern, Stopped)));
         }
     }
 

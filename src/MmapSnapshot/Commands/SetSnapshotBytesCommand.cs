@@ -232,14 +232,14 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     private SnapshotEdit ToEdit(long offset, byte[] bytes, byte[] expected) =>
         ParameterSetName is FillSet or RowFillSet ? SnapshotEdit.Fill(offset, Count, ByteInput.ParseSingle(Fill), expected) : SnapshotEdit.Write(offset, bytes, expected);
 
-    private byte[] ToExpected() => Expect is null ? [] : ByteInput.Parse(Expect);
+    private byte[] ToExpected() => Expect is null ? [] : ByteInput.Parse(Expect, Stopped);
 
     private byte[] ToBytes() => ParameterSetName switch
     {
         TextSet or RowTextSet => EncodedText.Of(NullTerminated ? Text + '\0' : Text, Encoding),
         NumberSet or RowNumberSet => [.. Numbers().SelectMany(number => NumberFormat.Write(number, As, BigEndian))],
         FillSet or RowFillSet => [],
-        _ => ByteInput.Parse(Bytes),
+        _ => ByteInput.Parse(Bytes, Stopped),
     };
 
     private IEnumerable<object?> Numbers() => LanguagePrimitives.GetEnumerable(Number) is { } several ? several.Cast<object?>() : [Number];

@@ -124,6 +124,27 @@ Describe 'Stopping a pipeline' {
         $snapshot.IsModified | Should -BeFalse
     }
 
+    It 'ends a search with <What> at once' -ForEach @(
+        @{ What = '50,000 patterns'; Arguments = { $random = [Random]::new(1); @{ Pattern = foreach ($i in 1..50000) { $b = [byte[]]::new(8); $random.NextBytes($b); [BitConverter]::ToString($b) } } } }
+        @{ What = '20,000 patterns that match everywhere'; Arguments = { @{ Pattern = @('F?') * 20000 } } }
+        @{ What = 'a long pattern that matches up to its end'; Arguments = { @{ Pattern = 'F? ?E ' * 60000 + '00' } } }
+        @{ What = 'a pattern of 30 MB that is still read'; Arguments = { @{ Pattern = 'A? ' * 10MB + 'AB' } }; After = 30 }
+        @{ What = 'a text of 20 MB in any case'; Arguments = { @{ Text = 'a' * 20MB; IgnoreCase = $true } }; After = 300 }
+    ) {
+        $bytes = [byte[]]::new(64MB)
+        [array]::Fill($bytes, [byte]0xFE)
+        $snapshot = Open-MmapSnapshot (New-TestFile "$folder/a.bin" -Bytes $bytes) -ReadOnly
+        $arguments = & $Arguments
+        $others = @(Get-DescriptorInto $folder).Count
+        $pipeline = Start-Pipeline 'Find-SnapshotBytes $snapshot @arguments | Out-Null' -Variables @{ snapshot = $snapshot; arguments = $arguments }
+        Start-Sleep -Milliseconds ($_['After'] ?? 800)
+        $state = $pipeline.InvocationStateInfo.State
+        Stop-Pipeline $pipeline | Should -BeLessThan 1000
+        $state, $pipeline.InvocationStateInfo.State | Should -Be 'Running', 'Stopped'
+        @(Get-DescriptorInto $folder).Count | Should -Be $others
+        Close-MmapSnapshot $snapshot
+    }
+
     It 'ends taking back a big fill at once, and what is left can be taken back' {
         $file = New-NoisyFile "$folder/a.bin" 128
         $before = Invoke-Shell 'sha256sum < "$1"' $file
