@@ -557,7 +557,7 @@ public sealed class Snapshot : IDisposable
     }
 
     /// <summary>"MmapSnapshot 3: /usr/bin/tool".</summary>
-    public override string ToString() => $"MmapSnapshot {Id}: {Path}";
+    public override string ToString() => $"MmapSnapshot {Id}: {DisplayText.Of(Path)}";
 
     /// <summary>For streams and searches: reads what there is from <paramref name="offset"/> on, 0 at or past the end.</summary>
     internal int ReadAvailable(long offset, Span<byte> destination)

@@ -81,11 +81,11 @@ public sealed class SnapshotException : IOException
 {
     /// <summary>Makes one.</summary>
     /// <param name="error">The stable id.</param>
-    /// <param name="message">What went wrong, with which file, and what to do next.</param>
+    /// <param name="message">What went wrong, with which file, and what to do next; control characters are escaped (<see cref="DisplayText"/>).</param>
     /// <param name="path">The file concerned.</param>
     /// <param name="errorNumber">The kernel's errno behind it, or 0.</param>
     public SnapshotException(SnapshotError error, string message, string? path = null, int errorNumber = 0)
-        : base(message)
+        : base(DisplayText.Of(message))
     {
         Error = error;
         Path = path;

@@ -7,8 +7,13 @@ internal static class ErrorFactory
 {
     /// <param name="exception">What went wrong.</param>
     /// <param name="target">The path or snapshot it went wrong with.</param>
-    internal static ErrorRecord From(SnapshotException exception, object? target) =>
-        new(exception, exception.Error.ToString(), CategoryOf(exception.Error), target ?? exception.Path);
+    internal static ErrorRecord From(SnapshotException exception, object? target)
+    {
+        var record = new ErrorRecord(exception, exception.Error.ToString(), CategoryOf(exception.Error), target ?? exception.Path);
+        // Some views show it.
+        record.CategoryInfo.TargetName = DisplayText.Of(record.CategoryInfo.TargetName);
+        return record;
+    }
 
     internal static SnapshotException NoSuchFile(string path, string why) => new(SnapshotError.FileNotFound, $"'{path}' {why}.", path);
 

@@ -91,7 +91,7 @@ public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssembly
     {
         try
         {
-            string[] lost = [.. Session.Open().Where(snapshot => snapshot.IsModified).Select(snapshot => $"'{snapshot.Path}' (modified bytes: {snapshot.ModifiedBytes})")];
+            string[] lost = [.. Session.Open().Where(snapshot => snapshot.IsModified).Select(snapshot => $"'{DisplayText.Of(snapshot.Path)}' (modified bytes: {snapshot.ModifiedBytes})")];
             if (lost.Length == 0) return;
             string others = lost.Length > MostNamed ? $" and {lost.Length - MostNamed} more" : "";
             Console.Error.WriteLine($"WARNING: The session ends with unsaved changes, which are lost: {string.Join(", ", lost.Take(MostNamed))}{others}.");

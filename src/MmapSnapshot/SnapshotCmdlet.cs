@@ -13,6 +13,21 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
     /// <summary>Cancelled on Ctrl+C.</summary>
     protected CancellationToken Stopped => _stopped.Token;
 
+    /// <summary>As the base method; control characters of file names are escaped (<see cref="DisplayText"/>), here and in the next ones.</summary>
+    /// <param name="text">The text.</param>
+    private protected new void WriteWarning(string text) => base.WriteWarning(DisplayText.Of(text));
+
+    /// <inheritdoc cref="WriteWarning"/>
+    private protected new void WriteVerbose(string text) => base.WriteVerbose(DisplayText.Of(text));
+
+    /// <inheritdoc cref="WriteWarning"/>
+    private protected new void WriteDebug(string text) => base.WriteDebug(DisplayText.Of(text));
+
+    /// <summary>As the base method, see <see cref="WriteWarning"/>.</summary>
+    /// <param name="target">What is changed.</param>
+    /// <param name="action">How.</param>
+    private protected new bool ShouldProcess(string target, string action) => base.ShouldProcess(DisplayText.Of(target), DisplayText.Of(action));
+
     /// <summary>Called by PowerShell, on another thread, on Ctrl+C.</summary>
     protected override void StopProcessing() => _stopped.Cancel();
 
@@ -154,8 +169,8 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
         {
             if (_clock.Elapsed < _next) return;
             _next = _clock.Elapsed + _interval;
-            _record ??= new ProgressRecord(Environment.TickCount & int.MaxValue, value.Activity, " ");
-            _record.Activity = value.Activity;
+            _record ??= new ProgressRecord(Environment.TickCount & int.MaxValue, DisplayText.Of(value.Activity), " ");
+            _record.Activity = DisplayText.Of(value.Activity);
             _record.StatusDescription = $"{value.BytesDone >> 20} of {value.BytesTotal >> 20} MiB";
             _record.PercentComplete = value.BytesTotal > 0 ? (int)Math.Clamp(100.0 * value.BytesDone / value.BytesTotal, 0, 100) : -1;
             cmdlet.WriteProgress(_record);

@@ -82,6 +82,20 @@ Describe 'Get-MmapSnapshot' {
             (Get-MmapSnapshot *.bin).Id | Should -Be $inside.Id
         }
 
+        It 'matches a wildcard in a folder with a backtick in its name' {
+            [void][System.IO.Directory]::CreateDirectory("$folder/a``b")
+            $snapshot = Open-MmapSnapshot -LiteralPath (New-TestFile "$folder/a``b/c.bin")
+            Set-Location -LiteralPath "$folder/a``b"
+            foreach ($path in '*.bin', '?.bin', './*', "$folder/a``b/*") { @(Get-MmapSnapshot $path).Id | Should -Be $snapshot.Id }
+            Set-Location -LiteralPath $folder
+        }
+
+        It 'finds a snapshot of a file with a bracket that is not closed in its name' {
+            $snapshot = Open-MmapSnapshot -LiteralPath (New-TestFile "$folder/a[b.bin")
+            @(Get-MmapSnapshot "$folder/a[b.bin").Id | Should -Be $snapshot.Id
+            Assert-SnapshotError { Get-MmapSnapshot "$folder/none[b.bin" } -Id SnapshotClosed -Cmdlet Get-MmapSnapshot
+        }
+
         It 'finds a snapshot by the symbolic link it was opened through' {
             [void](New-Item -ItemType SymbolicLink -Path "$folder/link" -Target "$folder/a.bin")
             $linked = Open-MmapSnapshot "$folder/link"

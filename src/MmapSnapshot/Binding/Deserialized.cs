@@ -30,7 +30,7 @@ internal static class Deserialized
 
     internal static object? Property(object? value, string name) => (value as PSObject)?.Properties[name]?.Value;
 
-    private static ArgumentTransformationMetadataException Refused(string why) => new(why);
+    private static ArgumentTransformationMetadataException Refused(string why) => new(DisplayText.Of(why));
 }
 
 /// <summary>Says what is wrong with a match that has arrived from elsewhere.</summary>

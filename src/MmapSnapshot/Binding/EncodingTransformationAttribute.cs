@@ -47,7 +47,7 @@ internal sealed class EncodingTransformationAttribute : ArgumentTransformationAt
         catch (Exception exception) when (exception is ArgumentException or NotSupportedException)
         {
             throw new ArgumentTransformationMetadataException(
-                $"'{value}' is no encoding. Use {string.Join(", ", Named.Keys.Concat(CodePages.Keys))}, a web name such as utf-16, or a code page.", exception);
+                $"'{DisplayText.Of(value.ToString())}' is no encoding. Use {string.Join(", ", Named.Keys.Concat(CodePages.Keys))}, a web name such as utf-16, or a code page.", exception);
         }
     }
 }

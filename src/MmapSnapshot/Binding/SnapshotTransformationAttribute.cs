@@ -46,9 +46,9 @@ internal sealed class SnapshotCompleter : IArgumentCompleter
         from snapshot in Session.Open()
         let id = snapshot.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)
         where id.StartsWith(wordToComplete, StringComparison.Ordinal)
-        select new CompletionResult(id, $"{id}  {Path.GetFileName(snapshot.Path)}", CompletionResultType.ParameterValue, Describe(snapshot));
+        select new CompletionResult(id, $"{id}  {DisplayText.Of(Path.GetFileName(snapshot.Path))}", CompletionResultType.ParameterValue, Describe(snapshot));
 
     private static string Describe(Snapshot snapshot) =>
-        $"{snapshot.Path}, {snapshot.Length} bytes, {(snapshot.IsModified ? $"{snapshot.ModifiedBytes} modified" : "unchanged")}";
+        $"{DisplayText.Of(snapshot.Path)}, {snapshot.Length} bytes, {(snapshot.IsModified ? $"{snapshot.ModifiedBytes} modified" : "unchanged")}";
 }
 

@@ -35,7 +35,7 @@ public sealed class CloseMmapSnapshotCommand : SnapshotCmdlet
 
     /// <summary>What closing a snapshot loses, in words.</summary>
     internal static string LossOf(Snapshot snapshot) =>
-        $"'{snapshot.Path}' was closed with unsaved changes (modified bytes: {snapshot.ModifiedBytes}), which are lost.";
+        $"'{DisplayText.Of(snapshot.Path)}' was closed with unsaved changes (modified bytes: {snapshot.ModifiedBytes}), which are lost.";
 
     /// <summary>Whether somebody sits at the terminal, and has not been asked already (-Confirm).</summary>
     private bool CanAsk =>
@@ -51,7 +51,7 @@ public sealed class CloseMmapSnapshotCommand : SnapshotCmdlet
         bool asks = loses && !Force && CanAsk;
         // hasSecurityImpact makes No the default: Enter alone loses nothing.
         if (asks && !ShouldContinue(
-            $"'{snapshot.Path}' has unsaved changes (modified bytes: {snapshot.ModifiedBytes}). Close it and lose them?",
+            $"'{DisplayText.Of(snapshot.Path)}' has unsaved changes (modified bytes: {snapshot.ModifiedBytes}). Close it and lose them?",
             "Unsaved changes",
             hasSecurityImpact: true,
             ref _yesToAll,

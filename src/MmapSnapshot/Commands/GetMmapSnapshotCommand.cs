@@ -53,11 +53,30 @@ public sealed class GetMmapSnapshotCommand : SnapshotCmdlet
         int written = isBelow ? folder.Length : 0;
         int wildcard = full.AsSpan(written).IndexOfAny("*?[");
         int end = full.LastIndexOf('/', wildcard < 0 ? full.Length - 1 : written + wildcard);
-        // The folders before them may be links, which the paths of snapshots have resolved.
-        string real = RealPath.Of(full);
-        var pattern = new WildcardPattern(WildcardPattern.Escape(RealPath.Of(full[..end]).TrimEnd('/')) + full[end..]);
-        Snapshot[] found = [.. open.Where(snapshot => pattern.IsMatch(snapshot.Path) || snapshot.Path == full || snapshot.Path == real)];
-        bool wild = WildcardPattern.ContainsWildcardCharacters(path);
+        // The folders before them may be links, which the paths of snapshots have resolved; and their names are no patterns.
+        string real = RealPath.Of(full), realFolder = RealPath.Of(full[..end]).TrimEnd('/');
+        var pattern = ParsePattern(full[end..]);
+        Snapshot[] found =
+        [
+            .. open.Where(snapshot => snapshot.Path == full || snapshot.Path == real
+                || (snapshot.Path.StartsWith(realFolder, StringComparison.Ordinal) && pattern?.IsMatch(snapshot.Path[realFolder.Length..]) == true)),
+        ];
+        bool wild = pattern is not null && WildcardPattern.ContainsWildcardCharacters(path);
         return found.Length > 0 || wild ? found : throw ErrorFactory.NotOpen($"of '{full}'");
+    }
+
+    /// <summary>The pattern; null where a bracket is not closed, which is then a part of the name.</summary>
+    private static WildcardPattern? ParsePattern(string text)
+    {
+        try
+        {
+            var pattern = new WildcardPattern(text);
+            _ = pattern.IsMatch("");
+            return pattern;
+        }
+        catch (WildcardPatternException)
+        {
+            return null;
+        }
     }
 }
