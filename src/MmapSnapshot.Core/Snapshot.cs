@@ -149,6 +149,7 @@ public sealed class Snapshot : IDisposable
     public static Snapshot Open(string path, SnapshotOptions? options = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(path);
+        FileSizeSignal.Handle();
         options ??= new SnapshotOptions();
         var source = SourceFile.Open(path, cancellation);
         PrivateBytes? bytes = null;
@@ -178,6 +179,7 @@ public sealed class Snapshot : IDisposable
     public static Snapshot Create(string path, long length = 0)
     {
         ArgumentNullException.ThrowIfNull(path);
+        FileSizeSignal.Handle();
         var destination = Destination.Resolve(path);
         PrivateFile? file = null;
         try

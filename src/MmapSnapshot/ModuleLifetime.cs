@@ -16,32 +16,38 @@ public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssembly
 
     private const int MostNamed = 5;
 
+    /// <summary>The first that has statx(2), renameat2(2) and copy_file_range(2).</summary>
+    private static readonly Version _minGlibc = new(2, 28);
+
     private static int _watchesProcess;
 
     /// <summary>Refuses systems that the module cannot run on, before anything else can fail in a less clear way.</summary>
     public void OnImport()
     {
-        if (!Supports(OperatingSystem.IsLinux(), RuntimeInformation.ProcessArchitecture, HasGlibc()))
-        {
-            throw new PlatformNotSupportedException("MmapSnapshot runs only on Linux with glibc, on x64 or arm64.");
-        }
+        if (FindObstacle(OperatingSystem.IsLinux(), RuntimeInformation.ProcessArchitecture, GlibcVersion()) is { } obstacle) throw new PlatformNotSupportedException(obstacle);
         EngineLoader.Start();
     }
 
-    private static bool Supports(bool isLinux, Architecture architecture, bool hasGlibc) =>
-        isLinux && architecture is (Architecture.X64 or Architecture.Arm64) && hasGlibc;
+    /// <summary>Why the module cannot run on a system, as a sentence; null if it can.</summary>
+    private static string? FindObstacle(bool isLinux, Architecture architecture, string? glibcVersion)
+    {
+        if (!isLinux || architecture is not (Architecture.X64 or Architecture.Arm64) || glibcVersion is null)
+            return "MmapSnapshot runs only on Linux with glibc, on x64 or arm64.";
+        return Version.TryParse(glibcVersion, out var version) && version < _minGlibc
+            ? $"MmapSnapshot needs glibc {_minGlibc} or later, and this system has {glibcVersion}."
+            : null;
+    }
 
-    /// <summary>Other C libraries do not have that function (man 3 gnu_get_libc_version).</summary>
-    private static bool HasGlibc()
+    /// <summary>As in "2.36"; null with another C library, which does not have that function (man 3 gnu_get_libc_version).</summary>
+    private static string? GlibcVersion()
     {
         try
         {
-            _ = GetGlibcVersion();
-            return true;
+            return Marshal.PtrToStringUTF8(GetGlibcVersion());
         }
         catch (Exception exception) when (exception is DllNotFoundException or EntryPointNotFoundException)
         {
-            return false;
+            return null;
         }
     }
 

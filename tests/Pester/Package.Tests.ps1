@@ -337,17 +337,21 @@ Describe 'The module, on a system that it does not support' {
         $answer[2] | Should -Be 0
     }
 
-    It 'finds <Architecture>, Linux <Linux>, glibc <Glibc>: supported <Supported>' -ForEach @(
-        @{ Supported = $true; Linux = $true; Architecture = 'X64'; Glibc = $true }
-        @{ Supported = $true; Linux = $true; Architecture = 'Arm64'; Glibc = $true }
-        @{ Supported = $false; Linux = $false; Architecture = 'X64'; Glibc = $false }
-        @{ Supported = $false; Linux = $false; Architecture = 'Arm64'; Glibc = $true }
-        @{ Supported = $false; Linux = $true; Architecture = 'Arm'; Glibc = $true }
-        @{ Supported = $false; Linux = $true; Architecture = 'X86'; Glibc = $true }
-        @{ Supported = $false; Linux = $true; Architecture = 'X64'; Glibc = $false }
-        @{ Supported = $false; Linux = $true; Architecture = 'Arm64'; Glibc = $false }
+    It 'finds Linux <Linux>, <Architecture>, glibc <Glibc>: <Says>' -ForEach @(
+        @{ Says = $null; Linux = $true; Architecture = 'X64'; Glibc = '2.28' }
+        @{ Says = $null; Linux = $true; Architecture = 'Arm64'; Glibc = '2.36' }
+        @{ Says = $null; Linux = $true; Architecture = 'X64'; Glibc = '2.100' }
+        @{ Says = $null; Linux = $true; Architecture = 'X64'; Glibc = '3.0' }
+        @{ Says = 'runs only on Linux with glibc'; Linux = $false; Architecture = 'X64'; Glibc = $null }
+        @{ Says = 'runs only on Linux with glibc'; Linux = $false; Architecture = 'Arm64'; Glibc = '2.36' }
+        @{ Says = 'runs only on Linux with glibc'; Linux = $true; Architecture = 'Arm'; Glibc = '2.36' }
+        @{ Says = 'runs only on Linux with glibc'; Linux = $true; Architecture = 'X86'; Glibc = '2.36' }
+        @{ Says = 'runs only on Linux with glibc'; Linux = $true; Architecture = 'X64'; Glibc = $null }
+        @{ Says = 'needs glibc 2.28 or later, and this system has 2.27'; Linux = $true; Architecture = 'X64'; Glibc = '2.27' }
+        @{ Says = 'needs glibc 2.28 or later, and this system has 2.4'; Linux = $true; Architecture = 'Arm64'; Glibc = '2.4' }
     ) {
-        $decision = [MmapSnapshot.ModuleLifetime].GetMethod('Supports', [System.Reflection.BindingFlags]'NonPublic, Static')
-        $decision.Invoke($null, @($Linux, [System.Runtime.InteropServices.Architecture]$Architecture, $Glibc)) | Should -Be $Supported
+        $find = [MmapSnapshot.ModuleLifetime].GetMethod('FindObstacle', [System.Reflection.BindingFlags]'NonPublic, Static')
+        $obstacle = $find.Invoke($null, [object[]]@($Linux, [System.Runtime.InteropServices.Architecture]$Architecture, $Glibc))
+        if ($Says) { $obstacle | Should -BeLike "MmapSnapshot *$Says*." } else { $obstacle | Should -BeNullOrEmpty }
     }
 }
