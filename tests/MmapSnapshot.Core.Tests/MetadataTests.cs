@@ -292,4 +292,29 @@ public sealed class MetadataTests
         snapshot.Write(0, "new!"u8);
         snapshot.Commit(_commits[committed]);
     }
+
+    /// <summary>man 7 xattr: the names of more than 64 KiB cannot be listed (E2BIG).</summary>
+    [Theory]
+    [InlineData(FileSystems.Xfs)]
+    [InlineData(FileSystems.XfsExchange)]
+    [InlineData(FileSystems.Btrfs)]
+    public void File_with_too_many_attributes_to_list_is_opened_and_saved_where_it_keeps_its_inode(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", "old text");
+        for (int i = 0; i < 300; i++)
+        {
+            string name = $"user.{i.ToString("D245", System.Globalization.CultureInfo.InvariantCulture)}";
+            Assert.Equal(0, Mono.Unix.Native.Syscall.setxattr(path, name, [1]));
+        }
+        using var snapshot = Snapshot.Open(path);
+        Assert.Equal("old text"u8, Bytes.In(snapshot));
+        snapshot.Write(0, "new"u8);
+        var error = Expect.Error(SnapshotError.AttributesNotPreservable, () => snapshot.Commit(new CommitOptions { Method = CommitMethod.Replace }));
+        Assert.Contains("E2BIG", error.Message, StringComparison.Ordinal);
+        Assert.Equal("old text", File.ReadAllText(path));
+        snapshot.Commit(new CommitOptions { Method = fileSystem == FileSystems.XfsExchange ? CommitMethod.Auto : CommitMethod.InPlace });
+        Assert.Equal("new text", File.ReadAllText(path));
+        snapshot.Commit(new CommitOptions { Destination = workspace.PathOf("elsewhere") });
+    }
 }

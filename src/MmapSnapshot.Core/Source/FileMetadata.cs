@@ -18,8 +18,12 @@ internal sealed class FileMetadata
 
     private readonly InodeFlags _flags;
 
-    private FileMetadata(FileStatus status, KeyValuePair<string, byte[]>[] attributes, InodeFlags flags)
+    /// <summary>Why not all of it could be read; null where it could. Only a new file needs all of it.</summary>
+    private readonly SnapshotException? _incomplete;
+
+    private FileMetadata(FileStatus status, KeyValuePair<string, byte[]>[] attributes, InodeFlags flags, SnapshotException? incomplete)
     {
+        _incomplete = incomplete;
         _status = status;
         _attributes = attributes;
         _flags = flags;
@@ -33,19 +37,28 @@ internal sealed class FileMetadata
         _attributes.Any(own => own.Key == Capability)
         || ((_status.Mode & (FilePermissions.S_ISUID | FilePermissions.S_ISGID)) != 0 && Syscall.geteuid() != 0);
 
+    /// <summary>
+    /// Reads it. Attributes that cannot be read (E2BIG: their names take more than 64 KiB, man 7 xattr) do not keep a file from being
+    /// opened, nor from being saved in place or by exchange; a save as a new file is refused.
+    /// </summary>
     internal static FileMetadata Of(SafeFileHandle file, in FileStatus status, string path)
     {
-        Failure.Check(Kernel.ListAttributes(file, out string[] names), $"list the attributes of '{path}'", path, SnapshotError.ReadFailed);
+        SnapshotException? incomplete = null;
+        var listed = Kernel.ListAttributes(file, out string[] names);
+        if (listed != 0)
+        {
+            incomplete = Unreadable(listed, "list the attributes", path);
+            names = [Capability]; // which a write in place clears, and must give back
+        }
         var attributes = new List<KeyValuePair<string, byte[]>>(names.Length);
         foreach (string name in names.Where(IsCarriedOver))
         {
             var errno = Kernel.GetAttribute(file, name, out byte[] value);
-            if (errno == Errno.ENODATA) continue; // removed since it was listed
-            Failure.Check(errno, $"read the attribute {name} of '{path}'", path, SnapshotError.ReadFailed);
-            attributes.Add(new(name, value));
+            if (errno == 0) attributes.Add(new(name, value));
+            else if (errno != Errno.ENODATA && listed == 0) incomplete ??= Unreadable(errno, $"read the attribute {name}", path); // ENODATA: removed since
         }
         Failure.Check(Kernel.GetInodeFlags(file, out var flags), $"read the flags of '{path}'", path, SnapshotError.ReadFailed);
-        return new FileMetadata(status, [.. attributes], flags & InodeFlags.CarriedOver);
+        return new FileMetadata(status, [.. attributes], flags & InodeFlags.CarriedOver, incomplete);
     }
 
     /// <summary>
@@ -54,6 +67,7 @@ internal sealed class FileMetadata
     /// </summary>
     internal void ApplyOwner(SafeFileHandle file, string path)
     {
+        if (_incomplete is not null) throw _incomplete;
         var now = FileStatus.Of(file, path);
         if (_status.User == now.User && _status.Group == now.Group) return;
         // -1 leaves what is right already: it takes no privilege.
@@ -140,6 +154,13 @@ internal sealed class FileMetadata
     private static SnapshotException NotPreservable(Errno errno, string deed, string path) => new(
         SnapshotError.AttributesNotPreservable,
         $"Cannot {deed} of '{path}': {Failure.Describe(errno)}. Save as root, or take the attribute off the file first.",
+        path,
+        NativeConvert.FromErrno(errno));
+
+    private static SnapshotException Unreadable(Errno errno, string operation, string path) => new(
+        SnapshotError.AttributesNotPreservable,
+        $"Cannot {operation} of '{path}', so a new file cannot be given them: {Failure.Describe(errno)}. "
+        + "Save with -Method InPlace, which keeps them (but is not atomic), or with -Destination elsewhere.",
         path,
         NativeConvert.FromErrno(errno));
 }
