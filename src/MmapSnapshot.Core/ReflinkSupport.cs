@@ -47,7 +47,7 @@ public sealed record ReflinkSupport(
         ArgumentNullException.ThrowIfNull(path);
         if (Directory.Exists(path)) return ProbeFolder(path);
         using var source = SourceFile.Open(path, cancellation);
-        return Probe(source.Path, source.Folder, source);
+        return Probe(source.Path, source.Folder, source, cancellation);
     }
 
     private static ReflinkSupport ProbeFolder(string path)
@@ -56,22 +56,22 @@ public sealed record ReflinkSupport(
         using (folder)
         {
             Failure.Check(errno, $"open the folder '{path}'", path, SnapshotError.ReadFailed);
-            return Probe(folder.Path, folder, source: null);
+            return Probe(folder.Path, folder, source: null, CancellationToken.None);
         }
     }
 
-    private static ReflinkSupport Probe(string path, ParentFolder folder, SourceFile? source)
+    private static ReflinkSupport Probe(string path, ParentFolder folder, SourceFile? source, CancellationToken cancellation)
     {
-        var mount = Mount.Of(folder.Handle);
-        var file = source?.Handle;
+        var mount = Mount.Of(source?.Handle ?? folder.Handle);
         var created = PrivateFile.TryCreateIn(folder, out var tmpFile);
         using (tmpFile)
         {
             bool hasTmpFile = created == 0;
-            var cloned = hasTmpFile ? TryClone(folder, tmpFile, file) : created;
+            var cloned = hasTmpFile ? TryClone(folder, tmpFile, source?.Handle) : created;
             bool exchange = cloned == 0 && TryExchange(folder, tmpFile);
-            bool lease = file is not null ? TryLease(file) : hasTmpFile && TryLeaseOf(tmpFile);
-            bool atOnce = OpensAtOnce(folder, source, lease, out string? obstacle);
+            var (opened, lease, obstacle) = source is null
+                ? ExpectBacking(folder, tmpFile, cloned)
+                : TryBacking(source, cancellation);
             return new ReflinkSupport(
                 path,
                 mount?.Type ?? "unknown",
@@ -80,26 +80,34 @@ public sealed record ReflinkSupport(
                 hasTmpFile,
                 exchange,
                 lease,
-                OpenCost: cloned == 0 ? ByExtent : atOnce ? AtOnce : ByData,
+                OpenCost: opened switch { SnapshotBacking.Reflink => ByExtent, SnapshotBacking.Copy => ByData, _ => AtOnce },
                 CommitCost: cloned == 0 ? ByExtent : ByData,
-                cloned == 0 ? null : Explain(hasTmpFile, cloned, folder.Path, atOnce, obstacle));
+                cloned == 0 ? null : Explain(hasTmpFile, cloned, folder.Path, opened != SnapshotBacking.Copy, obstacle));
         }
     }
 
-    /// <summary>Whether a snapshot is the file itself, so that opening it reads nothing; else <paramref name="obstacle"/> says why not.</summary>
-    private static bool OpensAtOnce(ParentFolder folder, SourceFile? source, bool lease, out string? obstacle)
+    /// <summary>What opening the file does, by doing it, except for a copy; and why it takes no lease.</summary>
+    private static (SnapshotBacking Opened, bool Lease, string? Obstacle) TryBacking(SourceFile source, CancellationToken cancellation)
     {
-        obstacle = null;
-        if (ImmutableContent.IsImmutable(source?.Handle ?? folder.Handle, source?.FileSystem ?? Source.FileSystem.Of(folder.Handle))) return true;
-        if (source is null)
-        {
-            bool local = Source.FileSystem.Of(folder.Handle).IsLocal;
-            if (!local) obstacle = Source.FileSystem.NotLocalReason;
-            return lease && local;
-        }
-        using var content = LeasedContent.TryTake(source, scratchPath: null, new SnapshotOptions().MaxWriterDelay, copyTime: null, CancellationToken.None, out _, out obstacle);
-        return content is not null;
+        SnapshotBacking opened;
+        BackingChoice choice;
+        using (var content = PrivateBytes.TryWithoutCopy(source, new SnapshotOptions(), cancellation, out choice)?.Content)
+            opened = content?.Backing ?? SnapshotBacking.Copy;
+        return (opened, opened == SnapshotBacking.Lease || TryLease(source.Handle), opened == SnapshotBacking.Copy ? choice.NoLease : null);
     }
+
+    /// <summary>The same for a file of this user in a folder that may not have any.</summary>
+    private static (SnapshotBacking Opened, bool Lease, string? Obstacle) ExpectBacking(ParentFolder folder, PrivateFile tmpFile, Errno cloned)
+    {
+        var fileSystem = Source.FileSystem.Of(folder.Handle);
+        bool lease = fileSystem.IsLocal && (tmpFile.Handle.IsInvalid ? MayLeaseIn(folder) : TryLeaseOf(tmpFile));
+        if (ImmutableContent.IsImmutable(folder.Handle, fileSystem)) return (SnapshotBacking.Immutable, lease, null);
+        if (cloned == 0) return (SnapshotBacking.Reflink, lease, null);
+        return (lease ? SnapshotBacking.Lease : SnapshotBacking.Copy, lease, lease ? null : fileSystem.IsLocal ? LeasedContent.NotOwnerReason : Source.FileSystem.NotLocalReason);
+    }
+
+    /// <summary>Whether this user is one who may take leases on the files in a folder: that of its owner, or any with CAP_LEASE.</summary>
+    private static bool MayLeaseIn(ParentFolder folder) => FileStatus.Of(folder.Handle, folder.Path).User == Syscall.geteuid() || Kernel.HasLeaseCapability();
 
     private static string Explain(bool hasTmpFile, Errno errno, string folder, bool atOnce, string? obstacle)
     {

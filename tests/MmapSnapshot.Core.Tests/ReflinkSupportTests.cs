@@ -208,4 +208,107 @@ public sealed class ReflinkSupportTests
             Expect.Error(SnapshotError.AccessDenied, () => ReflinkSupport.Probe(workspace.PathOf("closed/file")));
         });
     }
+
+    public static MatrixTheoryData<string, bool> FilesAndUsers => new(FileSystems.Names, [true, false]);
+
+    [Theory]
+    [MemberData(nameof(FilesAndUsers))]
+    public void Support_of_a_file_is_what_opening_it_does(string fileSystem, bool own)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", Bytes.Random(10_000)), large = workspace.WriteSparse("large", 1 << 30);
+        using (var file = File.OpenHandle(large, FileMode.Open, FileAccess.Write))
+        {
+            for (long offset = 0; offset < 16 << 20; offset += 8192) RandomAccess.Write(file, [1], offset); // in many extents
+        }
+        if (own) AssertAgree();
+        else OtherUser.Run(AssertAgree);
+        using (File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) AssertAgree();
+        FileFacts.Chmod(workspace.Folder, "755");
+        if (!own) OtherUser.Run(AssertAgree);
+        using (Mounts.ReadOnly(workspace.Folder))
+        {
+            if (own) AssertAgree();
+            else OtherUser.Run(AssertAgree);
+        }
+
+        void AssertAgree()
+        {
+            AssertAgrees(path);
+            AssertAgrees(large);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Support_of_a_folder_is_what_opening_a_file_in_it_does(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", Bytes.Random(10_000));
+        AssertAgrees(workspace.Folder, path);
+        using (Mounts.ReadOnly(workspace.Folder)) AssertAgrees(workspace.Folder, path);
+    }
+
+    [Fact]
+    public void Support_in_user_space_is_what_opening_does_and_tells_no_lease()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string shown = workspace.MakeFolder("shown"), path = Path.Join(shown, "file");
+        using var mount = Mounts.InUserSpace(workspace.MakeFolder("lower"), shown);
+        File.WriteAllText(path, "text");
+        AssertAgrees(path);
+        AssertAgrees(shown, path);
+        Assert.False(ReflinkSupport.Probe(path).Lease);
+        Assert.False(ReflinkSupport.Probe(shown).Lease);
+        using (File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) Assert.False(ReflinkSupport.Probe(path).Lease);
+    }
+
+    [Theory]
+    [InlineData(FileImage.Erofs)]
+    [InlineData(FileImage.Squashfs)]
+    [InlineData(FileImage.Verity)]
+    public void Support_of_an_immutable_file_is_what_opening_it_does(string type)
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        using var image = new FileImage(workspace, type, Bytes.Random(10_000));
+        AssertAgrees(image.Path);
+        if (type != FileImage.Verity) AssertAgrees(Path.GetDirectoryName(image.Path)!, image.Path);
+    }
+
+    /// <summary>As overlayfs before Linux 6.3, which has no O_TMPFILE.</summary>
+    [Theory]
+    [InlineData(FileSystems.OverlayExt4)]
+    [InlineData(FileSystems.OverlayXfs)]
+    [InlineData(FileSystems.Xfs)]
+    public void Support_without_O_TMPFILE_is_what_opening_does(string fileSystem)
+    {
+        Tools.Require("strace");
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", "text");
+        Assert.Equal("Lease", Ask($"open Auto {path}"));
+        Assert.Equal("O(1) True", Ask($"probe {path}"));
+        Assert.Equal("O(1) True", Ask($"probe {workspace.Folder}"));
+
+        // The first open of the directory is that of the directory, the others are for files in it.
+        string Ask(string request) => Shell.Run(
+            "echo \"$1\" | strace -f -o /dev/null -P \"$2\" -e trace=openat -e inject=openat:error=EOPNOTSUPP:when=2+ \"$3\" \"$4\"",
+            request,
+            workspace.Folder,
+            Environment.ProcessPath!,
+            SnapshotHolder.Role);
+    }
+
+    private static void AssertAgrees(string asked, string? opened = null)
+    {
+        var support = ReflinkSupport.Probe(asked);
+        using var snapshot = Snapshot.Open(opened ?? asked);
+        string cost = snapshot.Backing switch
+        {
+            SnapshotBacking.Reflink => "O(extents)",
+            SnapshotBacking.Copy => "O(data)",
+            _ => "O(1)",
+        };
+        Assert.True(cost == support.OpenCost, $"{asked}: {support.OpenCost}, but opened as {snapshot.Backing} because {snapshot.BackingReason}");
+        if (snapshot.Backing == SnapshotBacking.Lease) Assert.True(support.Lease);
+    }
 }

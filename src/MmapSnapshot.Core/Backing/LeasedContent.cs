@@ -18,6 +18,8 @@ namespace MmapSnapshot.Backing;
 /// </remarks>
 internal sealed class LeasedContent : SnapshotContent
 {
+    internal const string NotOwnerReason = "only its owner and root may take a lease (man 2 fcntl, CAP_LEASE)";
+
     private readonly SafeFileHandle _source;
 
     private readonly string _path;
@@ -105,7 +107,7 @@ internal sealed class LeasedContent : SnapshotContent
                 reason = errno switch
                 {
                     Errno.EAGAIN => "somebody has it open for writing",
-                    Errno.EACCES => "only its owner and root may take a lease (man 2 fcntl, CAP_LEASE)",
+                    Errno.EACCES => NotOwnerReason,
                     _ => $"there is no lease ({Failure.Describe(errno)})",
                 };
                 return null;

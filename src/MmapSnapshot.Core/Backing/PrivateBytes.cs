@@ -36,9 +36,13 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
     /// <summary>Not on filesystems that have no reflinks: trying it takes longer than all the rest of opening under a lease.</summary>
     private static bool MayClone(SourceFile source) => source.FileSystem.Type is not (FileSystem.Ext2 or FileSystem.Ext3 or FileSystem.Ext4 or FileSystem.Tmpfs);
 
-    private static PrivateBytes TakeBest(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
+    private static PrivateBytes TakeBest(SourceFile source, SnapshotOptions options, CancellationToken cancellation) =>
+        TryWithoutCopy(source, options, cancellation, out var choice) ?? Copy(source, options, choice, cancellation);
+
+    /// <summary>The best backing that reads none of the file; null, with the reasons, where a copy must be made.</summary>
+    internal static PrivateBytes? TryWithoutCopy(SourceFile source, SnapshotOptions options, CancellationToken cancellation, out BackingChoice choice)
     {
-        var choice = default(BackingChoice);
+        choice = default;
         if (TryImmutable(source, choice, cancellation) is { } immutable) return immutable;
         if (MayClone(source))
         {
@@ -46,7 +50,9 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
             if (TryReflink(source, choice, cancellation, out var obstacle) is { } clone) return clone;
             choice = choice with { NoClone = obstacle };
         }
-        return TryLease(source, options, choice, cancellation, out string? noLease) ?? Copy(source, options, choice with { NoLease = noLease }, cancellation);
+        var leased = TryLease(source, options, choice, cancellation, out string? noLease);
+        choice = choice with { NoLease = noLease };
+        return leased;
     }
 
     private static PrivateBytes? TryImmutable(SourceFile source, in BackingChoice choice, CancellationToken cancellation) =>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 
@@ -26,6 +27,22 @@ internal static unsafe partial class Kernel
             file.Dispose();
             _ = cancellation.WaitHandle.WaitOne(pause);
             cancellation.ThrowIfCancellationRequested();
+        }
+    }
+
+    /// <summary>man 7 capabilities: whether this thread has CAP_LEASE, so that it may take leases on files of other users.</summary>
+    internal static bool HasLeaseCapability()
+    {
+        const string Field = "CapEff:";
+        const int Lease = 28;
+        try
+        {
+            string? line = System.IO.File.ReadLines("/proc/thread-self/status").FirstOrDefault(line => line.StartsWith(Field, StringComparison.Ordinal));
+            return line is not null && ulong.TryParse(line[Field.Length..], NumberStyles.HexNumber | NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture, out ulong set) && (set >> Lease & 1) != 0;
+        }
+        catch (IOException)
+        {
+            return false; // no /proc
         }
     }
 

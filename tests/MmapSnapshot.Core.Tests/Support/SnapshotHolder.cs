@@ -68,6 +68,11 @@ internal sealed class SnapshotHolder : IDisposable
                     snapshot = Snapshot.Open(arguments[1], new SnapshotOptions { Backing = Enum.Parse<SnapshotBacking>(arguments[0]) });
                     Console.WriteLine(snapshot.Backing);
                 }
+                else if (words[0] == "probe")
+                {
+                    var support = ReflinkSupport.Probe(words[1]);
+                    Console.WriteLine($"{support.OpenCost} {support.Lease}");
+                }
                 else
                 {
                     Console.WriteLine(Do(snapshot!, folder, words));
