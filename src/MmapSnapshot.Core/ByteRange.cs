@@ -8,6 +8,13 @@ public readonly record struct ByteRange(long Offset, long Length)
     /// <summary>The offset just behind the last byte.</summary>
     public long End => Offset + Length;
 
+    /// <summary>The longest snapshot, 1 EiB: sums of its offsets do not overflow.</summary>
+    internal const long MaxLength = 1L << 60;
+
+    /// <exception cref="SnapshotException">TooLarge.</exception>
+    internal static long CheckMaxLength(long length, string path) =>
+        length <= MaxLength ? length : throw new SnapshotException(SnapshotError.TooLarge, $"'{path}': a snapshot has at most {MaxLength} bytes, not {length}.", path);
+
     internal static ByteRange Between(long offset, long end) => new(offset, end - offset);
 
     /// <summary>What of it lies before <paramref name="end"/>; empty, at <paramref name="end"/>, if nothing does.</summary>

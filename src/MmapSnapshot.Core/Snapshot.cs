@@ -608,9 +608,9 @@ public sealed class Snapshot : IDisposable
         {
             int there = (int)Math.Min(count, Length - offset);
             if (there <= 0) return false;
-            if (!_bytes.Content.IsPrivate)
+            // Not the file itself, through whose mapping bytes could vanish; and not where the addresses do not suffice.
+            if (!_bytes.Content.IsPrivate || !_bytes.Region.TryMap(_bytes.File.Handle, Length, Path))
             {
-                // The file itself, through whose mapping bytes could vanish.
                 byte[] buffer = ArrayPool<byte>.Shared.Rent(there);
                 try
                 {
@@ -624,7 +624,6 @@ public sealed class Snapshot : IDisposable
                 }
             }
             var region = _bytes.Region;
-            region.EnsureMapped(_bytes.File.Handle, Length, Path);
             if (!region.IsResident(offset, there)) region.Populate(_bytes.File.Handle, offset, there, Path);
             // Sound: the range lies within the region, which stays as it is while the lock is held.
             action(new ReadOnlySpan<byte>(region.Address + offset, there));

@@ -154,4 +154,69 @@ public sealed class ViewTests
         using var view = snapshot.GetView((1L << 40) - 5000, 5000);
         Assert.Equal(-1, view.Span.IndexOfAnyExcept((byte)0));
     }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Snapshot_is_mapped_only_for_views_and_searches(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        foreach (var backing in (SnapshotBacking[])[SnapshotBacking.Auto, SnapshotBacking.Copy])
+        {
+            using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(100_000)), new SnapshotOptions { Backing = backing });
+            _ = Bytes.In(snapshot);
+            snapshot.Write(0, "text"u8);
+            snapshot.Resize(200_000);
+            Assert.Equal(0, Descriptors.Mappings(workspace.Folder));
+            using (snapshot.GetView(0, 100)) Assert.NotEqual(0, Descriptors.Mappings(workspace.Folder));
+            snapshot.Resize(300_000);
+            Assert.Equal(0, Descriptors.Mappings(workspace.Folder));
+            using (var view = snapshot.GetView(0, 300_000)) Assert.Equal(0, view.Span[299_999]);
+        }
+    }
+
+    /// <summary>man 5 proc_pid_smaps: "dd" is MADV_DONTDUMP, "dc" MADV_DONTFORK.</summary>
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Mapping_is_neither_dumped_nor_inherited(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(100_000)));
+        using var view = snapshot.GetView(0, 100);
+        string[] flags = [.. FlagsOfMappings(workspace.Folder)];
+        Assert.NotEmpty(flags);
+        Assert.All(flags, each => Assert.Contains(" dd", each, StringComparison.Ordinal));
+        Assert.All(flags, each => Assert.Contains(" dc", each, StringComparison.Ordinal));
+    }
+
+    /// <summary>As where addresses are short: RLIMIT_AS, or arm64 with 39 bits.</summary>
+    [Fact]
+    public void File_larger_than_the_address_space_limit_is_opened_read_and_written_and_a_view_is_too_large()
+    {
+        Tools.Require("prlimit");
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        string path = workspace.WriteSparse("file", 64L << 30, 0, "text"u8.ToArray());
+        string answers = Shell.Run(
+            "printf 'open Copy %s\\nread 0 4\\nwrite\\nread 0 4\\nview\\n' \"$1\" | DOTNET_GCHeapHardLimit=0x10000000 prlimit --as=$((32 << 30)) \"$2\" \"$3\"",
+            path,
+            Environment.ProcessPath!,
+            SnapshotHolder.Role);
+        Assert.Equal("Copy\ntext\ndone\nwext\nTooLarge", answers);
+    }
+
+    private static IEnumerable<string> FlagsOfMappings(string folder)
+    {
+        bool within = false;
+        foreach (string line in File.ReadLines("/proc/self/smaps"))
+        {
+            if (line.StartsWith("VmFlags:", StringComparison.Ordinal))
+            {
+                if (within) yield return line;
+                within = false;
+            }
+            else if (line.Contains(folder, StringComparison.Ordinal))
+            {
+                within = true;
+            }
+        }
+    }
 }

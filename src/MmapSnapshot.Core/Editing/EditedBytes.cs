@@ -31,10 +31,9 @@ internal sealed class EditedBytes : IDisposable
         Content = content;
         _folder = folder;
         _path = path;
-        _length = content.Length;
+        _length = ByteRange.CheckMaxLength(content.Length, path);
         Changes = new ChangeLog(() => PrivateFile.CreateAnywhere(folder, scratchPath), path);
         Changes.Reset(_length);
-        if (content is PrivateContent) Region.EnsureMapped(content.File.Handle, _length, path);
     }
 
     internal SnapshotContent Content { get; private set; }
@@ -307,30 +306,17 @@ internal sealed class EditedBytes : IDisposable
         throw Failure.From(errno, $"prepare to write to the snapshot of '{_path}'", _path, SnapshotError.WriteFailed, "Nothing was changed.");
     }
 
-    /// <summary>Gives the private file and its mapping a length. A failure leaves both as they were.</summary>
+    /// <summary>Gives the private file a length. It is mapped again when a view or a search needs that. A failure leaves it as it was.</summary>
     private void SetLength(long length)
     {
-        long before = _length;
-        if (length == before) return;
-        SetFileLength(length);
-        try
-        {
-            Region.Resize(File.Handle, length, _path);
-        }
-        catch when (length > before)
-        {
-            SetFileLength(before);
-            throw;
-        }
-        Volatile.Write(ref _length, length);
-    }
-
-    private void SetFileLength(long length)
-    {
+        if (length == _length) return;
+        ByteRange.CheckMaxLength(length, _path);
         var errno = Kernel.Truncate(File.Handle, length);
         // man 2 ftruncate: EFBIG, or EINVAL from filesystems that check late.
         if (errno is Errno.EINVAL) errno = Errno.EFBIG;
         Failure.Check(errno, $"give the snapshot of '{_path}' a length of {length} bytes", _path, SnapshotError.WriteFailed);
+        Region.Clear();
+        Volatile.Write(ref _length, length);
     }
 
     /// <param name="Step">What it takes to take it back.</param>

@@ -32,11 +32,26 @@ internal sealed unsafe class MappedRegion : SafeHandle
     internal byte* Address => (byte*)handle;
 
     /// <summary>Maps a file unless one is mapped already. Several threads may ask at once.</summary>
+    /// <exception cref="SnapshotException">TooLarge: there are not as many addresses left.</exception>
     internal void EnsureMapped(SafeFileHandle file, long length, string path)
     {
         lock (_mapping)
         {
             if (IsInvalid && length > 0) SetMapping(file, length, path);
+        }
+    }
+
+    /// <summary>As <see cref="EnsureMapped"/>; false where there are not as many addresses left.</summary>
+    internal bool TryMap(SafeFileHandle file, long length, string path)
+    {
+        try
+        {
+            EnsureMapped(file, length, path);
+            return true;
+        }
+        catch (SnapshotException exception) when (exception.Error == SnapshotError.TooLarge)
+        {
+            return false;
         }
     }
 
@@ -52,29 +67,13 @@ internal sealed unsafe class MappedRegion : SafeHandle
         }
     }
 
-    /// <summary>
-    /// Maps <paramref name="length"/> bytes from now on; the address may change. The caller sees to it that nobody holds a
-    /// reference. A failure leaves the mapping as it was.
-    /// </summary>
-    internal void Resize(SafeFileHandle file, long length, string path)
+    /// <summary>Unmaps it, until it is mapped again. The caller sees to it that nobody holds a reference.</summary>
+    internal void Clear()
     {
-        if (IsInvalid)
-        {
-            if (length > 0) SetMapping(file, length, path);
-            return;
-        }
-        if (length == 0)
-        {
-            Unmap();
-            SetHandle(0);
-        }
-        else
-        {
-            nint moved = Syscall.mremap(handle, (ulong)Length, (ulong)length, MremapFlags.MREMAP_MAYMOVE);
-            if (moved == Syscall.MAP_FAILED) throw Refused(Stdlib.GetLastError(), length, path);
-            SetHandle(moved);
-        }
-        Length = length;
+        if (IsInvalid) return;
+        Unmap();
+        SetHandle(0);
+        Length = 0;
     }
 
     /// <summary>
@@ -144,10 +143,15 @@ internal sealed unsafe class MappedRegion : SafeHandle
             // Over a mapping of the same length MAP_FIXED is sound: it is ours, and exchanged in one step.
             var flags = IsInvalid ? MmapFlags.MAP_SHARED : MmapFlags.MAP_SHARED | MmapFlags.MAP_FIXED;
             nint address = Syscall.mmap(handle, (ulong)length, MmapProts.PROT_READ, flags, (int)file.DangerousGetHandle(), 0);
-            if (address == Syscall.MAP_FAILED) throw Refused(Stdlib.GetLastError(), length, path);
+            // Before Syscall.MAP_FAILED is looked at: that can run a static constructor which makes other calls.
+            var errno = NativeConvert.ToErrno(Marshal.GetLastPInvokeError());
+            if (address == Syscall.MAP_FAILED) throw Refused(errno, length, path);
             SetHandle(address);
             Length = length;
             _file = file;
+            // man 2 madvise. A core dump does not hold the snapshot, nor does a child process; that this is only advice does no harm.
+            _ = LibC.Advise(Address, (nuint)length, Constants.DontDump);
+            _ = LibC.Advise(Address, (nuint)length, Constants.DontFork);
         }
         finally
         {

@@ -51,6 +51,9 @@ internal static class Constants
     /// <summary>man 2 fallocate: FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE.</summary>
     internal const int PunchHole = 2 | 1;
 
+    /// <summary>man 2 madvise: MADV_DONTFORK and MADV_DONTDUMP.</summary>
+    internal const int DontFork = 10, DontDump = 16;
+
     /// <summary>man 2 madvise, since Linux 5.14.</summary>
     internal const int PopulateRead = 22;
 
