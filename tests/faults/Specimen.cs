@@ -8,6 +8,9 @@ namespace MmapSnapshot.Faults;
 /// </summary>
 internal sealed class Specimen
 {
+    /// <summary>The user and group that the file belongs to.</summary>
+    internal const uint Owner = 1000;
+
     internal const int Length = 70_000;
 
     internal const int FirstOffset = 100, SecondOffset = 66_000;
@@ -56,7 +59,7 @@ internal sealed class Specimen
     {
         foreach (string left in Directory.EnumerateFileSystemEntries(_folder)) File.Delete(left);
         File.WriteAllBytes(Path, Old);
-        _ = Syscall.chown(Path, 1000, 1000);
+        _ = Syscall.chown(Path, Owner, Owner);
         File.SetUnixFileMode(Path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
         if (_acl is not null) _ = Syscall.setxattr(Path, Acl, _acl);
         _ = Syscall.setxattr(Path, "user.specimen", "kept"u8.ToArray());

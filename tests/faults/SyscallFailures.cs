@@ -24,7 +24,7 @@ internal static class SyscallFailures
                     var (answer, trace) = victim.SendTraced(
                         $"case {specimen.Path}", "-e", $"trace={call.Name}", "-e", $"inject={call.Name}:error={errno}:when={call.Number}");
                     bool injected = trace.Any(entry => entry.Contains("(INJECTED)", StringComparison.Ordinal));
-                    string? loss = Judge(specimen, answer, mayLeaveNames: call.IsUnlink);
+                    string? loss = Judge(specimen, answer, mayLeaveNames: call.IsUnlink, isWriteBack: call.Name == "sync_file_range");
                     line.Case(injected, loss is null ? null : $"{call} {errno}: {loss}");
                     if (answer is not null) continue;
                     victim.Dispose();
@@ -39,14 +39,16 @@ internal static class SyscallFailures
         }
     }
 
-    private static string? Judge(Specimen specimen, string? answer, bool mayLeaveNames)
+    private static string? Judge(Specimen specimen, string? answer, bool mayLeaveNames, bool isWriteBack)
     {
         if (answer is null) return "the process died";
         if (answer.Split('|') is not [var saved, var descriptors, var mappings, var outcome, var usable]) return $"the victim said '{answer}'";
         if (outcome.StartsWith("UNDOCUMENTED", StringComparison.Ordinal)) return outcome;
         if (specimen.Judge(reached: -1) is { } damage) return $"{damage} ({outcome})";
         if (outcome == "ok" && specimen.Judge(reached: int.Parse(saved, CultureInfo.InvariantCulture)) is { } wrong) return wrong;
-        if (usable != "yes") return $"after {outcome} the snapshot is of no use: {usable}";
+        // A failed write-back is no other than the end of the snapshot: which bytes are older ones the kernel does not tell.
+        bool isLost = isWriteBack && outcome.StartsWith("SnapshotLost", StringComparison.Ordinal) && usable.StartsWith("SnapshotLost", StringComparison.Ordinal);
+        if (usable != "yes" && !isLost) return $"after {outcome} the snapshot is of no use: {usable}";
         if (descriptors != "0") return $"{descriptors} descriptors were left after {outcome}";
         if (mappings != "0") return $"{mappings} mappings were left after {outcome}";
         // A name that could not be removed is left, as by a process that was killed.

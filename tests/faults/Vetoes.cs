@@ -28,10 +28,11 @@ internal sealed class Vetoes : IDisposable
                 TryHeld(directory, "0755", kind, onDirectory: false, owner: 0, method, line);
                 TryHeld(directory, "0733", kind, onDirectory: false, owner: FirstUser, method, line);
             }
-            // A lease is only for the owner; and to write in place, one has to wait for it.
+            // A lease is only for the owner. To write to the file itself one has to wait for it, so an exchange is left out.
             if (method == CommitMethod.InPlace) continue;
-            TryHeld(directory, "0755", "lease-read", onDirectory: false, ActorProcess.OtherUser, method, line);
-            TryHeld(directory, "0755", "lease-write", onDirectory: false, ActorProcess.OtherUser, method, line);
+            var whereLeased = method == CommitMethod.Exchange ? CommitMethod.Auto : method;
+            TryHeld(directory, "0755", "lease-read", onDirectory: false, ActorProcess.OtherUser, whereLeased, line);
+            TryHeld(directory, "0755", "lease-write", onDirectory: false, ActorProcess.OtherUser, whereLeased, line);
         }
         TrySlowSave(directory, line);
     }
@@ -48,6 +49,8 @@ internal sealed class Vetoes : IDisposable
             _ = Syscall.chmod(directory, NativeConvert.FromOctalPermissionString(mode));
             bool isHeld = false;
             string? loss = (owner == FirstUser ? _userSaver! : _saver).Save(path, method, () => isHeld |= _holder.Ask($"hold {kind} {held}") == "ok");
+            // Who has a write lease may write: that is a conflict, as an open file is, for which only -Force is the answer.
+            if (kind == "lease-write") loss = loss?.StartsWith("SnapshotConflict", StringComparison.Ordinal) is true ? null : loss ?? "there was no conflict";
             _ = _holder.Ask("release");
             if (loss is null && Directory.EnumerateFileSystemEntries(directory).FirstOrDefault(entry => entry != path) is { } left) loss = $"{left} was left";
             line.Case(isHeld, loss is null ? null : $"{kind} on the {(onDirectory ? "directory" : "file")}, directory {mode}, {method}: {loss}");

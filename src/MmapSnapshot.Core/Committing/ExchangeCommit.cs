@@ -36,9 +36,10 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options,
         using var found = target.Look();
         CheckConflict(target, found?.Status); // before it is opened: by now it may be something else than a file
         if (found is null) return Refuse("the file was deleted");
-        var errno = found.Open(OpenMode.ReadWrite, cancellation, out var file);
+        var errno = found.TryOpenSoon(OpenMode.ReadWrite, cancellation, out var file);
         using (file)
         {
+            if (errno == Errno.EAGAIN) return Refuse("another process holds a lease on the file");
             if (errno != 0) return Refuse($"the file cannot be opened for writing ({Failure.Describe(errno)})");
             var now = FileStatus.Of(file, path);
             CheckConflict(target, now);

@@ -127,8 +127,8 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         if (now is null) return "it was deleted in the moment it was saved";
         if (!now.Status.IsSameFileAs(found.Status)) return "it was replaced by another file in the moment it was saved"; // -Force: with other metadata
 
-        // Another process's write lease is not waited for, but is a conflict as its open file would be.
-        var errno = now.TryOpen(OpenMode.ReadOnly, out var current);
+        // Another process's write lease is a conflict, as its open file would be.
+        var errno = now.TryOpenSoon(OpenMode.ReadOnly, cancellation, out var current);
         using (current)
         {
             bool isOpen = errno == 0, isLocal = isOpen && FileSystem.Of(current).IsLocal;

@@ -11,6 +11,8 @@ namespace MmapSnapshot.Committing;
 /// </summary>
 internal sealed class TargetFile : IDisposable
 {
+    private static readonly TimeSpan _patience = TimeSpan.FromMilliseconds(200);
+
     private readonly SafeFileHandle _place;
 
     private readonly string _path;
@@ -57,6 +59,30 @@ internal sealed class TargetFile : IDisposable
     {
         ThrowUnlessRegular();
         return Kernel.Reopen(_place, access | OpenMode.NoControllingTerminal | OpenMode.NonBlocking, out file);
+    }
+
+    /// <summary>
+    /// As <see cref="TryOpen"/>, but waits 200 ms for the other process to release its lease: a snapshot does so as soon as it has
+    /// made its copy. The owner of a file cannot delay a save for longer.
+    /// </summary>
+    /// <exception cref="SnapshotException">NotARegularFile.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    internal Errno TryOpenSoon(int access, CancellationToken cancellation, out SafeFileHandle file)
+    {
+        var errno = TryOpen(access, out file);
+        if (errno != Errno.EAGAIN) return errno;
+        file.Dispose();
+        using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        limited.CancelAfter(_patience);
+        try
+        {
+            return Open(access, limited.Token, out file);
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            file = new SafeFileHandle();
+            return Errno.EAGAIN;
+        }
     }
 
     /// <summary>As <see cref="TryOpen"/>, but waits until the other process has released its lease.</summary>
