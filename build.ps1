@@ -38,6 +38,16 @@ Set-StrictMode -Version 3
 $ErrorActionPreference = 'Stop'
 $PSNativeCommandUseErrorActionPreference = $false
 
+# What fails is reported on one line, and with it that a disk is full.
+trap {
+    [Console]::Error.WriteLine("build.ps1: $_")
+    foreach ($place in @($PSScriptRoot, [System.IO.Path]::GetTempPath(), $HOME) | Select-Object -Unique) {
+        $free = [System.IO.DriveInfo]::new($place).AvailableFreeSpace
+        if ($free -lt 64MB) { [Console]::Error.WriteLine("build.ps1: only $($free / 1MB -as [int]) MiB are free in $place.") }
+    }
+    exit 1
+}
+
 $root = $PSScriptRoot
 $manifest = Import-PowerShellDataFile -LiteralPath (Join-Path $root 'module/MmapSnapshot.psd1')
 $output = Join-Path $root 'output'
@@ -382,13 +392,4 @@ function Invoke-CleanTask {
     if (Test-Path -LiteralPath $output) { Remove-Item -LiteralPath $output -Recurse -Force }
 }
 
-try {
-    foreach ($name in $Task) { & "Invoke-${name}Task" }
-} catch {
-    [Console]::Error.WriteLine("build.ps1: $_")
-    foreach ($place in @($root, [System.IO.Path]::GetTempPath(), $HOME) | Select-Object -Unique) {
-        $free = [System.IO.DriveInfo]::new($place).AvailableFreeSpace
-        if ($free -lt 64MB) { [Console]::Error.WriteLine("build.ps1: only $($free / 1MB -as [int]) MiB are free in $place.") }
-    }
-    exit 1
-}
+foreach ($name in $Task) { & "Invoke-${name}Task" }
