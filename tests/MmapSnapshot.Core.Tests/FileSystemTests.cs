@@ -116,4 +116,20 @@ public sealed class FileSystemTests
         snapshot.Commit();
         Assert.Equal("Text", File.ReadAllText(path));
     }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Opening_asks_for_the_filesystem_once(string fileSystem)
+    {
+        Tools.Require("strace");
+        using var workspace = Workspace.On(fileSystem);
+        string first = workspace.Write("first", "text"), second = workspace.Write("second", "text");
+        Thread.Sleep(20); // the timestamps are settled
+        const string Open =
+            "printf 'open Auto %s\nclose\nopen Auto %s\n' \"$1\" \"$2\" | strace -f -o \"$3\" -e trace=openat,statx,fstatfs,statfs \"$4\" \"$5\" >&2; cat \"$3\"";
+        string[] calls = Shell.Run(Open, first, second, workspace.PathOf("calls"), Environment.ProcessPath!, SnapshotHolder.Role).Split('\n');
+        calls = [.. calls.SkipWhile(call => !call.Contains(second, StringComparison.Ordinal))];
+        Assert.Single(calls, call => call.Contains("STATX_MNT_ID", StringComparison.Ordinal));
+        Assert.DoesNotContain(calls, call => call.Contains("statfs", StringComparison.Ordinal));
+    }
 }

@@ -385,13 +385,13 @@ Describe 'Open-MmapSnapshot on <Label>' -ForEach (Get-TestFileSystem) {
 
         It 'tells with -Verbose why' {
             $noClone = if ($Name -in 'ext4', 'tmpfs') { 'the filesystem has no reflinks' } else { 'it cannot be cloned (EOPNOTSUPP: Operation not supported)' }
-            $because = if ($Reflink) { 'the filesystem clones' } else { "$noClone, and nobody has it open for writing" }
+            $because = if ($Reflink) { 'the filesystem clones' } else { "$noClone, and no process has it open for writing" }
             "$((Open-MmapSnapshot $file -Verbose 4>&1)[0])" | Should -BeLike "*because $because."
             if ($Reflink) { return }
             "$((Open-MmapSnapshot $file -MaxWriterDelay 0 -Verbose 4>&1)[0])" | Should -BeLike "*Copy in $folder, because $noClone, and there is no lease: *-MaxWriterDelay*."
             $writer = [System.IO.File]::Open($file, 'Open', 'Write', 'ReadWrite')
             try {
-                "$((Open-MmapSnapshot $file -Verbose 4>&1)[0])" | Should -BeLike '*there is no lease: somebody has it open for writing.'
+                "$((Open-MmapSnapshot $file -Verbose 4>&1)[0])" | Should -BeLike '*there is no lease: another process has it open for writing.'
             } finally {
                 $writer.Dispose()
             }
@@ -420,6 +420,33 @@ Describe 'Open-MmapSnapshot on <Label>' -ForEach (Get-TestFileSystem) {
         It 'opens a sparse file of 5 GiB without filling its holes' {
             $large = New-SparseFile "$folder/large" -Length 5GB
             (Open-MmapSnapshot $large -Backing Copy).Length | Should -Be 5GB
+        }
+    }
+}
+
+Describe 'Open-MmapSnapshot of a file that cannot be saved' {
+    It 'opens <_>, and says why a change is refused' -ForEach '/proc/sys/kernel/osrelease', '/proc/uptime' {
+        $snapshot = Open-MmapSnapshot $_
+        $snapshot.IsReadOnly | Should -BeTrue
+        if ($_ -like '*osrelease') { Get-SnapshotBytes $snapshot -AsText | Should -BeExactly "$(uname -r)`n" }
+        Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 -Text x } -Id ReadOnlySnapshot -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $_, 'proc', '-Destination'
+        Close-MmapSnapshot $snapshot
+    }
+
+    It 'opens a program that runs on after it was deleted, and saves it elsewhere' {
+        $folder = New-Workspace
+        Copy-Item -LiteralPath /bin/sleep -Destination "$folder/program"
+        $program = Start-Process "$folder/program" -ArgumentList 60 -PassThru
+        try {
+            Remove-Item -LiteralPath "$folder/program"
+            $snapshot = Open-MmapSnapshot "/proc/$($program.Id)/exe"
+            $snapshot.IsReadOnly | Should -BeTrue
+            Assert-SnapshotError { Save-Snapshot $snapshot } -Id ReadOnlySnapshot -Cmdlet Save-Snapshot -Target $snapshot -Says 'deleted', '-Destination'
+            Save-Snapshot $snapshot -Destination "$folder/program" -Close
+            (Get-FileHash -LiteralPath "$folder/program").Hash | Should -BeExactly (Get-FileHash -LiteralPath /bin/sleep).Hash
+        } finally {
+            $program.Kill()
+            Remove-Workspace $folder
         }
     }
 }

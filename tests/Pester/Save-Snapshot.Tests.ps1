@@ -424,7 +424,7 @@ Describe 'Save-Snapshot on <Label>' -ForEach (Get-TestFileSystem) {
                 $saved | Should -BeLike '*, method Replace, because the filesystem does not exchange the contents of files, *; *'
             }
             $changed = @($messages -like "*'$file' is now *")
-            if ($Reflink) { $changed.Count | Should -Be 0 } else { $changed | Should -BeLike "*is now Lease in $folder, because *, and nobody has it open for writing." }
+            if ($Reflink) { $changed.Count | Should -Be 0 } else { $changed | Should -BeLike "*is now Lease in $folder, because *, and no process has it open for writing." }
             if ($Reflink) { return }
             @(Set-SnapshotBytes $snapshot 0 'EE' @quiet 5>&1) | Should -BeLike "*'$file' is now Copy in $folder, because it was changed, *"
         }

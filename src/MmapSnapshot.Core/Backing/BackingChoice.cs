@@ -32,7 +32,7 @@ internal readonly record struct BackingChoice
         (SnapshotBacking.Reflink, _) => "the filesystem clones",
         (SnapshotBacking.Lease, { CloneTime: { } time }) => $"a clone of the file, which is in many pieces, would take about {Seconds(time)}",
         (SnapshotBacking.Lease, { HasNoRoom: true }) => $"{NoCloneInWords}, there is no room for a copy, and no process has the file open for writing",
-        (SnapshotBacking.Lease, _) => $"{NoCloneInWords}, and nobody has it open for writing",
+        (SnapshotBacking.Lease, _) => $"{NoCloneInWords}, and no process has it open for writing",
         (_, { NoLease: not null }) => $"{NoCloneInWords}, and there is no lease: {NoLease}",
         _ => "the file does not exist yet",
     };

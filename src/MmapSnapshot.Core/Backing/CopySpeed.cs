@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Win32.SafeHandles;
 using MmapSnapshot.Source;
 
 namespace MmapSnapshot.Backing;
@@ -22,10 +21,10 @@ internal static class CopySpeed
     private static readonly ConcurrentDictionary<ulong, double> _seen = new();
 
     /// <summary>How long copying a file is expected to take.</summary>
-    internal static TimeSpan Expect(SafeFileHandle file, in FileStatus status)
+    internal static TimeSpan Expect(FileSystem fileSystem, in FileStatus status)
     {
         if (!_seen.TryGetValue(status.Device, out double speed))
-            speed = FileSystem.Of(file).Type == FileSystem.Tmpfs ? InMemory : OnDisk;
+            speed = fileSystem.Type == FileSystem.Tmpfs ? InMemory : OnDisk;
         return _perFile + TimeSpan.FromSeconds(status.DataLength / speed);
     }
 

@@ -42,7 +42,7 @@ internal sealed class LeasedContent : SnapshotContent
     /// <summary>Whether the lease is about to be released: whoever waited for that may look here before the copy is seen.</summary>
     private volatile bool _changesHands;
 
-    /// <summary>Why the bytes are gone, in words; null while they are not.</summary>
+    /// <summary>Why the bytes are gone, and what to do then, in words; null while they are not.</summary>
     private string? _lost;
 
     private bool _disposed;
@@ -87,33 +87,33 @@ internal sealed class LeasedContent : SnapshotContent
 
         // A descriptor of its own: this content closes it as soon as it has a copy, whatever the opener is doing just then.
         var errno = Kernel.Reopen(source.Handle, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out var own);
-        if (errno == 0) return TryTake(own, source.Path, source.Folder, scratchPath, maxWriterDelay, copyTime, cancellation, out baseline, out reason);
+        if (errno == 0) return TryTake(own, source.FileSystem, source.Path, source.Folder, scratchPath, maxWriterDelay, copyTime, cancellation, out baseline, out reason);
         own.Dispose();
         reason = $"it cannot be opened again ({Failure.Describe(errno)})";
         return null;
     }
 
     private static LeasedContent? TryTake(
-        SafeFileHandle own, string path, ParentFolder folder, string? scratchPath, TimeSpan maxWriterDelay, TimeSpan? copyTime, CancellationToken cancellation, out Baseline baseline, out string? reason)
+        SafeFileHandle own, FileSystem fileSystem, string path, ParentFolder folder, string? scratchPath, TimeSpan maxWriterDelay, TimeSpan? copyTime, CancellationToken cancellation, out Baseline baseline, out string? reason)
     {
         baseline = default;
         LeaseBudget? budget = null;
         LeasedContent? content = null;
         try
         {
-            var lease = ReadLease.TryTake(own, out var errno, LeaseKeeper.Thread);
+            var lease = ReadLease.TryTake(own, out var errno, fileSystem, LeaseKeeper.Thread);
             if (lease is null)
             {
                 reason = errno switch
                 {
-                    Errno.EAGAIN => "somebody has it open for writing",
+                    Errno.EAGAIN => "another process has it open for writing",
                     Errno.EACCES => NotOwnerReason,
                     _ => $"there is no lease ({Failure.Describe(errno)})",
                 };
                 return null;
             }
             baseline = Baseline.SettledOf(own, path, cancellation);
-            var delay = copyTime ?? CopySpeed.Expect(own, baseline.Status);
+            var delay = copyTime ?? CopySpeed.Expect(fileSystem, baseline.Status);
             budget = LeaseBudget.TryReserve(baseline.Status, delay, maxWriterDelay, out reason);
             if (budget is null) return null;
 
@@ -298,9 +298,11 @@ internal sealed class LeasedContent : SnapshotContent
         Volatile.Write(
             ref _lost,
             stood
-                ? $"somebody opened the file for writing, and its bytes could not be copied before ({failure})"
-                : "somebody opened the file for writing, and this process did not copy it within /proc/sys/fs/lease-break-time, "
-                + "because it was stopped or the machine was too busy");
+                ? $"another process opened the file for writing, and its bytes could not be copied before ({failure}). "
+                + "Close it and open the file again, with -ScratchPath for a folder that a copy can be made in"
+                : "another process opened the file for writing, and this process did not copy it within /proc/sys/fs/lease-break-time, "
+                + "because it was stopped or the machine was too busy. Close it and open the file again; with -Backing Copy, or a smaller "
+                + "-MaxWriterDelay, it is copied when it is opened, and cannot be lost");
     }
 
     /// <summary>Releases the lease and the source. Behind the gate.</summary>
@@ -337,8 +339,7 @@ internal sealed class LeasedContent : SnapshotContent
         if (Volatile.Read(ref _lost) is not { } why) return;
         throw new SnapshotException(
             SnapshotError.SnapshotLost,
-            $"The snapshot of '{_path}' is lost: {why}. Close it and open the file again; with -Backing Copy, or a smaller -MaxWriterDelay, "
-            + "it is copied when it is opened, and cannot be lost.",
+            $"The snapshot of '{_path}' is lost: {why}.",
             _path);
     }
 }

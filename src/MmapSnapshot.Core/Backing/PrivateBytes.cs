@@ -160,7 +160,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
 
     private static bool CanLease(SourceFile source)
     {
-        using var lease = ReadLease.TryTake(source.Handle, out _);
+        using var lease = ReadLease.TryTake(source.Handle, out _, source.FileSystem);
         return lease is not null;
     }
 
@@ -204,7 +204,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
     private static Baseline? TryCopyOneInstant(SourceFile source, PrivateFile file, SnapshotOptions options, CancellationToken cancellation)
     {
         // Under a lease a writer waits until we have done. One that is forced through after lease-break-time moves the status.
-        using var lease = ReadLease.TryTake(source.Handle, out _);
+        using var lease = ReadLease.TryTake(source.Handle, out _, source.FileSystem);
         if (lease is null)
         {
             // Another process may have the file mapped for writing. Written back, its pages are write-protected, and the next

@@ -20,11 +20,12 @@ internal sealed class ReadLease : IDisposable
     /// <summary>Takes a lease, on a local filesystem only: elsewhere it would not keep every writer out, and EAGAIN can mean anything.</summary>
     /// <param name="file">Open read-only; the lease is its owner's or a CAP_LEASE holder's to take.</param>
     /// <param name="errno">Why there is none; EAGAIN: somebody has the file open, or mapped, for writing; EOPNOTSUPP: the filesystem is not local.</param>
+    /// <param name="fileSystem">The filesystem that it is on, where that is known already.</param>
     /// <param name="listener">The thread that is told by SIGURG when somebody wants to write; 0: nobody is.</param>
     /// <returns>The lease, or null.</returns>
-    internal static ReadLease? TryTake(SafeFileHandle file, out Errno errno, int listener = 0)
+    internal static ReadLease? TryTake(SafeFileHandle file, out Errno errno, FileSystem? fileSystem = null, int listener = 0)
     {
-        errno = FileSystem.Of(file).IsLocal ? Kernel.TakeReadLease(file, listener) : Errno.EOPNOTSUPP;
+        errno = (fileSystem ?? FileSystem.Of(file)).IsLocal ? Kernel.TakeReadLease(file, listener) : Errno.EOPNOTSUPP;
         return errno == 0 ? new ReadLease(file) : null;
     }
 
