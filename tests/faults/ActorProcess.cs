@@ -66,7 +66,7 @@ internal sealed class ActorProcess : IDisposable
             using var actor = new ActorProcess(OtherUser);
             return true;
         }
-        catch (InvalidOperationException)
+        catch (Exception exception) when (exception is InvalidOperationException or IOException)
         {
             Console.WriteLine($"NOT TRIED AS ANOTHER USER: user {OtherUser} cannot run {string.Join(' ', Rig.OwnCommand())}.");
             return false;

@@ -44,8 +44,8 @@ internal static class CrowdActs
 
     /// <summary>Does what other programs do, each act on a thread of its own.</summary>
     /// <returns>
-    /// "+id" for each version given the name, in order; "-id" for each that was taken off the name; "=n" for each write in place
-    /// that was complete while the file still had the name; "?problem".
+    /// "+id" for each version given the name, in order; "=n" for each write in place that was complete while the file still had the
+    /// name; "?problem".
     /// </returns>
     internal static string Disturb(string path, string name, TimeSpan time, string[] acts)
     {
@@ -68,7 +68,7 @@ internal static class CrowdActs
                 switch (act)
                 {
                     case "rename": Rename(path, $"{own}.{number}", $"{name}.{number}", log); break;
-                    case "exchange": Exchange(path, $"{own}.{number}", $"{name}.{number}", keep: number % 2 == 0, log); break;
+                    case "exchange": Exchange(path, $"{own}.{number}", $"{name}.{number}", log); break;
                     case "link": Link(path, $"{own}.{number}", log); break;
                     case "write": Write(path, number, log); break;
                     default: throw new ArgumentException(act);
@@ -89,19 +89,11 @@ internal static class CrowdActs
         else log.Add($"?rename:{Stdlib.GetLastError()}");
     }
 
-    /// <summary>Unlike a plain rename this tells exactly what had the name. Half of what had it is left where it can be found, half is removed.</summary>
-    private static void Exchange(string path, string own, string id, bool keep, List<string> log)
+    /// <summary>Unlike a plain rename this keeps what had the name, where it can be found when all is over.</summary>
+    private static void Exchange(string path, string own, string id, List<string> log)
     {
         File.WriteAllBytes(own, Version.Bytes(id));
-        if (LibC.Exchange(own, path) is not 0 and var errno)
-        {
-            log.Add($"?exchange:{NativeConvert.ToErrno(errno)}");
-            return;
-        }
-        log.Add("+" + id);
-        if (keep) return;
-        log.Add("-" + Version.IdOfFile(ReadWithoutLock(own)));
-        File.Delete(own);
+        log.Add(LibC.Exchange(own, path) is not 0 and var errno ? $"?exchange:{NativeConvert.ToErrno(errno)}" : "+" + id);
     }
 
     private static void Link(string path, string own, List<string> log)

@@ -49,7 +49,7 @@ internal sealed class CrowdHistory
     private string? JudgeVersions()
     {
         var present = Directory.EnumerateFiles(Path.GetDirectoryName(_path)!).Select(file => Version.IdOfFile(File.ReadAllBytes(file)));
-        HashSet<string?> accounted = [.. present, .. _saved.Select(save => save.Parent), .. _maybeReplaced, .. OtherIds('-')];
+        HashSet<string?> accounted = [.. present, .. _saved.Select(save => save.Parent), .. _maybeReplaced];
         string[] renamed = OtherIds('+');
         // With plain renames each but the last version may have been replaced by the next one.
         string[] versions = _isPlainRename ? [.. renamed.TakeLast(1)] : [.. renamed, .. _saved.Select(save => save.Child)];

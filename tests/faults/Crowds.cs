@@ -21,7 +21,7 @@ internal sealed class Crowds : IDisposable
         ("0777", [true, true, true]), ("0755", [true, true, true]), ("0733", [false, false, false]), ("1777", [false, false, false]), ("0733", [true, false]),
     ];
 
-    /// <summary>What the other programs do. Several exchange at once, since only an exchange tells what was displaced; a rename does not.</summary>
+    /// <summary>What the other programs do. Several exchange at once, since an exchange keeps what was displaced; a rename does not.</summary>
     private static readonly string[][] _disturbances = [["exchange", "exchange", "link"], ["rename"], ["write", "link"]];
 
     private readonly Dictionary<(bool IsRoot, int Index), ActorProcess> _savers = [];
@@ -66,7 +66,7 @@ internal sealed class Crowds : IDisposable
         {
             _turn++;
             if (!ActorProcess.CanBeOtherUser && isRoot.Contains(false)) continue;
-            for (int i = 0; i < (isShort ? 1 : _disturbances.Length * 10); i++)
+            for (int i = 0; i < (isShort ? 1 : _disturbances.Length * 4); i++)
             {
                 string[] acts = _disturbances[(_turn + i) % _disturbances.Length];
                 bool withKill = (_turn + i) % 2 == 0;

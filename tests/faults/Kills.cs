@@ -5,6 +5,10 @@ namespace MmapSnapshot.Faults;
 /// <summary>The process is killed at every system call of open, set and save; or at every so many, and just after the new file got the name.</summary>
 internal static class Kills
 {
+    /// <summary>Those of a marker: mode 0600, of root or of the file's owner.</summary>
+    private static readonly string[] _markerMetadata =
+        [.. ((string[])["0:0", $"{Specimen.Owner}:0", $"{Specimen.Owner}:{Specimen.Owner}"]).Select(owner => $"{FilePermissions.S_IFREG | FilePermissions.S_IRUSR | FilePermissions.S_IWUSR:X} {owner} 1 acl=none user=none")];
+
     internal static void Try(string mount, Report report, int step)
     {
         var line = report.Begin("SIGKILL", Rig.NameOf(mount));
@@ -35,14 +39,7 @@ internal static class Kills
         return JudgeLeft(specimen) ?? NextSave.Judge(specimen.Path);
     }
 
-    /// <summary>A regular file of mode 0600 that belongs to root or to the user whose file is saved.</summary>
-    private static bool IsPrivate(string metadata)
-    {
-        string mode = $"{FilePermissions.S_IFREG | FilePermissions.S_IRUSR | FilePermissions.S_IWUSR:X}";
-        return metadata == $"{mode} 0:0 1 acl=none user=none" || metadata == $"{mode} {Specimen.Owner}:0 1 acl=none user=none";
-    }
-
-    /// <summary>At most the marker, for its maker and the file's owner alone, and one temporary name, with the permissions that the file will have or had.</summary>
+    /// <summary>At most the marker, which no other user can open, and one temporary name, with the permissions that the file will have or had.</summary>
     internal static string? JudgeLeft(Specimen specimen)
     {
         string marker = Path.Join(specimen.Folder, Specimen.Marker(Path.GetFileName(specimen.Path)));
@@ -51,7 +48,8 @@ internal static class Kills
         foreach (string name in left)
         {
             string metadata = Specimen.MetadataOf(name);
-            if (name == marker ? !IsPrivate(metadata) : metadata != specimen.Metadata) return $"{name} was left with the metadata {metadata}";
+            string[] allowed = name == marker ? _markerMetadata : [specimen.Metadata];
+            if (!allowed.Contains(metadata)) return $"{name} was left with the metadata {metadata}";
         }
         return null;
     }

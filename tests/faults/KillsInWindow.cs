@@ -1,3 +1,5 @@
+using Mono.Unix.Native;
+
 namespace MmapSnapshot.Faults;
 
 /// <summary>
@@ -24,13 +26,17 @@ internal static class KillsInWindow
             var line = report.Begin("SIGKILL in the window", Rig.NameOf(mount));
             foreach (var call in recorded.Skip(rename + 1).Take(calls))
             {
-                if (victim.HasExited)
+                // The other file belongs to the same user, or to another one.
+                foreach (uint owner in (uint[])[Specimen.Owner, 0])
                 {
-                    victim.Dispose();
-                    victim = new VictimProcess(mount);
+                    if (victim.HasExited)
+                    {
+                        victim.Dispose();
+                        victim = new VictimProcess(mount);
+                    }
+                    bool killed = Kill(victim, specimen, recorded[rename], call, owner);
+                    line.Case(killed, Judge(specimen) is { } loss ? $"{call}, the other file is of user {owner}: {loss}" : null);
                 }
-                bool killed = Kill(victim, specimen, recorded[rename], call);
-                line.Case(killed, Judge(specimen) is { } loss ? $"{call}: {loss}" : null);
             }
         }
         finally
@@ -40,10 +46,10 @@ internal static class KillsInWindow
         }
     }
 
-    private static bool Kill(VictimProcess victim, Specimen specimen, RecordedCall rename, RecordedCall call)
+    private static bool Kill(VictimProcess victim, Specimen specimen, RecordedCall rename, RecordedCall call, uint owner)
     {
         specimen.Renew();
-        using var renaming = Task.Run(() => RenameOver(specimen));
+        using var renaming = Task.Run(() => RenameOver(specimen, owner));
         var (answer, _) = victim.SendTraced(
             $"case {specimen.Path}",
             "-e", $"trace={rename.Name},{call.Name}",
@@ -54,10 +60,11 @@ internal static class KillsInWindow
     }
 
     /// <summary>Renames another program's file over the name when the new file has its temporary name, and its maker has looked for the last time.</summary>
-    private static void RenameOver(Specimen specimen)
+    private static void RenameOver(Specimen specimen, uint owner)
     {
         string own = specimen.Folder + ".others", marker = Path.Join(specimen.Folder, Specimen.Marker(Path.GetFileName(specimen.Path)));
         File.WriteAllBytes(own, _others);
+        _ = Syscall.chown(own, owner, owner);
         for (int i = 0; i < 5000 && specimen.Strangers().All(name => name == marker); i++) Thread.Sleep(1);
         Thread.Sleep(100);
         File.Move(own, specimen.Path, overwrite: true);

@@ -18,6 +18,6 @@ internal static class NextSave
             return $"the next save failed: {exception.Error}: {exception.Message}";
         }
         // What is found to be another program's gets a name that users see.
-        return Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(path)!, ".*").FirstOrDefault() is { } left ? $"{left} was still there after the next save" : null;
+        return Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(path)!, $".{Path.GetFileName(path)}.*").FirstOrDefault() is { } left ? $"{left} was still there after the next save" : null;
     }
 }

@@ -15,7 +15,7 @@ if (args is ["actor"]) return Actor.Run();
 bool isShort = args.Contains("--short");
 string? rig = Environment.GetEnvironmentVariable("MMAPSNAPSHOT_RIG");
 string[] mounts = rig is not null && Directory.Exists(rig) ? [.. Rig.Mounts(rig)] : [];
-(string Name, string Package)[] programs = [("strace", "strace"), ("setfacl", "acl")];
+(string Name, string Package)[] programs = [("strace", "strace"), ("setfacl", "acl"), ("setpriv", "util-linux"), ("fstrim", "util-linux")];
 string[] missing = [.. programs.Where(program => !Rig.HasProgram(program.Name)).Select(program => $"{program.Name} (package {program.Package})")];
 if (rig is null || mounts.Length == 0 || missing.Length > 0)
 {

@@ -13,9 +13,9 @@ internal static class Rig
     /// <summary>Whether a program is on PATH.</summary>
     internal static bool HasProgram(string name) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(folder => File.Exists(Path.Join(folder, name)));
 
-    /// <summary>The methods of saving that a filesystem has.</summary>
+    /// <summary>The methods of saving that a filesystem has; there Auto is Exchange.</summary>
     internal static CommitMethod[] Methods(string mount) =>
-        NameOf(mount) == "xfs-exchange" ? [CommitMethod.Replace, CommitMethod.InPlace, CommitMethod.Exchange] : [CommitMethod.Replace, CommitMethod.InPlace];
+        NameOf(mount) == "xfs-exchange" ? [CommitMethod.Replace, CommitMethod.InPlace, CommitMethod.Auto] : [CommitMethod.Replace, CommitMethod.InPlace];
 
     /// <summary>The command that runs this program with such arguments.</summary>
     internal static string[] OwnCommand(params string[] arguments) =>

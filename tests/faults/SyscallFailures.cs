@@ -9,6 +9,8 @@ internal static class SyscallFailures
 
     internal static readonly string[] ShortList = ["EIO", "ENOSPC", "EINTR"];
 
+    private static readonly string[] _flushes = ["fsync", "fdatasync", "sync_file_range", "copy_file_range", "ioctl"];
+
     internal static void Try(string mount, Report report, string[] errnos)
     {
         var line = report.Begin("a system call fails", Rig.NameOf(mount));
@@ -24,7 +26,7 @@ internal static class SyscallFailures
                     var (answer, trace) = victim.SendTraced(
                         $"case {specimen.Path}", "-e", $"trace={call.Name}", "-e", $"inject={call.Name}:error={errno}:when={call.Number}");
                     bool injected = trace.Any(entry => entry.Contains("(INJECTED)", StringComparison.Ordinal));
-                    string? loss = Judge(specimen, answer, mayLeaveNames: call.IsUnlink, isWriteBack: call.Name == "sync_file_range");
+                    string? loss = Judge(specimen, answer, call);
                     line.Case(injected, loss is null ? null : $"{call} {errno}: {loss}");
                     if (answer is not null) continue;
                     victim.Dispose();
@@ -39,20 +41,20 @@ internal static class SyscallFailures
         }
     }
 
-    private static string? Judge(Specimen specimen, string? answer, bool mayLeaveNames, bool isWriteBack)
+    private static string? Judge(Specimen specimen, string? answer, RecordedCall call)
     {
         if (answer is null) return "the process died";
         if (answer.Split('|') is not [var saved, var descriptors, var mappings, var outcome, var usable]) return $"the victim said '{answer}'";
         if (outcome.StartsWith("UNDOCUMENTED", StringComparison.Ordinal)) return outcome;
         if (specimen.Judge(reached: -1) is { } damage) return $"{damage} ({outcome})";
         if (outcome == "ok" && specimen.Judge(reached: int.Parse(saved, CultureInfo.InvariantCulture)) is { } wrong) return wrong;
-        // A failed write-back is no other than the end of the snapshot: which bytes are older ones the kernel does not tell.
-        bool isLost = isWriteBack && outcome.StartsWith("SnapshotLost", StringComparison.Ordinal) && usable.StartsWith("SnapshotLost", StringComparison.Ordinal);
-        if (usable != "yes" && !isLost) return $"after {outcome} the snapshot is of no use: {usable}";
+        // What the kernel has failed to write may be gone: no later save can be good.
+        bool mayBeLost = _flushes.Contains(call.Name) && usable.StartsWith("SnapshotLost:", StringComparison.Ordinal);
+        if (usable != "yes" && !mayBeLost) return $"after {outcome} the snapshot is of no use: {usable}";
         if (descriptors != "0") return $"{descriptors} descriptors were left after {outcome}";
         if (mappings != "0") return $"{mappings} mappings were left after {outcome}";
         // A name that could not be removed is left, as by a process that was killed.
-        if (mayLeaveNames) return Kills.JudgeLeft(specimen) ?? NextSave.Judge(specimen.Path);
+        if (call.IsUnlink) return Kills.JudgeLeft(specimen) ?? NextSave.Judge(specimen.Path);
         return specimen.Strangers() is { Length: > 0 } left ? $"{left[0]} was left after {outcome}" : null;
     }
 }

@@ -52,6 +52,8 @@ internal sealed class Vetoes : IDisposable
             // Who has a write lease may write: that is a conflict, as an open file is, for which only -Force is the answer.
             if (kind == "lease-write") loss = loss?.StartsWith("SnapshotConflict", StringComparison.Ordinal) is true ? null : loss ?? "there was no conflict";
             _ = _holder.Ask("release");
+            // The holder of a write lease counts as a process that has the file open for writing; but it is not waited for.
+            if (kind == "lease-write" && loss?.StartsWith("SnapshotConflict:", StringComparison.Ordinal) is true) loss = null;
             if (loss is null && Directory.EnumerateFileSystemEntries(directory).FirstOrDefault(entry => entry != path) is { } left) loss = $"{left} was left";
             line.Case(isHeld, loss is null ? null : $"{kind} on the {(onDirectory ? "directory" : "file")}, directory {mode}, {method}: {loss}");
         }
