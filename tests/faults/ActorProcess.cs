@@ -68,7 +68,7 @@ internal sealed class ActorProcess : IDisposable
         }
         catch (Exception exception) when (exception is InvalidOperationException or IOException)
         {
-            Console.WriteLine($"NOT TRIED AS ANOTHER USER: user {OtherUser} cannot run {string.Join(' ', Rig.OwnCommand())}.");
+            Console.WriteLine($"Not tried as another user: user {OtherUser} cannot run {string.Join(' ', Rig.OwnCommand())}.");
             return false;
         }
     }
