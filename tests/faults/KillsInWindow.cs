@@ -9,12 +9,16 @@ namespace MmapSnapshot.Faults;
 /// </summary>
 internal static class KillsInWindow
 {
+    private static readonly uint[] _owners = [Specimen.Owner, 0];
+
+    private static int _turn;
+
     private static readonly byte[] _others = "another program's version"u8.ToArray();
 
     /// <param name="mount">The filesystem.</param>
     /// <param name="report">Where it is counted.</param>
-    /// <param name="calls">At how many of the calls that follow.</param>
-    internal static void Try(string mount, Report report, int calls)
+    /// <param name="isShort">Whether to kill only at the first of the calls that follow, and only after one of the two users' files.</param>
+    internal static void Try(string mount, Report report, bool isShort)
     {
         var specimen = new Specimen(mount, "window");
         var victim = new VictimProcess(mount);
@@ -24,10 +28,10 @@ internal static class KillsInWindow
             int rename = Array.FindIndex(recorded, call => call.IsRename);
             if (rename < 0) return; // contents are exchanged, not names
             var line = report.Begin("SIGKILL in the window", Rig.NameOf(mount));
-            foreach (var call in recorded.Skip(rename + 1).Take(calls))
+            foreach (var call in recorded.Skip(rename + 1).Take(isShort ? 1 : 8))
             {
                 // The other file belongs to the same user, or to another one.
-                foreach (uint owner in (uint[])[Specimen.Owner, 0])
+                foreach (uint owner in isShort ? [_owners[_turn++ % _owners.Length]] : _owners)
                 {
                     if (victim.HasExited)
                     {

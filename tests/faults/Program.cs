@@ -37,10 +37,10 @@ foreach (string mount in mounts)
 {
     if (IsWanted("calls")) SyscallFailures.Try(mount, report, isShort ? SyscallFailures.ShortList : SyscallFailures.FullList);
     if (IsWanted("kills")) Kills.Try(mount, report, step: isShort ? 3 : 1);
-    if (IsWanted("window")) KillsInWindow.Try(mount, report, calls: isShort ? 1 : 8);
+    if (IsWanted("window")) KillsInWindow.Try(mount, report, isShort);
     if (IsWanted("writers")) RacingWriters.Try(mount, report, snapshots: isShort ? 10 : 200);
     if (IsWanted("threads")) ThreadRaces.Try(mount, report, isShort ? TimeSpan.FromSeconds(1) : TimeSpan.FromSeconds(30));
-    readers?.Try(mount, report, saves: isShort ? 10 : 200);
+    readers?.Try(mount, report, saves: isShort ? 6 : 200);
     crowds?.Try(mount, report, isShort);
     vetoes?.Try(mount, report);
     planting?.Try(mount, report);

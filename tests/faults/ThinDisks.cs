@@ -24,7 +24,7 @@ internal static class ThinDisks
 
     /// <param name="rig">The filesystems are mounted beside it.</param>
     /// <param name="report">Where it is counted.</param>
-    /// <param name="isShort">Whether to try each way of saving only with one of the two failures, and with the other on the next filesystem.</param>
+    /// <param name="isShort">Whether to try two of the ways of saving, each with one of the two failures, and others on the next filesystem.</param>
     internal static void Try(string rig, Report report, bool isShort)
     {
         foreach (string name in _fileSystems)
@@ -60,9 +60,11 @@ internal static class ThinDisks
         var line = report.Begin("thin disk", name);
         for (int round = 0; round < (isShort ? 1 : 10); round++)
         {
+            int turn = Array.IndexOf(_fileSystems, name);
             for (int way = 0; way < _ways.Length; way++)
             {
-                bool firstInBackground = (Array.IndexOf(_fileSystems, name) + way) % 2 == 1;
+                if (isShort && way == turn % _ways.Length) continue;
+                bool firstInBackground = (turn + way) % 2 == 1;
                 foreach (bool inBackground in isShort ? [firstInBackground] : (bool[])[false, true])
                 {
                     Prepare(own, name);
