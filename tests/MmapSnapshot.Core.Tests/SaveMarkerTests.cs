@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 using MmapSnapshot.Committing;
@@ -10,7 +11,7 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Tests;
 
 /// <summary>The marker that excludes savers of one name, what a dead saver leaves, and what other users put in its place.</summary>
-public sealed class SaveMarkerTests
+public sealed partial class SaveMarkerTests
 {
     private const string Marker = ".file.mmap-snapshot", Temporary = ".file.00000000000000aa.mmap-snapshot";
 
@@ -226,7 +227,7 @@ public sealed class SaveMarkerTests
     }
 
     [Fact]
-    public void Marker_is_private_locked_and_the_targets_owners_while_the_save_is_published()
+    public void Marker_of_root_excludes_the_owner_of_the_file_who_can_read_it_but_not_lock_it()
     {
         Tools.RequireRoot();
         using var workspace = Workspace.On(FileSystems.Ext4);
@@ -238,7 +239,7 @@ public sealed class SaveMarkerTests
             var target = new CommitTarget(directory, "file", Expected: null);
             using (SaveMarker.Take(target, OtherUser.Id, default, new CommitOptions(), default))
             {
-                Assert.Equal($"{OtherUser.Id} 600", Shell.Run("stat -c '%u %a' \"$1\"", workspace.PathOf(Marker)));
+                Assert.Equal("0 644", Shell.Run("stat -c '%u %a' \"$1\"", workspace.PathOf(Marker)));
                 OtherUser.Run(() =>
                 {
                     using var snapshot = Snapshot.Open(path);
@@ -247,6 +248,24 @@ public sealed class SaveMarkerTests
                 });
             }
         }
+        Assert.Equal(["file"], workspace.Names());
+    }
+
+    [Fact]
+    public void Read_lock_of_another_user_on_a_dead_marker_of_root_does_not_prevent_a_save()
+    {
+        Tools.RequireRoot();
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.Write("file", "old");
+        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
+        string staged = workspace.Write(Temporary, "never published");
+        WriteMarker(workspace, staged, path);
+        using var reader = File.OpenHandle(workspace.PathOf(Marker), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        SetOfdReadLock(reader);
+        Assert.Single(Save(path));
+        Assert.Equal("new", File.ReadAllText(path));
+        reader.Dispose();
+        Assert.Empty(Save(path));
         Assert.Equal(["file"], workspace.Names());
     }
 
@@ -261,6 +280,16 @@ public sealed class SaveMarkerTests
     /// <summary>The marker of a saver that was killed.</summary>
     private static void WriteMarker(Workspace workspace, string staged, string expected) =>
         File.WriteAllBytes(workspace.PathOf(Marker), new SaveRecord(0xaa, Identify(staged), Identify(expected)).ToBytes());
+
+    private static void SetOfdReadLock(SafeFileHandle file)
+    {
+        const int SetLock = 37; // F_OFD_SETLK
+        var range = new byte[32]; // struct flock: F_RDLCK is 0
+        Assert.Equal(0, Fcntl(file, SetLock, range));
+    }
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    private static partial int Fcntl(SafeFileHandle file, int command, [In] byte[] range);
 
     private static FileIdentity Identify(string path)
     {

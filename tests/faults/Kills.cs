@@ -5,9 +5,9 @@ namespace MmapSnapshot.Faults;
 /// <summary>The process is killed at every system call of open, set and save; or at every so many, and just after the new file got the name.</summary>
 internal static class Kills
 {
-    /// <summary>Those of a marker: mode 0600, of root or of the file's owner.</summary>
-    private static readonly string[] _markerMetadata =
-        [.. ((string[])["0:0", $"{Specimen.Owner}:0", $"{Specimen.Owner}:{Specimen.Owner}"]).Select(owner => $"{FilePermissions.S_IFREG | FilePermissions.S_IRUSR | FilePermissions.S_IWUSR:X} {owner} 1 acl=none user=none")];
+    /// <summary>Those of a marker of root's: others may read it, to see its lock.</summary>
+    private static readonly string _markerMetadata =
+        $"{FilePermissions.S_IFREG | FilePermissions.S_IRUSR | FilePermissions.S_IWUSR | FilePermissions.S_IRGRP | FilePermissions.S_IROTH:X} 0:0 1 acl=none user=none";
 
     internal static void Try(string mount, Report report, int step)
     {
@@ -48,8 +48,7 @@ internal static class Kills
         foreach (string name in left)
         {
             string metadata = Specimen.MetadataOf(name);
-            string[] allowed = name == marker ? _markerMetadata : [specimen.Metadata];
-            if (!allowed.Contains(metadata)) return $"{name} was left with the metadata {metadata}";
+            if (metadata != (name == marker ? _markerMetadata : specimen.Metadata)) return $"{name} was left with the metadata {metadata}";
         }
         return null;
     }

@@ -13,9 +13,6 @@ internal sealed class Specimen
 
     internal const int Length = 70_000;
 
-    /// <summary>The user, and the group, that the file belongs to.</summary>
-    internal const uint Owner = 1000;
-
     internal const int FirstOffset = 100, SecondOffset = 66_000;
 
     internal static readonly byte[] FirstPatch = "first patch here"u8.ToArray(), SecondPatch = "then the second."u8.ToArray();

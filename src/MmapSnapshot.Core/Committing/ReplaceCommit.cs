@@ -89,7 +89,8 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         using var ownLease = staged.TryLease();
         // Settled, so that the next write moves its timestamps; but they do not matter once the snapshot is closed.
         var before = options.Close ? FileStatus.Of(staged.Handle, target.Path) : FileStatus.SettledOf(staged.Handle, target.Path);
-        using (var marker = TakeMarker(target, staged, found))
+        using var marker = TakeMarker(target, staged, found);
+        try
         {
             conflict = found is null ? PublishForced(target, staged) : Publish(target, staged, found, marker);
             if (conflict is not null) return null;
@@ -97,6 +98,10 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
             ownLease?.Dispose(); // a process that wants to write to the new file need not wait for the directory's flush
             SyncFolder(target.Folder, staged.Handle);
             return after;
+        }
+        finally
+        {
+            staged.RemoveTemporaryName(); // before the marker goes: if this process is killed in between, the next saver finds both
         }
     }
 

@@ -146,8 +146,8 @@ internal sealed class SaveMarker : IDisposable
         try
         {
             if (record is { Token: 0, Staged: not null }) marker._record = record with { Token = FileStatus.Of(file, target.Path).Inode };
-            // The user whose file it is about can then open a marker of root's, and see that it is locked.
-            if (owner != Syscall.geteuid()) _ = Kernel.ChangeOwner(file, owner, uint.MaxValue);
+            // The user whose file it is about can then read a marker of root's, and see that it is locked.
+            if (owner != Syscall.geteuid()) _ = Kernel.ChangeMode(file, Kernel.PrivateMode | FilePermissions.S_IRGRP | FilePermissions.S_IROTH);
             _ = Kernel.SetOfdWriteLock(file); // where there are no locks, the name alone excludes others
             Failure.Check(Kernel.Write(file, marker._record.ToBytes(), 0, out _), $"write to a file beside '{target.Path}'", target.Path, SnapshotError.WriteFailed);
             return marker;
@@ -177,12 +177,19 @@ internal sealed class SaveMarker : IDisposable
         bool isOwn = user == 0 || user == Syscall.geteuid();
         if (!found.Status.IsRegular || (!isOwn && user != owner)) return Existing.Foreign;
         var errno = found.TryOpen(OpenMode.ReadWrite, out var file);
+        bool isReadOnly = errno == Errno.EACCES;
+        if (isReadOnly) errno = found.TryOpen(OpenMode.ReadOnly, out file);
         using (file)
         {
             if (errno != 0) return Existing.Foreign;
-            errno = Kernel.SetOfdWriteLock(file);
+            errno = isReadOnly ? Errno.EACCES : Kernel.SetOfdWriteLock(file);
             if (target.Folder.Find(name) is not { } now || !now.IsSameFileAs(found.Status)) return Existing.Removed;
-            if (errno != 0) return isOwn ? Existing.Held : Existing.HeldByOwner; // where there are no locks, its maker must be taken to live
+            if (errno != 0)
+            {
+                // A reader of it may hold a read lock, but only its maker a write lock. Where there are no locks, its maker must be taken to live.
+                bool isHeld = Kernel.GetOfdLock(file, out int type) != 0 || type == Constants.F_WRLCK;
+                return !isHeld ? Existing.Foreign : isOwn ? Existing.Held : Existing.HeldByOwner;
+            }
             if (!TryRead(file, found.Status, out var record)) return Existing.Foreign;
             if (record.Token != 0 && !TryRemoveTemporary(target, record, options)) return Existing.Foreign;
             return Kernel.UnlinkAt(target.Folder.Handle, name) is 0 or Errno.ENOENT ? Existing.Removed : Existing.Foreign;

@@ -124,9 +124,16 @@ internal sealed class StagedFile : IDisposable
         && Kernel.Stat(Handle, out var own) == 0
         && FileStatus.From(named).IsSameFileAs(FileStatus.From(own));
 
-    public void Dispose()
+    /// <summary>Removes the temporary name if it is still this file's: while the marker says what it is.</summary>
+    internal void RemoveTemporaryName()
     {
         if (Token != 0 && Has(TemporaryName)) _ = Kernel.UnlinkAt(_directory.Handle, TemporaryName);
+        Token = 0;
+    }
+
+    public void Dispose()
+    {
+        RemoveTemporaryName();
         Handle.Dispose();
     }
 }

@@ -469,6 +469,16 @@ internal static unsafe partial class Kernel
         return LibC.Fcntl(file, Constants.F_OFD_SETLK, range) == 0 ? 0 : LastPInvokeErrno();
     }
 
+    /// <summary>man 2 fcntl, F_OFD_GETLK: the type of a lock that would keep this open file from a write lock; F_UNLCK: none would.</summary>
+    internal static Errno GetOfdLock(SafeFileHandle file, out int type)
+    {
+        var range = stackalloc long[4]; // struct flock, as for SetOfdWriteLock
+        ((short*)range)[0] = Constants.F_WRLCK;
+        int result = LibC.Fcntl(file, Constants.F_OFD_GETLK, range);
+        type = ((short*)range)[0];
+        return result == 0 ? 0 : LastPInvokeErrno();
+    }
+
     /// <summary>FS_IOC_GETVERSION (linux/fs.h): the generation of an inode, which tells it from an earlier file with its number.</summary>
     internal static Errno GetInodeGeneration(SafeFileHandle file, out uint generation)
     {

@@ -58,6 +58,7 @@ internal sealed class SourceFile : IDisposable
                 var status = FileStatus.Of(found, path);
                 if (!status.IsRegular) throw NotRegular(path, status.Mode);
                 Failure.Check(Kernel.PathOf(found, out string real), $"resolve '{path}'", path, SnapshotError.ReadFailed);
+                if (!StillLeadsTo(path, status, real)) continue;
                 var file = TryOpen(found, status, real, path, cancellation);
                 if (file is not null) return file;
                 // The same file again and again: it is not being replaced just now, but a link in /proc leads to it.
@@ -90,6 +91,18 @@ internal sealed class SourceFile : IDisposable
             _ => "a device",
         };
         return new SnapshotException(SnapshotError.NotARegularFile, $"'{path}' is {kind}; only a regular file can be a snapshot.", path);
+    }
+
+    /// <summary>
+    /// Whether a path leads to a file, and not only did so before the file was renamed to <paramref name="real"/>: a snapshot belongs to
+    /// the name that was asked for. The name is the same unless a symbolic link is in between, so that most files are found once.
+    /// </summary>
+    private static bool StillLeadsTo(string path, in FileStatus status, string real)
+    {
+        if (System.IO.Path.GetFileName(path.AsSpan()).SequenceEqual(System.IO.Path.GetFileName(real.AsSpan()))) return true;
+        var errno = Kernel.OpenAt(null, path, OpenMode.PathOnly, out var again);
+        using (again)
+            return errno == 0 && FileStatus.Of(again, path).IsSameFileAs(status);
     }
 
     /// <summary>Opens what was found, and its folder; null when that no longer holds it under its name.</summary>
