@@ -21,6 +21,7 @@ internal static partial class OtherUser
     public static void Run(Action action)
     {
         Tools.RequireRoot();
+        StartLeaseThread();
         ExceptionDispatchInfo? failure = null;
         var thread = new Thread(() =>
         {
@@ -37,6 +38,17 @@ internal static partial class OtherUser
         thread.Start();
         thread.Join();
         failure?.Throw();
+    }
+
+    /// <summary>
+    /// The engine has one thread for all leases, with the rights of the thread that took the first: root's, whichever test runs first.
+    /// </summary>
+    private static void StartLeaseThread()
+    {
+        string path = "/tmp/mmapsnapshot-" + Guid.NewGuid().ToString("N"); // some tests change TMPDIR
+        File.WriteAllText(path, "leased");
+        Snapshot.Open(path).Dispose();
+        File.Delete(path);
     }
 
     private static string CopyProgram()
