@@ -30,6 +30,8 @@ internal static class ErrorFactory
     internal static SnapshotException TooLargeForString(string path, long count) => new(
         SnapshotError.TooLarge, $"{count} bytes of '{path}' do not fit into one string. Read them in parts.", path);
 
+    internal static SnapshotException OutOfMemory() => new(SnapshotError.TooLarge, "There is not enough memory. Read fewer bytes at a time (-Offset, -Count).");
+
     internal static SnapshotException NotOpen(string what) => new(SnapshotError.SnapshotClosed, $"No snapshot {what} is open. Get-MmapSnapshot lists those that are.");
 
     private static ErrorCategory CategoryOf(SnapshotError error) => error switch

@@ -52,6 +52,11 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
             WriteError(ErrorFactory.From(exception, target));
             return false;
         }
+        catch (OutOfMemoryException)
+        {
+            WriteError(ErrorFactory.From(ErrorFactory.OutOfMemory(), target));
+            return false;
+        }
         catch (OperationCanceledException) when (Stopped.IsCancellationRequested)
         {
             throw new PipelineStoppedException();
@@ -116,11 +121,13 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
     /// <summary>The full path that a path stands for, taken literally; there need not be a file.</summary>
     private protected string ResolveLiteral(string path)
     {
+        // The kernel would take it for the end of the path.
+        if (path.Contains('\0')) throw ErrorFactory.NoSuchFile(path, "has a NUL character, which no path has");
         try
         {
             string resolved = SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out var provider, out _);
             ThrowUnlessFileSystem(path, provider);
-            return resolved;
+            return resolved.Length > 0 ? resolved : throw ErrorFactory.NoSuchFile(path, "names no file");
         }
         catch (Exception exception) when (exception is ItemNotFoundException or DriveNotFoundException or ProviderNotFoundException)
         {
@@ -133,6 +140,7 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
 
     private string[] ResolveWildcards(string path)
     {
+        if (path.Contains('\0')) return [ResolveLiteral(path)];
         // PowerShell's way to resolve wildcards reads /proc/self/mountinfo five times. (A backtick can escape one.)
         if (!path.Contains('`') && !WildcardPattern.ContainsWildcardCharacters(path)) return [ResolveLiteral(path)];
         try
