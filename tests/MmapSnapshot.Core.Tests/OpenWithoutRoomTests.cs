@@ -23,6 +23,16 @@ public sealed class OpenWithoutRoomTests
     }
 
     [Fact]
+    public void Lease_asked_for_that_would_delay_writers_too_long_is_refused_without_the_advice_to_copy()
+    {
+        using var disk = new FullDisk();
+        var options = new SnapshotOptions { Backing = SnapshotBacking.Lease, MaxWriterDelay = _shorterThanACopy };
+        var error = Expect.Error(SnapshotError.NotSupported, () => Snapshot.Open(disk.Path, options));
+        Assert.Contains("-MaxWriterDelay", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("Copy", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Writer_to_a_leased_file_without_room_beside_it_waits_for_a_copy_in_TMPDIR()
     {
         using var disk = new FullDisk();

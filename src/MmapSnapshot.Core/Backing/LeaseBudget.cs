@@ -15,6 +15,9 @@ internal sealed class LeaseBudget : IDisposable
     /// <summary>The part of lease-break-time (man 5 proc_sys_fs) that all copies together are expected to fit into.</summary>
     private const int Part = 3;
 
+    /// <summary>How a reason ends that the caller can do something about.</summary>
+    internal const string DelayParameter = "(-MaxWriterDelay)";
+
     private static readonly object _books = new();
 
     private static readonly Dictionary<(ulong Device, ulong Inode), TimeSpan> _byFile = [];
@@ -49,7 +52,7 @@ internal sealed class LeaseBudget : IDisposable
             // Each snapshot of a file makes a copy of its own, and the writer waits for them all.
             var forFile = _byFile.GetValueOrDefault(file) + delay;
             reason = forFile > limit
-                ? $"copying it would keep a writer waiting for about {Seconds(forFile)}, and {Seconds(limit)} are allowed (-MaxWriterDelay)"
+                ? $"copying it would keep a writer waiting for about {Seconds(forFile)}, and {Seconds(limit)} are allowed {DelayParameter}"
                 : _all + delay > forAll
                 ? $"copying all leased files would take about {Seconds(_all + delay)}, too near to the system's lease-break-time"
                 : null;

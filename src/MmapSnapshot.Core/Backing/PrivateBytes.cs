@@ -29,8 +29,12 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
             _ => TakeBest(source, options, cancellation),
         };
 
-        SnapshotException Refused(string deed, string? why) => new(
-            SnapshotError.NotSupported, $"'{source.Path}' cannot {deed}: {why}. Leave -Backing out, or give Copy.", source.Path);
+        SnapshotException Refused(string operation, string? why)
+        {
+            bool delayIsTooShort = why?.EndsWith(LeaseBudget.DelayParameter, StringComparison.Ordinal) == true;
+            string remedy = delayIsTooShort ? "Allow a longer one, or leave -Backing out." : "Leave -Backing out, or give Copy.";
+            return new SnapshotException(SnapshotError.NotSupported, $"'{source.Path}' cannot {operation}: {why}. {remedy}", source.Path);
+        }
     }
 
     /// <summary>Not on filesystems that have no reflinks: trying it takes longer than all the rest of opening under a lease.</summary>
