@@ -170,6 +170,63 @@ public sealed partial class SaveMarkerTests
         Shell.Run("rm -r \"$1\"", planted);
     }
 
+    /// <summary>
+    /// man 5 proc_sys_fs, protected_hardlinks: any user may link a file that they may write to. A file of root's under the marker's name
+    /// is then no marker of root's, and a lock on it, which that user can take, keeps nobody from saving.
+    /// </summary>
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Hard_link_of_a_file_of_root_that_another_user_has_locked_does_not_prevent_a_save(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string shared = workspace.Write("shared", "root's"), path = workspace.Write("file", "old"), planted = workspace.PathOf(Marker);
+        FileFacts.Chmod(shared, "666");
+        OtherUser.Run(() => FileFacts.HardLink(shared, planted));
+        using (var locked = File.OpenHandle(shared, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete))
+        {
+            Assert.Equal((Errno)0, Kernel.SetOfdWriteLock(locked));
+            Assert.Single(Save(path));
+        }
+        Assert.Equal("new", File.ReadAllText(path));
+        Assert.Equal("root's", File.ReadAllText(planted));
+        File.Delete(planted);
+    }
+
+    /// <summary>An empty file counts as a marker that a crash has emptied, but one with a second name is no marker.</summary>
+    [Fact]
+    public void Hard_link_of_an_empty_file_of_root_is_passed_by_and_stays()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string empty = workspace.Write("empty", ""), path = workspace.Write("file", "old"), planted = workspace.PathOf(Marker);
+        FileFacts.HardLink(empty, planted);
+        string temporary = workspace.PathOf(string.Create(System.Globalization.CultureInfo.InvariantCulture, $".file.{FileFacts.InodeOf(empty):x16}.mmap-snapshot"));
+        File.WriteAllText(temporary, "another program's");
+        Assert.Single(Save(path));
+        Assert.Equal("another program's", File.ReadAllText(temporary));
+        Assert.True(File.Exists(planted));
+        File.Delete(planted);
+        File.Delete(temporary);
+    }
+
+    /// <summary>The target's owner can make a marker that root trusts. What root removes then is no more than that user could.</summary>
+    [Fact]
+    public void Marker_forged_by_the_targets_owner_removes_no_file_of_a_third_user()
+    {
+        Tools.RequireRoot();
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        FileFacts.Chmod(workspace.Folder, "1777"); // as /tmp
+        string path = workspace.Write("file", "old"), third = workspace.Write(Temporary, "third user's");
+        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
+        FileFacts.Chown(third, 1000, 1000);
+        WriteMarker(workspace, staged: third, expected: path);
+        FileFacts.Chown(workspace.PathOf(Marker), OtherUser.Id, OtherUser.Id);
+        Assert.Single(Save(path));
+        Assert.Equal("new", File.ReadAllText(path));
+        Assert.Equal("third user's", File.ReadAllText(third));
+        File.Delete(third);
+        File.Delete(workspace.PathOf(Marker));
+    }
+
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
     public void Marker_of_root_that_may_not_be_opened_does_not_prevent_a_save(string fileSystem)

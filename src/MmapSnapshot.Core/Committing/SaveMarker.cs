@@ -48,6 +48,12 @@ internal sealed class SaveMarker : IDisposable
         /// <summary>Its maker lives, and is the target's owner: <see cref="CommitOptions.Force"/> does not wait for that user.</summary>
         HeldByOwner,
 
+        /// <summary>
+        /// It is locked, but has further names: a file that another user may have linked here and locked. (A marker that lives has two
+        /// names for a moment, where there is no O_TMPFILE.)
+        /// </summary>
+        HeldWithLinks,
+
         /// <summary>It is not to be trusted, or cannot be opened or removed.</summary>
         Foreign,
     }
@@ -76,10 +82,10 @@ internal sealed class SaveMarker : IDisposable
                 if (errno != Errno.EEXIST) throw Failure.From(errno, $"create '{target.Folder.Combine(name)}'", target.Path, SnapshotError.WriteFailed);
 
                 var existing = Examine(target, name, owner, options);
-                bool isHeld = existing is Existing.Held or Existing.HeldByOwner;
+                bool isHeld = existing is Existing.Held or Existing.HeldByOwner or Existing.HeldWithLinks;
                 if (isHeld && Stopwatch.GetElapsedTime(started) > _timeout)
                 {
-                    if (existing == Existing.Held || !options.Force) throw InProgress(target, name);
+                    if (existing == Existing.Held || (existing == Existing.HeldByOwner && !options.Force)) throw InProgress(target, name);
                     existing = Existing.Foreign;
                 }
                 if (existing == Existing.Foreign)
@@ -184,14 +190,15 @@ internal sealed class SaveMarker : IDisposable
             if (errno != 0) return Existing.Foreign;
             errno = isReadOnly ? Errno.EACCES : Kernel.SetOfdWriteLock(file);
             if (target.Folder.Find(name) is not { } now || !now.IsSameFileAs(found.Status)) return Existing.Removed;
+            bool hasLinks = found.Status.Links > 1;
             if (errno != 0)
             {
                 // A reader of it may hold a read lock, but only its maker a write lock. Where there are no locks, its maker must be taken to live.
                 bool isHeld = Kernel.GetOfdLock(file, out int type) != 0 || type == Constants.F_WRLCK;
-                return !isHeld ? Existing.Foreign : isOwn ? Existing.Held : Existing.HeldByOwner;
+                return !isHeld ? Existing.Foreign : hasLinks ? Existing.HeldWithLinks : isOwn ? Existing.Held : Existing.HeldByOwner;
             }
-            if (!TryRead(file, found.Status, out var record)) return Existing.Foreign;
-            if (record.Token != 0 && !TryRemoveTemporary(target, record, options)) return Existing.Foreign;
+            if (hasLinks || !TryRead(file, found.Status, out var record)) return Existing.Foreign;
+            if (record.Token != 0 && !TryRemoveTemporary(target, record, isOwn ? null : user, options)) return Existing.Foreign;
             return Kernel.UnlinkAt(target.Folder.Handle, name) is 0 or Errno.ENOENT ? Existing.Removed : Existing.Foreign;
         }
     }
@@ -209,11 +216,17 @@ internal sealed class SaveMarker : IDisposable
     /// published, or the one it replaced, as long as its own has the target's name. Any other file is another program's, or was
     /// given the name again by one, and is kept.
     /// </summary>
-    private static bool TryRemoveTemporary(CommitTarget target, in SaveRecord record, CommitOptions options)
+    /// <param name="target">The name that is saved.</param>
+    /// <param name="record">What the marker records.</param>
+    /// <param name="forger">The target's owner, if the marker is that user's and may record anything: files of others are then left alone.</param>
+    /// <param name="options">Whose <see cref="CommitOptions.Warnings"/> receives what the user should know.</param>
+    /// <returns>False when the file is still there.</returns>
+    private static bool TryRemoveTemporary(CommitTarget target, in SaveRecord record, uint? forger, CommitOptions options)
     {
         string name = SaveNames.Temporary(target.Name, record.Token);
         using var found = TargetFile.Find(target.Folder, name);
         if (found is null) return true;
+        if (forger is { } user && found.Status.User != user) return false;
         var identity = Identify(found);
         bool isStaged = identity is not null && identity == record.Staged;
         bool isReplaced = identity is not null && identity == record.Expected && IsTarget(target, record.Staged);
