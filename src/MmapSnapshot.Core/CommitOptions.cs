@@ -31,7 +31,10 @@ public sealed class CommitOptions
     /// <summary>How; Auto is Exchange where that can be, else Replace.</summary>
     public CommitMethod Method { get; init; }
 
-    /// <summary>Commit even if the file was changed, replaced or deleted since; with a destination, overwrite it.</summary>
+    /// <summary>
+    /// Commit even if the file was changed, replaced or deleted since, or may not be written to by this user; with a destination,
+    /// overwrite it. A file of another origin keeps its owner, mode, ACL and attributes, but not setuid, setgid and capabilities.
+    /// </summary>
     public bool Force { get; init; }
 
     /// <summary>Replace a file that has several hard links; the other names keep the old bytes.</summary>

@@ -46,7 +46,7 @@ public sealed record ReflinkSupport(
     {
         ArgumentNullException.ThrowIfNull(path);
         if (Directory.Exists(path)) return ProbeFolder(path);
-        using var source = SourceFile.Open(path, cancellation);
+        using var source = SourceFile.Open(path, trustedLinksOnly: false, cancellation);
         return Probe(source.Path, source.Folder, source, cancellation);
     }
 

@@ -18,7 +18,7 @@ namespace MmapSnapshot;
 public sealed class Snapshot : IDisposable
 {
     /// <summary>0666, of which the umask takes its part (man 2 umask).</summary>
-    private const FilePermissions NewFileMode = FilePermissions.DEFFILEMODE;
+    private const FilePermissions DefaultMode = FilePermissions.DEFFILEMODE;
 
     private const string AskedFor = "it was asked for";
 
@@ -38,8 +38,8 @@ public sealed class Snapshot : IDisposable
     /// <summary>Null for a read-only snapshot, which is never committed to its own file, and for a file that is not there yet.</summary>
     private FileMetadata? _metadata;
 
-    /// <summary>The rights a copy under another name begins with.</summary>
-    private readonly FilePermissions _permissions;
+    /// <summary>The permissions of this file, if it is new, and of those that are saved elsewhere.</summary>
+    private readonly NewFileMode _newFileMode;
 
     /// <summary>The file as it was when the snapshot was taken or last committed; null: it is not there yet.</summary>
     private Baseline? _baseline;
@@ -71,19 +71,19 @@ public sealed class Snapshot : IDisposable
         _baseline = bytes.Baseline;
         _choice = bytes.Choice;
         _isNew = false;
-        _permissions = bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS;
+        _newFileMode = new NewFileMode(bytes.Baseline.Status.Mode & FilePermissions.ACCESSPERMS, IsExact: false);
         _readOnlyReason = source.ReadOnlyReason;
         IsReadOnly = options.ReadOnly || _readOnlyReason is not null;
         _maxWriterDelay = options.Backing is SnapshotBacking.Auto or SnapshotBacking.Lease ? options.MaxWriterDelay : TimeSpan.Zero;
         if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Baseline.Status, Path);
     }
 
-    private Snapshot(ParentFolder folder, string name, SnapshotContent content, string? scratchPath)
+    private Snapshot(ParentFolder folder, string name, SnapshotContent content, string? scratchPath, UnixFileMode? mode = null)
     {
         _folder = folder;
         _name = name;
         _isNew = true;
-        _permissions = NewFileMode;
+        _newFileMode = mode is { } exact ? new NewFileMode((FilePermissions)exact, IsExact: true) : new NewFileMode(DefaultMode, IsExact: false);
         Path = folder.Combine(name);
         _bytes = new EditedBytes(content, folder, Path, scratchPath);
         _baselineLength = _bytes.Length;
@@ -143,7 +143,8 @@ public sealed class Snapshot : IDisposable
     /// <param name="options">How; null is writable, with the best backing there is.</param>
     /// <param name="cancellation">Ends a copy; nothing stays behind.</param>
     /// <exception cref="SnapshotException">
-    /// FileNotFound, NotARegularFile, AccessDenied, SourceChanging, TooLarge, NoSpace, ReadFailed, WriteFailed, NotSupported.
+    /// FileNotFound, NotARegularFile, UntrustedLink (unless it is read-only), AccessDenied, SourceChanging, TooLarge, NoSpace, ReadFailed,
+    /// WriteFailed, NotSupported.
     /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static Snapshot Open(string path, SnapshotOptions? options = null, CancellationToken cancellation = default)
@@ -151,7 +152,8 @@ public sealed class Snapshot : IDisposable
         ArgumentNullException.ThrowIfNull(path);
         FileSizeSignal.Handle();
         options ??= new SnapshotOptions();
-        var source = SourceFile.Open(path, cancellation);
+        // Through a read-only snapshot nothing is saved to what the path leads to.
+        var source = SourceFile.Open(path, trustedLinksOnly: !options.ReadOnly, cancellation);
         PrivateBytes? bytes = null;
         try
         {
@@ -173,13 +175,20 @@ public sealed class Snapshot : IDisposable
     /// </summary>
     /// <param name="path">The file to be; its folder exists. A relative path starts from the process's current folder.</param>
     /// <param name="length">How many bytes it begins with; they take no space until they are written to.</param>
+    /// <param name="mode">
+    /// Its permissions, exactly, from the moment that it has a name; null: as with every new file, 0666 less the umask or as the
+    /// directory's default ACL has it.
+    /// </param>
     /// <exception cref="SnapshotException">
-    /// DestinationExists, FileNotFound (the folder), NotARegularFile, AccessDenied, OutOfRange, TooLarge, NoSpace, WriteFailed.
+    /// DestinationExists, FileNotFound (the directory), NotARegularFile, UntrustedLink, AccessDenied, OutOfRange (the length or mode),
+    /// TooLarge, NoSpace, WriteFailed.
     /// </exception>
-    public static Snapshot Create(string path, long length = 0)
+    public static Snapshot Create(string path, long length = 0, UnixFileMode? mode = null)
     {
         ArgumentNullException.ThrowIfNull(path);
         FileSizeSignal.Handle();
+        if (mode is { } asked && ((FilePermissions)asked & ~FilePermissions.ALLPERMS) != 0)
+            throw new SnapshotException(SnapshotError.OutOfRange, $"'{path}' was not created: a mode has the bits 7777 (octal) and no others.", path);
         var destination = Destination.Resolve(path);
         PrivateFile? file = null;
         try
@@ -188,7 +197,7 @@ public sealed class Snapshot : IDisposable
                 throw new SnapshotException(SnapshotError.DestinationExists, $"'{path}' exists already. Open it with Open-MmapSnapshot.", path);
             file = PrivateFile.CreateAnywhere(destination.Folder, scratchPath: null);
             var content = new PrivateContent(file, SnapshotBacking.Copy, 0, destination.Folder.Combine(destination.Name));
-            var snapshot = new Snapshot(destination.Folder, destination.Name, content, scratchPath: null);
+            var snapshot = new Snapshot(destination.Folder, destination.Name, content, scratchPath: null, mode);
             snapshot._bytes.Resize(ByteRange.CheckLength(length, path), default);
             snapshot._bytes.Changes.Reset(length);
             snapshot.UpdateModified();
@@ -514,7 +523,7 @@ public sealed class Snapshot : IDisposable
     /// <param name="options">How; null is atomic, durable, and keeps the snapshot open.</param>
     /// <param name="cancellation">Ends a copy; the file is then as it was.</param>
     /// <exception cref="SnapshotException">
-    /// SnapshotConflict, HardLinked, OwnerNotPreservable, AttributesNotPreservable, DestinationExists, AccessDenied, NoSpace,
+    /// SnapshotConflict, HardLinked, OwnerNotPreservable, AttributesNotPreservable, DestinationExists, UntrustedLink, AccessDenied, NoSpace,
     /// NotSupported, NotARegularFile, ReadOnlySnapshot, SnapshotClosed, ViewOpen, ReadFailed, WriteFailed. Except with InPlace the
     /// file is then as it was, unless the message says otherwise; the snapshot has all its bytes.
     /// </exception>
@@ -527,9 +536,10 @@ public sealed class Snapshot : IDisposable
             if (options.Close) ThrowIfViewed("closed");
             long started = Stopwatch.GetTimestamp();
             long modifiedBytes = ModifiedBytes;
-            var (path, method, reason, overridden) = options.Destination is { } destination && !IsOwnPath(destination, options)
-                ? CommitElsewhere(destination, options, cancellation)
-                : CommitToOwnFile(options, cancellation);
+            using var destination = options.Destination is null ? null : Destination.Resolve(options.Destination);
+            var (path, method, reason, overridden) = destination is null || IsOwnPath(destination, options)
+                ? CommitToOwnFile(options, cancellation)
+                : CommitElsewhere(destination, options, cancellation);
             var result = new CommitResult(
                 path, method, reason, Length, modifiedBytes, !options.NoFlush, Stopwatch.GetElapsedTime(started), overridden);
             if (options.Close) Dispose(); // with a view that was taken meanwhile, its memory goes together with it
@@ -681,39 +691,30 @@ public sealed class Snapshot : IDisposable
         return (target.CurrentPath, CommitMethod.Replace, reason, replace.Overridden);
     }
 
-    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitElsewhere(string destination, CommitOptions options, CancellationToken cancellation)
+    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitElsewhere(Destination destination, CommitOptions options, CancellationToken cancellation)
     {
         if (options.Method is CommitMethod.InPlace or CommitMethod.Exchange)
         {
             throw new SnapshotException(
-                SnapshotError.NotSupported, $"A destination is always written as a new file: -Method {options.Method} goes without -Destination.", destination);
+                SnapshotError.NotSupported, $"A destination is always written as a new file: -Method {options.Method} goes without -Destination.", options.Destination);
         }
+        var target = new CommitTarget(destination.Folder, destination.Name, Expected: null);
+        bool exists = destination.Existing is not null;
+        if (exists && !options.Force) throw StagedFile.Exists(target.Path);
         _bytes.MakePrivate(options.Progress, cancellation);
-        using var found = Destination.Resolve(destination, cancellation);
-        var target = new CommitTarget(found.Folder, found.Name, Expected: null);
         var commit = new ReplaceCommit(_bytes.File, Length, options, cancellation);
-        if (found.Existing is null)
-        {
-            commit.Create(target, _permissions);
-        }
-        else
-        {
-            if (!options.Force) throw StagedFile.Exists(target.Path);
-            commit.Replace(target, found.Existing);
-        }
+        if (exists) commit.Replace(target, known: null, _newFileMode);
+        else commit.Create(target, _newFileMode);
         CheckFolderSync(commit, target.Path);
-        return (target.Path, CommitMethod.Replace, "a destination is always written as a new file", found.Existing is null ? null : "it existed");
+        return (target.Path, CommitMethod.Replace, "a destination is always written as a new file", exists ? "it existed" : null);
     }
 
     /// <summary>Whether a destination is the snapshot's own file under any name: overwriting it takes -Force, but is a save like any other.</summary>
-    private bool IsOwnPath(string destination, CommitOptions options)
+    private bool IsOwnPath(Destination destination, CommitOptions options)
     {
-        if (_folder.Find(_name) is not { } own) return _baseline is null && System.IO.Path.GetFullPath(destination) == Path;
-        if (Kernel.OpenAt(null, destination, OpenMode.PathOnly, out var other) != 0) return false;
-        using (other)
-        {
-            if (Kernel.PathOf(other, out string path) != 0 || path != Path || !FileStatus.Of(other, destination).IsSameFileAs(own)) return false;
-        }
+        if (destination.Folder.Combine(destination.Name) != Path) return false;
+        if (_folder.Find(_name) is not { } own) return _baseline is null && destination.Existing is null;
+        if (destination.Existing?.IsSameFileAs(own) is not true) return false;
         if (!options.Force) throw StagedFile.Exists(Path);
         return true;
     }
@@ -764,7 +765,7 @@ public sealed class Snapshot : IDisposable
             if (overridden is not null && !options.Force) throw target.ToConflict(overridden);
             try
             {
-                (committed, metadata) = commit.CreateExpected(target, _permissions);
+                (committed, metadata) = commit.CreateExpected(target, _newFileMode);
             }
             catch (SnapshotException refused) when (options.Force && refused.Error == SnapshotError.SnapshotConflict)
             {
@@ -775,9 +776,7 @@ public sealed class Snapshot : IDisposable
         {
             overridden = "another process has created it since";
             if (!options.Force) throw target.ToConflict(overridden);
-            using var found = Destination.Resolve(target.CurrentPath, cancellation);
-            if (found.Existing is not { } existing) throw target.ToConflict("another process has created it since, and deleted it again");
-            committed = commit.Replace(target, existing);
+            committed = commit.Replace(target, known: null, _newFileMode);
             metadata = commit.Metadata;
         }
         MoveBaseline(committed, metadata);

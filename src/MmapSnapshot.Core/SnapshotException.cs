@@ -74,6 +74,9 @@ public enum SnapshotError
 
     /// <summary>Another process is saving the same file.</summary>
     SaveInProgress,
+
+    /// <summary>The path leads through another user's symbolic link to a file or directory that is not that user's.</summary>
+    UntrustedLink,
 }
 
 /// <summary>Everything the engine reports: a stable id, the file, and what to do next.</summary>

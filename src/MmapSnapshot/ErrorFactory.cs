@@ -50,6 +50,7 @@ internal static class ErrorFactory
         SnapshotError.SnapshotConflict => ErrorCategory.ResourceExists,
         SnapshotError.DestinationExists => ErrorCategory.ResourceExists,
         SnapshotError.NotSupported => ErrorCategory.NotImplemented,
+        SnapshotError.UntrustedLink => ErrorCategory.SecurityError,
         _ => ErrorCategory.NotSpecified,
     };
 }

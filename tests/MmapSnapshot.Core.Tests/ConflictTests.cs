@@ -538,6 +538,26 @@ public sealed class ConflictTests
         Assert.Equal(before, Metadata.Of(path));
     }
 
+    /// <summary>Bytes of one file never get the privileges of another, even one that bears its name now.</summary>
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void Force_over_another_file_of_that_name_drops_its_setuid_bit_and_capabilities(string fileSystem, CommitMethod method)
+    {
+        Tools.RequireRoot();
+        Tools.Require("setcap");
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.Write("file", Old), program = workspace.Write("program", "theirs");
+        Shell.Run("chown 0:1001 \"$1\"; chmod 751 \"$1\"", program);
+        string before = Metadata.Of(program).Replace("program", "file", StringComparison.Ordinal);
+        Shell.Run("chmod 6751 \"$1\"; setcap cap_net_raw+ep \"$1\"", program);
+        using var snapshot = Snapshot.Open(path);
+        FileFacts.Rename(program, path);
+        snapshot.Write(0, "new"u8);
+        Assert.NotNull(snapshot.Commit(new CommitOptions { Force = true, Method = method }).Override);
+        Assert.Equal(New, File.ReadAllText(path));
+        Assert.Equal(before, Metadata.Of(path));
+    }
+
     [Theory]
     [MemberData(nameof(Methods))]
     public void A_file_whose_folder_was_moved_is_in_conflict(string fileSystem, CommitMethod method)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using MmapSnapshot.Tests.Support;
+using Mono.Unix.Native;
 
 namespace MmapSnapshot.Tests;
 
@@ -174,7 +175,7 @@ public sealed class CreateTests
         var result = snapshot.Commit(_force);
         Assert.NotNull(result.Override);
         Assert.Equal("abc", File.ReadAllText(path));
-        Assert.Equal("4751", FileFacts.Of(path).Permissions); // as when any file is replaced
+        Assert.Equal("751", FileFacts.Of(path).Permissions); // as when any file is replaced
         Assert.Equal(["new"], workspace.Names());
         snapshot.Write(0, "A"u8);
         Assert.Null(snapshot.Commit().Override);
@@ -255,6 +256,95 @@ public sealed class CreateTests
         Expect.Error(SnapshotError.TooLarge, () => Snapshot.Create(workspace.PathOf("new"), long.MaxValue));
         Assert.Empty(Descriptors.In(workspace.Folder));
         Assert.Equal(["dangling", "file", "folder", "link"], workspace.Names());
+    }
+
+    public static MatrixTheoryData<string, string> Modes => new(FileSystems.Names, ["600", "0", "444", "777", "2750", "4711"]);
+
+    [Theory]
+    [MemberData(nameof(Modes))]
+    public void New_file_has_the_mode_that_was_asked_for_whatever_the_umask(string fileSystem, string mode)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.PathOf("new"), other = workspace.PathOf("other");
+        using var snapshot = Snapshot.Create(path, 3, (UnixFileMode)Convert.ToInt32(mode, 8));
+        var umask = Syscall.umask((FilePermissions)0x3F); // 077
+        try
+        {
+            snapshot.Commit();
+            snapshot.Commit(new CommitOptions { Destination = other });
+        }
+        finally
+        {
+            Syscall.umask(umask);
+        }
+        Assert.Equal(mode, FileFacts.Of(path).Permissions);
+        Assert.Equal(mode, FileFacts.Of(other).Permissions);
+        snapshot.Write(0, "abc"u8);
+        snapshot.Commit();
+        Assert.Equal(mode, FileFacts.Of(path).Permissions);
+    }
+
+    [Fact]
+    public void Default_ACL_of_the_directory_gives_nobody_more_than_the_mode_that_was_asked_for()
+    {
+        Tools.Require("setfacl", "getfacl");
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        Shell.Run("setfacl -d -m u:1000:rwx,o::rw \"$1\"", workspace.Folder);
+        string path = workspace.PathOf("new");
+        using var snapshot = Snapshot.Create(path, 3, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        snapshot.Commit();
+        Assert.Equal("600", FileFacts.Of(path).Permissions);
+        Assert.Contains("mask::---", Metadata.Of(path), StringComparison.Ordinal);
+    }
+
+    /// <summary>Another user tries to open the file all the time: a mode that is set after the file has its name comes too late.</summary>
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void New_private_file_is_at_no_moment_readable_for_another_user(string fileSystem)
+    {
+        Tools.RequireRoot();
+        using var workspace = Workspace.On(fileSystem);
+        string path = workspace.PathOf("new");
+        bool ended = false, wasRead = false;
+        var reader = new Thread(() => OtherUser.Run(() =>
+        {
+            while (!Volatile.Read(ref ended))
+            {
+                int file = Syscall.open(path, OpenFlags.O_RDONLY);
+                if (file < 0) continue;
+                wasRead = true;
+                _ = Syscall.close(file);
+            }
+        }));
+        reader.Start();
+        for (int round = 0; round < 200; round++)
+        {
+            using (var snapshot = Snapshot.Create(path, 6, UnixFileMode.UserRead | UnixFileMode.UserWrite)) snapshot.Commit(new CommitOptions { NoFlush = true });
+            File.Delete(path);
+        }
+        Volatile.Write(ref ended, true);
+        reader.Join();
+        Assert.False(wasRead);
+    }
+
+    [Fact]
+    public void Mode_beyond_the_permission_bits_is_refused()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        Expect.Error(SnapshotError.OutOfRange, () => Snapshot.Create(workspace.PathOf("new"), 0, (UnixFileMode)0x1000));
+        Expect.Error(SnapshotError.OutOfRange, () => Snapshot.Create(workspace.PathOf("new"), 0, (UnixFileMode)(-1)));
+    }
+
+    [Fact]
+    public void File_that_another_process_has_made_gets_the_mode_that_was_asked_for_when_it_is_overwritten_with_Force()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.PathOf("new");
+        using var snapshot = Snapshot.Create(path, 3, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        workspace.Write("new", "theirs");
+        FileFacts.Chmod(path, "666");
+        snapshot.Commit(_force);
+        Assert.Equal("600", FileFacts.Of(path).Permissions);
     }
 
     [Fact]

@@ -79,7 +79,7 @@ public sealed class NameExchangeTests
         using (directory)
         {
             var target = new CommitTarget(directory, "file", Expected: null);
-            using var staged = StagedFile.Create(directory, "file", Kernel.PrivateMode);
+            using var staged = StagedFile.Create(target, replaced: null, Kernel.PrivateMode);
             Assert.Equal((Errno)0, Kernel.Write(staged.Handle, "staged"u8, 0, out _));
             using var marker = SaveMarker.None(target);
             staged.LinkTemporary(marker);

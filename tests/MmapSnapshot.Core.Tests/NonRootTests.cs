@@ -50,6 +50,25 @@ public sealed class NonRootTests
         });
     }
 
+    /// <summary>man 7 xattr: user attributes take the permission to write, which the final mode may not give.</summary>
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Attributes_of_ones_own_write_protected_file_are_carried_over(string fileSystem)
+    {
+        Tools.Require("setfattr", "setfacl");
+        using var workspace = Workspace.On(fileSystem);
+        OtherUser.Run(() =>
+        {
+            string path = workspace.Write("file", "old text");
+            Shell.Run("setfattr -n user.mark -v some \"$1\"; setfacl -m u:1000:rx \"$1\"; chmod 0444 \"$1\"", path);
+            string before = Metadata.Of(path);
+            using var snapshot = Snapshot.Open(path);
+            snapshot.Write(0, "new"u8);
+            snapshot.Commit(new CommitOptions { Force = true });
+            Assert.Equal(before, Metadata.Of(path));
+        });
+    }
+
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
     public void In_a_folder_that_may_not_be_written_to_the_bytes_lie_elsewhere(string fileSystem)

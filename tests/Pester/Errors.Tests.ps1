@@ -264,6 +264,18 @@ Describe 'The error id' {
         Get-FileHex $file 0 1 | Should -BeExactly 'FF'
     }
 
+    It 'UntrustedLink: the link of another user leads to a file of root' {
+        Skip-When $needsRoot
+        $shared = "$folder/shared"
+        $link = "$shared/link"
+        Invoke-Shell 'mkdir "$1"; ln -s ../a.bin "$2"; chown -h 1000:1000 "$2"; chmod 1777 "$1"' $shared $link
+        Assert-Error { Open-MmapSnapshot $link } UntrustedLink Open-MmapSnapshot $link $file
+        Assert-Error { New-MmapSnapshot $link } UntrustedLink New-MmapSnapshot $link $file
+        Assert-Error { Save-Snapshot $snapshot -Destination $link -Force } UntrustedLink Save-Snapshot $snapshot $link
+        Get-FileHex $file | Should -BeExactly $original
+        Open-MmapSnapshot $link -ReadOnly | Close-MmapSnapshot
+    }
+
     It 'HardLinked' {
         Invoke-Shell 'ln "$1" "$1.link"' $file
         $linked = Open-MmapSnapshot $file

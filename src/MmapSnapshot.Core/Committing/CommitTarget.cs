@@ -1,5 +1,7 @@
 using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
 using MmapSnapshot.Source;
+using Mono.Unix.Native;
 
 namespace MmapSnapshot.Committing;
 
@@ -43,6 +45,27 @@ internal sealed record CommitTarget(ParentFolder Folder, string Name, Baseline? 
 
     internal SnapshotException ToConflict(string conflict) => new(
         SnapshotError.SnapshotConflict,
-        $"'{Path}' was not saved: {conflict}. Open it again and repeat the change, or save with -Force to overwrite it, or with -Destination elsewhere.",
+        $"'{Path}' was not saved: {conflict}. "
+        + (Folder.IsDeleted() ? "Save with -Destination elsewhere." : "Open it again and repeat the change, or save with -Force to overwrite it, or with -Destination elsewhere."),
         Path);
+
+    /// <summary>As it is everywhere in PowerShell: a file that this user may not write to is not replaced either, unless it is asked for.</summary>
+    /// <exception cref="SnapshotException">AccessDenied.</exception>
+    internal void ThrowIfWriteProtected(TargetFile found, CommitOptions options)
+    {
+        if (options.Force || found.CheckWritable() != Errno.EACCES) return;
+        throw Failure.From(
+            Errno.EACCES,
+            $"save '{Path}', as this user has no write permission for it",
+            Path,
+            SnapshotError.WriteFailed,
+            found.Status.User == Syscall.geteuid() ? "Save with -Force (and without -Method InPlace) to replace it, or with -Destination elsewhere." : "Save with -Destination elsewhere.");
+    }
+
+    /// <summary>What the user can do where no new file can take this one's place, as a sentence.</summary>
+    /// <param name="found">The file that has the name; null: none.</param>
+    internal string RemedyWithoutReplacing(TargetFile? found) =>
+        Expected is not null && found is { Status.IsRegular: true } && found.CheckWritable() == 0
+            ? "Save with -Method InPlace, which writes into the file itself (and is not atomic), or with -Destination elsewhere."
+            : "Save with -Destination elsewhere.";
 }

@@ -1,49 +1,71 @@
+using Microsoft.Win32.SafeHandles;
 using MmapSnapshot.Native;
 using MmapSnapshot.Source;
+using Mono.Unix.Native;
 
 namespace MmapSnapshot.Committing;
 
-/// <summary>Where a commit to another path goes.</summary>
-/// <param name="Folder">The folder, by descriptor.</param>
+/// <summary>
+/// Where a commit to another path goes: a directory, by descriptor, and a name in it. Of a file that has the name no more is known
+/// than that it exists: what a commit takes over from it is read from the file that it replaces.
+/// </summary>
+/// <param name="Folder">The directory, by descriptor.</param>
 /// <param name="Name">The name in it.</param>
-/// <param name="Existing">The metadata of the file that is there; null when there is none.</param>
-internal sealed record Destination(ParentFolder Folder, string Name, FileMetadata? Existing) : IDisposable
+/// <param name="Existing">The status of the file that has the name; null when there is none.</param>
+internal sealed record Destination(ParentFolder Folder, string Name, FileStatus? Existing) : IDisposable
 {
-    internal static Destination Resolve(string path, CancellationToken cancellation = default)
+    /// <summary>How often a name may be moved while it is resolved.</summary>
+    private const int Attempts = 8;
+
+    /// <summary>Follows a path; its last component need not exist. A symbolic link is followed if it can be trusted (<see cref="TrustedPath"/>).</summary>
+    /// <exception cref="SnapshotException">FileNotFound, NotARegularFile, UntrustedLink, AccessDenied, WriteFailed.</exception>
+    internal static Destination Resolve(string path)
     {
         if (path.Length == 0 || path.Contains('\0')) throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' cannot be the path of a file.", path);
         string full = Path.GetFullPath(path);
-        string name = Path.GetFileName(full);
-        if (name.Length == 0) throw new SnapshotException(SnapshotError.NotARegularFile, $"'{path}' is a folder; name the file in it.", path);
+        if (Path.GetFileName(full).Length == 0) throw new SnapshotException(SnapshotError.NotARegularFile, $"'{path}' is a folder; name the file in it.", path);
 
-        var errno = Kernel.OpenAt(null, full, OpenMode.PathOnly, out var found);
-        found.Dispose();
-        if (errno == 0)
+        for (int attempt = 0; attempt < Attempts; attempt++)
         {
-            // Resolved as a source is, so that a symbolic link stays and its target is written.
-            var existing = SourceFile.Open(full, cancellation);
-            try
+            var errno = TrustedPath.Open(full, out var place);
+            using (place)
             {
-                var metadata = FileMetadata.Of(existing.Handle, FileStatus.Of(existing.Handle, full), full);
-                existing.CloseFile();
-                return new Destination(existing.Folder, existing.Name, metadata);
+                if (errno == 0 && TryOf(place, path) is { } existing) return existing;
             }
-            catch
-            {
-                existing.Dispose();
-                throw;
-            }
+            if (errno == Errno.ENOENT && TryOfNew(full, path) is { } missing) return missing;
+            if (errno is not (0 or Errno.ENOENT)) throw Failure.From(errno, $"open '{path}'", path, SnapshotError.WriteFailed);
         }
-
-        string parent = Path.GetDirectoryName(full)!;
-        errno = ParentFolder.OpenResolved(parent, out var folder);
-        var there = errno == 0 ? folder.Find(name) : null;
-        if (errno == 0 && there is null) return new Destination(folder, name, Existing: null);
-        folder.Dispose();
-        if (there is { IsLink: false }) return Resolve(path, cancellation); // somebody has just made it
-        if (errno != 0) throw Failure.From(errno, $"open the folder '{parent}'", path, SnapshotError.WriteFailed);
-        throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' is a symbolic link that leads nowhere.", path);
+        throw new SnapshotException(SnapshotError.WriteFailed, $"'{path}' was moved again and again while it was opened.", path);
     }
 
     public void Dispose() => Folder.Dispose();
+
+    /// <summary>The place of an existing file; null when it was moved.</summary>
+    private static Destination? TryOf(SafeFileHandle place, string path)
+    {
+        var status = FileStatus.Of(place, path);
+        if (!status.IsRegular) throw SourceFile.NotRegular(path, status.Mode);
+        Failure.Check(Kernel.PathOf(place, out string real), $"resolve '{path}'", path, SnapshotError.WriteFailed);
+        string name = Path.GetFileName(real);
+        var errno = ParentFolder.Open(Path.GetDirectoryName(real) ?? "/", out var folder);
+        if (errno == 0 && folder.Find(name) is { } now && now.IsSameFileAs(status)) return new Destination(folder, name, status);
+        folder.Dispose();
+        return errno is 0 or Errno.ENOENT ? null : throw Failure.From(errno, $"open the folder of '{path}'", path, SnapshotError.WriteFailed);
+    }
+
+    /// <summary>The place of a file that does not exist; null when it exists by now.</summary>
+    private static Destination? TryOfNew(string full, string path)
+    {
+        string parent = Path.GetDirectoryName(full)!, name = Path.GetFileName(full);
+        var errno = ParentFolder.OpenTrusted(parent, out var folder);
+        if (errno != 0)
+        {
+            folder.Dispose();
+            throw Failure.From(errno, $"open the folder '{parent}'", path, SnapshotError.WriteFailed);
+        }
+        var existing = folder.Find(name);
+        if (existing is null) return new Destination(folder, name, Existing: null);
+        folder.Dispose();
+        return existing is { IsLink: true } ? throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' is a symbolic link that leads nowhere.", path) : null;
+    }
 }

@@ -28,7 +28,7 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options,
     /// <returns>What the file is then, or null.</returns>
     internal Baseline? TryExchange(CommitTarget target, FileMetadata known)
     {
-        if (target.Expected?.Freshness is not { } sampled) return Refuse("the filesystem does not exchange the contents of files, or the snapshot is no clone beside its file");
+        if (target.Expected is not { Freshness: { } sampled } expected) return Refuse("the filesystem does not exchange the contents of files, or the snapshot is no clone beside its file");
         // The kernel takes them off, and until they were given back the file would lack them.
         if (known.LosesPrivilegesOnWrite) return Refuse("the file has capabilities, or is setuid or setgid, which an exchange takes off");
 
@@ -36,6 +36,8 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options,
         using var found = target.Look();
         CheckConflict(target, found?.Status); // before it is opened: by now it may be something else than a file
         if (found is null) return Refuse("the file was deleted");
+        target.ThrowIfWriteProtected(found, options);
+        if (!expected.Status.IsSameFileAs(found.Status)) return Refuse("another file has its name now");
         var errno = found.TryOpenSoon(OpenMode.ReadWrite, cancellation, out var file);
         using (file)
         {
@@ -72,6 +74,8 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options,
             }
             if (errno is Errno.EOPNOTSUPP or Errno.ENOTTY or Errno.EINVAL or Errno.EPERM or Errno.EXDEV) return Refuse($"the filesystem does not exchange these files ({Failure.Describe(errno)})");
             Failure.Check(errno, $"exchange the contents of '{path}'", path, SnapshotError.WriteFailed);
+            // What LosesPrivilegesOnWrite cannot know: in a user namespace the kernel asks for a capability in the first one.
+            (Metadata ?? known).RestoreAfterWrite(file, path);
 
             if (options.Close) return new Baseline(now, Freshness: null); // nobody will ask
             // Another process that has the file open may have written to it since. What was written before the sample is in no

@@ -36,6 +36,7 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
         using var found = target.Look() ?? throw Deleted(path);
         Overridden = target.DescribeConflict(found.Status);
         if (Overridden is not null && !options.Force) throw target.ToConflict(Overridden);
+        target.ThrowIfWriteProtected(found, options);
         var errno = found.Open(OpenMode.ReadWrite, cancellation, out var file); // the file that was compared, whatever the name refers to by now
         using (file)
         {
@@ -47,7 +48,7 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
                     path,
                     NativeConvert.FromErrno(errno));
             }
-            Failure.Check(errno, $"open '{path}' for writing", path, SnapshotError.WriteFailed);
+            if (errno != 0) throw Failure.From(errno, $"open '{path}' for writing", path, SnapshotError.WriteFailed, RemedyFor(errno, found, options));
 
             var now = FileStatus.Of(file, path);
             // overlayfs copies a file up when it is opened for writing: another inode, and another change time, but the same
@@ -60,6 +61,12 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
                 Overridden = unseen;
             }
             var metadata = Overridden is null ? known : FileMetadata.Of(file, now, path);
+            if (target.Expected is { } expected && !expected.Status.IsSameFileAs(found.Status))
+            {
+                // -Force: another file has the name now, whose privileges were not given to these bytes.
+                metadata = metadata.WithoutPrivileges();
+                metadata.DropPrivileges(file, path);
+            }
             Metadata = metadata;
             metadata.CheckRestorable(file, path);
 
@@ -85,6 +92,15 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
             return (Baseline.TryOf(file) ?? new Baseline(now, Freshness: null)) with { MayChangeUnseen = true };
         }
     }
+
+    /// <summary>What works where the file cannot be opened for writing.</summary>
+    private static string? RemedyFor(Errno errno, TargetFile found, CommitOptions options) => errno switch
+    {
+        Errno.EROFS => "Save with -Destination elsewhere.",
+        Errno.EACCES when options.Force && found.Status.User == Syscall.geteuid() => "Save with -Force and -Method Replace to replace it, or with -Destination elsewhere.",
+        Errno.EACCES => "Save with -Destination elsewhere.",
+        _ => null,
+    };
 
     private static SnapshotException Deleted(string path) => new(
         SnapshotError.SnapshotConflict,

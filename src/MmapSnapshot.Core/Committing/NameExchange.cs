@@ -111,7 +111,7 @@ internal sealed class NameExchange(
     {
         Errno.EBUSY => new SnapshotException(
             SnapshotError.NotSupported,
-            $"Cannot replace '{target.Path}': it is a mount point ({Failure.Describe(errno)}). Save with -Method InPlace.",
+            $"Cannot replace '{target.Path}': it is a mount point ({Failure.Describe(errno)}). {target.RemedyWithoutReplacing(expected)}",
             target.Path,
             NativeConvert.FromErrno(errno)),
         Errno.EISDIR => new SnapshotException(

@@ -31,12 +31,13 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
 
     /// <summary>Replaces the target, and returns what the file is that has its name then.</summary>
     /// <param name="target">The file to replace.</param>
-    /// <param name="known">The metadata of the expected file, to be carried over as long as it still is that file.</param>
-    internal Baseline Replace(CommitTarget target, FileMetadata known)
+    /// <param name="known">The metadata of the expected file, to be carried over as long as it still is that file; null where none is expected.</param>
+    /// <param name="mode">If exact, the permissions that the new file gets instead of those of the old one.</param>
+    internal Baseline Replace(CommitTarget target, FileMetadata? known, NewFileMode mode = default)
     {
         for (int attempt = 1; ; attempt++)
         {
-            if (TryReplace(target, known, out string? conflict) is { } replaced) return replaced;
+            if (TryReplace(target, known, mode, out string? conflict) is { } replaced) return replaced;
             if (!options.Force || attempt == ForcedAttempts) throw target.ToConflict(conflict!);
             Overridden = conflict;
         }
@@ -44,22 +45,18 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
 
     /// <summary>Creates a file that must not exist yet, the caller's own.</summary>
     /// <param name="target">The new file.</param>
-    /// <param name="mode">Its permissions, less the umask or as the directory's default ACL has it, as with every new file.</param>
-    internal void Create(CommitTarget target, FilePermissions mode)
+    /// <param name="mode">Its permissions.</param>
+    internal void Create(CommitTarget target, NewFileMode mode)
     {
-        using var staged = StagedFile.Create(target.Folder, target.Name, mode);
-        Fill(staged.Handle, target.Path);
-        Flush(staged.Handle, target.Path);
+        using var staged = StageNew(target, mode);
         PublishNew(target, staged);
         SyncFolder(target.Folder, staged.Handle);
     }
 
     /// <summary>As <see cref="Create"/>, for a snapshot that continues as that of the new file; returns what that is then.</summary>
-    internal (Baseline Baseline, FileMetadata Metadata) CreateExpected(CommitTarget target, FilePermissions mode)
+    internal (Baseline Baseline, FileMetadata Metadata) CreateExpected(CommitTarget target, NewFileMode mode)
     {
-        using var staged = StagedFile.Create(target.Folder, target.Name, mode);
-        Fill(staged.Handle, target.Path);
-        Flush(staged.Handle, target.Path);
+        using var staged = StageNew(target, mode);
         var before = FileStatus.SettledOf(staged.Handle, target.Path);
         var metadata = FileMetadata.Of(staged.Handle, before, target.Path);
         try
@@ -75,17 +72,24 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         return (after, metadata);
     }
 
-    private Baseline? TryReplace(CommitTarget target, FileMetadata known, out string? conflict)
+    private Baseline? TryReplace(CommitTarget target, FileMetadata? known, NewFileMode mode, out string? conflict)
     {
         using var found = target.Look();
         CheckConflict(target, found?.Status);
         found?.ThrowUnlessRegular();
         if (found is { Status.Links: > 1 } linked && !options.BreakHardLink) throw HardLinked(target, linked.Status.Links);
+        if (target.Expected is not null && found is not null) target.ThrowIfWriteProtected(found, options);
+        if (found is null && known is null)
+        {
+            conflict = "another process has deleted it in the moment it was saved";
+            return null;
+        }
         // From the file that is replaced and from no other, by its descriptor.
-        bool isKnown = found is null || (target.Expected is { } expected && expected.Status.DifferenceTo(found.Status) is null);
-        Metadata = isKnown ? known : ReadCurrentMetadata(target, found!);
+        bool isKnown = known is not null && (found is null || target.Expected?.Status.DifferenceTo(found.Status) is null);
+        Metadata = isKnown ? known! : ReadCurrentMetadata(target, found!);
+        if (mode.IsExact) Metadata = Metadata.WithPermissions(mode.Permissions);
 
-        using var staged = Stage(target, Metadata);
+        using var staged = Stage(target, found, Metadata);
         using var ownLease = staged.TryLease();
         // Settled, so that the next write moves its timestamps; but they do not matter once the snapshot is closed.
         var before = options.Close ? FileStatus.Of(staged.Handle, target.Path) : FileStatus.SettledOf(staged.Handle, target.Path);
@@ -201,14 +205,32 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         Overridden = conflict;
     }
 
-    /// <summary>The new file, complete and (unless that is waived) on the disk, but without the target's name.</summary>
-    private StagedFile Stage(CommitTarget target, FileMetadata metadata)
+    /// <summary>As <see cref="Stage"/>, for a file that replaces none.</summary>
+    private StagedFile StageNew(CommitTarget target, NewFileMode mode)
     {
-        string path = target.Path;
-        var staged = StagedFile.Create(target.Folder, target.Name, Kernel.PrivateMode);
+        var staged = StagedFile.Create(target, replaced: null, mode.Initial);
         try
         {
-            metadata.ApplyOwner(staged.Handle, path);
+            Fill(staged.Handle, target.Path);
+            mode.Apply(staged.Handle, target.Path);
+            Flush(staged.Handle, target.Path);
+            return staged;
+        }
+        catch
+        {
+            staged.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The new file, complete and (unless that is waived) on the disk, but without the target's name.</summary>
+    private StagedFile Stage(CommitTarget target, TargetFile? replaced, FileMetadata metadata)
+    {
+        string path = target.Path;
+        var staged = StagedFile.Create(target, replaced, Kernel.PrivateMode);
+        try
+        {
+            metadata.ApplyOwner(staged.Handle, path, target.RemedyWithoutReplacing(replaced));
             FileClone.TrySetNoCopyOnWrite(staged.Handle, metadata.IsNoCopyOnWrite);
             Fill(staged.Handle, path);
             metadata.ApplyRest(staged.Handle, path);
@@ -238,12 +260,18 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         }
     }
 
-    /// <summary>The metadata of the file that -Force is about to overwrite, which is not the one that was opened.</summary>
+    /// <summary>
+    /// The metadata of the file that -Force is about to overwrite, which has changed since it was opened; without its privileges if it
+    /// is another file than the one that the bytes come from.
+    /// </summary>
     private FileMetadata ReadCurrentMetadata(CommitTarget target, TargetFile found)
     {
         Failure.Check(found.Open(OpenMode.ReadOnly, cancellation, out var file), $"open '{target.Path}'", target.Path, SnapshotError.ReadFailed);
         using (file)
-            return FileMetadata.Of(file, FileStatus.Of(file, target.Path), target.Path);
+        {
+            var metadata = FileMetadata.Of(file, FileStatus.Of(file, target.Path), target.Path);
+            return target.Expected?.Status.IsSameFileAs(found.Status) is true ? metadata : metadata.WithoutPrivileges();
+        }
     }
 
     private void Flush(SafeFileHandle staged, string path)

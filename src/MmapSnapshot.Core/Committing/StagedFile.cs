@@ -32,29 +32,32 @@ internal sealed class StagedFile : IDisposable
     /// <summary>Whether an errno of O_TMPFILE says that the filesystem does not have it (man 2 open).</summary>
     internal static bool HasNoTmpFile(Errno errno) => errno is Errno.EOPNOTSUPP or Errno.EISDIR;
 
-    /// <summary>A new, empty file for <paramref name="target"/> in <paramref name="directory"/>.</summary>
-    internal static StagedFile Create(ParentFolder directory, string target, FilePermissions mode)
+    /// <summary>A new, empty file for <paramref name="target"/>.</summary>
+    /// <param name="target">The name that it will have, and the directory.</param>
+    /// <param name="replaced">The file that has that name; null: none.</param>
+    /// <param name="mode">Its permissions, less the umask or as the directory's default ACL has it.</param>
+    internal static StagedFile Create(CommitTarget target, TargetFile? replaced, FilePermissions mode)
     {
+        var directory = target.Folder;
+        if (directory.IsDeleted())
+            throw Failure.From(Errno.ENOENT, $"create a new file in the folder of '{target.Path}', which was deleted", target.Path, SnapshotError.WriteFailed, target.RemedyWithoutReplacing(replaced));
         var errno = Kernel.OpenTmpFile(directory.Handle, out var handle, mode);
-        if (errno == 0) return new StagedFile(directory, target, handle);
+        if (errno == 0) return new StagedFile(directory, target.Name, handle);
         handle.Dispose();
         if (HasNoTmpFile(errno))
         {
             ulong token = SaveNames.Token();
-            string name = SaveNames.Temporary(target, token);
+            string name = SaveNames.Temporary(target.Name, token);
             errno = Kernel.OpenAt(directory.Handle, name, OpenMode.Create | OpenMode.Exclusive | OpenMode.ReadWrite | OpenMode.NoFollow, out handle, mode);
-            if (errno == 0) return new StagedFile(directory, target, handle) { Token = token };
+            if (errno == 0) return new StagedFile(directory, target.Name, handle) { Token = token };
             handle.Dispose();
         }
-        string path = directory.Combine(target);
         throw Failure.From(
             errno,
-            $"create a new file in the folder of '{path}'",
-            path,
+            $"create a new file in the folder of '{target.Path}'",
+            target.Path,
             SnapshotError.WriteFailed,
-            errno is Errno.EACCES or Errno.EPERM ? "Save with -Method InPlace if the file itself can be written to, or with -Destination elsewhere."
-                : errno == Errno.EROFS ? "Save with -Destination elsewhere."
-                : null);
+            errno is Errno.EACCES or Errno.EPERM or Errno.EROFS ? target.RemedyWithoutReplacing(replaced) : null);
     }
 
     /// <summary>

@@ -50,6 +50,9 @@ internal sealed class TargetFile : IDisposable
         throw Failure.From(errno, $"examine '{path}'", path, SnapshotError.ReadFailed);
     }
 
+    /// <summary>Whether this user may write to it, found out without opening it: 0, EACCES, EROFS, EPERM.</summary>
+    internal Errno CheckWritable() => Kernel.CheckWritable(_place);
+
     /// <summary>The status now.</summary>
     internal FileStatus CurrentStatus() => FileStatus.Of(_place, _path);
 

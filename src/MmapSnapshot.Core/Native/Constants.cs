@@ -89,4 +89,16 @@ internal static class Constants
 
     /// <summary>man 3 pthread_sigmask: SIG_BLOCK.</summary>
     internal const int SignalsBlock = 0;
+
+    /// <summary>man 2 openat2: its number, the same on all architectures, and RESOLVE_NO_SYMLINKS.</summary>
+    internal const int SYS_openat2 = 437, RESOLVE_NO_SYMLINKS = 4;
+
+    /// <summary>man 2 faccessat: W_OK, and AT_EACCESS, which asks for the effective user.</summary>
+    internal const int W_OK = 2, AT_EACCESS = 0x200;
+
+    /// <summary>man 2 capget: _LINUX_CAPABILITY_VERSION_3; man 7 capabilities: CAP_FSETID.</summary>
+    internal const int CapabilityVersion3 = 0x20080522, CAP_FSETID = 4;
+
+    /// <summary>man 2 open: O_NOATIME.</summary>
+    internal const int O_NOATIME = 0x40000;
 }

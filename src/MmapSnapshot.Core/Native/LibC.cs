@@ -79,4 +79,20 @@ internal static unsafe partial class LibC
     /// <summary>man 2 syncfs.</summary>
     [LibraryImport(Library, EntryPoint = "syncfs", SetLastError = true)]
     internal static partial int SyncFs(SafeFileHandle file);
+
+    /// <summary>man 2 syscall, for man 2 openat2, which the C library does not have.</summary>
+    [LibraryImport(Library, EntryPoint = "syscall", SetLastError = true)]
+    internal static partial nint SystemCall(nint number, nint directory, byte* path, ulong* how, nuint size);
+
+    /// <summary>man 2 faccessat.</summary>
+    [LibraryImport(Library, EntryPoint = "faccessat", SetLastError = true)]
+    internal static partial int FAccessAt(int directory, byte* path, int mode, int flags);
+
+    /// <summary>man 2 readlinkat.</summary>
+    [LibraryImport(Library, EntryPoint = "readlinkat", SetLastError = true)]
+    internal static partial nint ReadLinkAt(SafeFileHandle directory, byte* path, byte* buffer, nuint size);
+
+    /// <summary>man 2 capget.</summary>
+    [LibraryImport(Library, EntryPoint = "capget", SetLastError = true)]
+    internal static partial int CapGet(uint* header, uint* data);
 }

@@ -9,6 +9,9 @@ internal sealed class FileMetadata
 {
     private const string Capability = "security.capability";
 
+    /// <summary>The bits of a mode that let a program run as another user or group.</summary>
+    private const FilePermissions Privileges = FilePermissions.S_ISUID | FilePermissions.S_ISGID;
+
     /// <summary>man 2 chown: -1 leaves the owner as the kernel made it.</summary>
     private const uint Unchanged = uint.MaxValue;
 
@@ -21,9 +24,13 @@ internal sealed class FileMetadata
     /// <summary>Why not all of it could be read; null where it could. Only a new file needs all of it.</summary>
     private readonly SnapshotException? _incomplete;
 
-    private FileMetadata(FileStatus status, KeyValuePair<string, byte[]>[] attributes, InodeFlags flags, SnapshotException? incomplete)
+    /// <summary>Whether owner and group are who they are shown as.</summary>
+    private readonly bool _showsOwner;
+
+    private FileMetadata(FileStatus status, bool showsOwner, KeyValuePair<string, byte[]>[] attributes, InodeFlags flags, SnapshotException? incomplete)
     {
         _incomplete = incomplete;
+        _showsOwner = showsOwner;
         _status = status;
         _attributes = attributes;
         _flags = flags;
@@ -33,9 +40,7 @@ internal sealed class FileMetadata
     internal bool IsNoCopyOnWrite => _flags.HasFlag(InodeFlags.NoCopyOnWrite);
 
     /// <summary>Whether a write by this process clears its capabilities, or its setuid or setgid bit (man 2 write).</summary>
-    internal bool LosesPrivilegesOnWrite =>
-        _attributes.Any(own => own.Key == Capability)
-        || ((_status.Mode & (FilePermissions.S_ISUID | FilePermissions.S_ISGID)) != 0 && Syscall.geteuid() != 0);
+    internal bool LosesPrivilegesOnWrite => _attributes.Any(own => own.Key == Capability) || ((_status.Mode & Privileges) != 0 && !Kernel.HasFSetId());
 
     /// <summary>
     /// Reads it. Attributes that cannot be read (E2BIG: their names take more than 64 KiB, man 7 xattr) do not keep a file from being
@@ -58,16 +63,29 @@ internal sealed class FileMetadata
             else if (errno != Errno.ENODATA && listed == 0) incomplete ??= Unreadable(errno, $"read the attribute {name}", path); // ENODATA: removed since
         }
         Failure.Check(Kernel.GetInodeFlags(file, out var flags), $"read the flags of '{path}'", path, SnapshotError.ReadFailed);
-        return new FileMetadata(status, [.. attributes], flags & InodeFlags.CarriedOver, incomplete);
+        return new FileMetadata(status, UserNamespace.ShowsOwner(file, status), [.. attributes], flags & InodeFlags.CarriedOver, incomplete);
     }
+
+    /// <summary>The same for bytes that do not come from this file: without setuid, setgid and capabilities, which were given to its own.</summary>
+    internal FileMetadata WithoutPrivileges() =>
+        new(_status with { Mode = _status.Mode & ~Privileges }, _showsOwner, [.. _attributes.Where(own => own.Key != Capability)], _flags, _incomplete);
+
+    /// <summary>The same with other permissions.</summary>
+    internal FileMetadata WithPermissions(FilePermissions permissions) =>
+        new(_status with { Mode = (_status.Mode & ~FilePermissions.ALLPERMS) | permissions }, _showsOwner, _attributes, _flags, _incomplete);
 
     /// <summary>
     /// Takes over owner and group; first of all, because a right that is missing shows here before any work is done, and
     /// because the kernel clears setuid, setgid and capabilities at a change of owner.
     /// </summary>
-    internal void ApplyOwner(SafeFileHandle file, string path)
+    /// <param name="file">The new file.</param>
+    /// <param name="path">Its path.</param>
+    /// <param name="remedy">What the user can do if the owner cannot be taken over, as a sentence.</param>
+    /// <exception cref="SnapshotException">OwnerNotPreservable, WriteFailed.</exception>
+    internal void ApplyOwner(SafeFileHandle file, string path, string remedy)
     {
         if (_incomplete is not null) throw _incomplete;
+        if (!_showsOwner) throw OwnerNotPreservable(path, "its owner or group has no mapping in this user namespace (man 7 user_namespaces)", remedy);
         var now = FileStatus.Of(file, path);
         if (_status.User == now.User && _status.Group == now.Group) return;
         // -1 leaves what is right already: it takes no privilege.
@@ -75,17 +93,14 @@ internal sealed class FileMetadata
             file, _status.User == now.User ? Unchanged : _status.User, _status.Group == now.Group ? Unchanged : _status.Group);
         if (errno == 0) return;
         if (errno is not (Errno.EPERM or Errno.EINVAL)) throw Failure.From(errno, $"give '{path}' its owner", path, SnapshotError.WriteFailed);
-        throw new SnapshotException(
-            SnapshotError.OwnerNotPreservable,
-            $"Cannot replace '{path}': it belongs to user {_status.User}, group {_status.Group}, and this process may not give a new file to them "
-            + $"({Failure.Describe(errno)}). Save with -Method InPlace, which keeps the file's owner (but is not atomic), or as root.",
-            path,
-            NativeConvert.FromErrno(errno));
+        throw OwnerNotPreservable(
+            path, $"it belongs to user {_status.User}, group {_status.Group}, and this process may not give a new file to them ({Failure.Describe(errno)})", remedy, errno);
     }
 
     /// <summary>
-    /// Takes over all the rest. The order matters: a chmod rewrites the mask of an ACL, so attributes come behind the mode;
-    /// and attributes that the new file got from its folder (a default ACL, a label) and the old one lacks go first.
+    /// Takes over all the rest. The order matters: attributes that the new file got from its directory (a default ACL, a label) and
+    /// the old one lacks go first; user attributes need the permission to write (man 7 xattr), which the mode may take; and a chmod
+    /// rewrites the mask of an ACL, so all other attributes come after the mode.
     /// </summary>
     internal void ApplyRest(SafeFileHandle file, string path)
     {
@@ -96,10 +111,11 @@ internal sealed class FileMetadata
             if (errno is not (0 or Errno.ENODATA)) throw NotPreservable(errno, $"remove the attribute {name}", path);
         }
 
+        foreach (var (name, value) in _attributes.Where(IsUserAttribute)) SetAttribute(file, name, value, path);
         Failure.Check(Kernel.ChangeMode(file, _status.Permissions), $"give '{path}' its mode", path, SnapshotError.WriteFailed);
         // man 2 fchmod: the kernel drops a setgid bit for a group that is not the caller's, and says nothing.
         if (FileStatus.Of(file, path).Permissions != _status.Permissions) throw NotPreservable(Errno.EPERM, "set the setgid bit", path);
-        foreach (var (name, value) in _attributes.OrderBy(own => own.Key == Capability)) SetAttribute(file, name, value, path);
+        foreach (var (name, value) in _attributes.Where(own => !IsUserAttribute(own)).OrderBy(own => own.Key == Capability)) SetAttribute(file, name, value, path);
         ApplyFlags(file, path);
     }
 
@@ -116,10 +132,20 @@ internal sealed class FileMetadata
         }
     }
 
+    /// <summary>Takes from a file what it has and this has not of setuid, setgid and capabilities.</summary>
+    internal void DropPrivileges(SafeFileHandle file, string path)
+    {
+        if (FileStatus.Of(file, path).Permissions != _status.Permissions)
+            Failure.Check(Kernel.ChangeMode(file, _status.Permissions), $"take the setuid and setgid bits from '{path}'", path, SnapshotError.WriteFailed);
+        if (Kernel.RemoveAttribute(file, Capability) is not (0 or Errno.ENODATA or Errno.EOPNOTSUPP or Errno.ENOSYS) and var errno)
+            throw Failure.From(errno, $"take the capabilities from '{path}'", path, SnapshotError.WriteFailed);
+    }
+
     /// <summary>Gives back what writing to a file takes from it: setuid and setgid for others than root, capabilities for all.</summary>
     internal void RestoreAfterWrite(SafeFileHandle file, string path)
     {
-        if (FileStatus.Of(file, path).Permissions != _status.Permissions)
+        var now = FileStatus.Of(file, path).Permissions;
+        if (now != _status.Permissions && (now | Privileges) == (_status.Permissions | Privileges)) // else another process has set it
         {
             var errno = Kernel.ChangeMode(file, _status.Permissions);
             if (errno != 0) throw NotPreservable(errno, "set the setuid or setgid bit, which writing cleared,", path);
@@ -150,6 +176,11 @@ internal sealed class FileMetadata
 
     /// <summary>IMA's hash and EVM's signature are of the old bytes and inode: the kernel makes them anew.</summary>
     private static bool IsCarriedOver(string attribute) => attribute is not ("security.ima" or "security.evm");
+
+    private static bool IsUserAttribute(KeyValuePair<string, byte[]> attribute) => attribute.Key.StartsWith("user.", StringComparison.Ordinal);
+
+    private static SnapshotException OwnerNotPreservable(string path, string why, string remedy, Errno errno = 0) =>
+        new(SnapshotError.OwnerNotPreservable, $"Cannot replace '{path}': {why}. {remedy}", path, NativeConvert.FromErrno(errno));
 
     private static SnapshotException NotPreservable(Errno errno, string deed, string path) => new(
         SnapshotError.AttributesNotPreservable,

@@ -40,6 +40,25 @@ internal sealed class ParentFolder : IDisposable
         return errno;
     }
 
+    /// <summary>As <see cref="OpenResolved"/>, but through trusted links only (<see cref="TrustedPath"/>).</summary>
+    /// <exception cref="SnapshotException">UntrustedLink.</exception>
+    internal static Errno OpenTrusted(string path, out ParentFolder folder)
+    {
+        var errno = TrustedPath.Open(path, out var handle);
+        string real = path;
+        bool readable = false;
+        if (errno == 0) errno = Kernel.PathOf(handle, out real);
+        if (errno == 0)
+        {
+            using var place = handle;
+            errno = Kernel.Reopen(place, OpenMode.ReadOnly | OpenMode.Directory, out handle);
+            readable = errno == 0;
+            if (errno == Errno.EACCES) errno = Kernel.Reopen(place, OpenMode.PathOnly | OpenMode.Directory, out handle);
+        }
+        folder = new ParentFolder(handle, real, readable);
+        return errno;
+    }
+
     /// <summary>The status of <paramref name="name"/> in this folder, null when there is none; a symbolic link is not followed.</summary>
     internal FileStatus? Find(string name)
     {
@@ -52,6 +71,9 @@ internal sealed class ParentFolder : IDisposable
 
     /// <summary>Whether it is no longer where it was: renamed, deleted, or below a folder that was.</summary>
     internal bool HasMoved() => CurrentPath() != Path;
+
+    /// <summary>Whether it was deleted: nothing can be created in it any more.</summary>
+    internal bool IsDeleted() => Kernel.Stat(Handle, out var status) == 0 && (status.st_nlink == 0 || CurrentPath() == $"{Path} (deleted)");
 
     /// <summary>Where it is now, as far as the kernel tells.</summary>
     internal string CurrentPath() => Kernel.PathOf(Handle, out string now) == 0 ? now : Path;

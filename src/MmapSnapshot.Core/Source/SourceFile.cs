@@ -41,8 +41,12 @@ internal sealed class SourceFile : IDisposable
     /// <summary>The full path, symbolic links resolved; that of a link in /proc where the file it leads to has no name here.</summary>
     internal string Path => Folder.Combine(Name);
 
+    /// <param name="path">The file.</param>
+    /// <param name="trustedLinksOnly">Whether the file may be saved, so that another user's link must not choose it.</param>
+    /// <param name="cancellation">Ends the wait for a lease of another process.</param>
+    /// <exception cref="SnapshotException">UntrustedLink and others.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled while another process held a lease.</exception>
-    internal static SourceFile Open(string path, CancellationToken cancellation = default)
+    internal static SourceFile Open(string path, bool trustedLinksOnly, CancellationToken cancellation = default)
     {
         if (path.Length == 0 || path.Contains('\0'))
             throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' cannot be the path of a file.", path);
@@ -52,9 +56,10 @@ internal sealed class SourceFile : IDisposable
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
             // O_PATH first: opening a FIFO or a device for reading would already do something to it.
-            Failure.Check(Kernel.OpenAt(null, path, OpenMode.PathOnly, out var found), $"open '{path}'", path, SnapshotError.ReadFailed);
+            var errno = trustedLinksOnly ? TrustedPath.Open(path, out var found) : Kernel.OpenAt(null, path, OpenMode.PathOnly, out found);
             using (found)
             {
+                Failure.Check(errno, $"open '{path}'", path, SnapshotError.ReadFailed);
                 var status = FileStatus.Of(found, path);
                 if (!status.IsRegular) throw NotRegular(path, status.Mode);
                 Failure.Check(Kernel.PathOf(found, out string real), $"resolve '{path}'", path, SnapshotError.ReadFailed);

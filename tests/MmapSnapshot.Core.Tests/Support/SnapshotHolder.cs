@@ -18,11 +18,17 @@ internal sealed class SnapshotHolder : IDisposable
     /// <param name="backing">How.</param>
     /// <param name="user">The user to be; 0 is root.</param>
     public SnapshotHolder(string path, SnapshotBacking backing, int user = 0)
+        : this(path, backing, string.Create(CultureInfo.InvariantCulture, $"setpriv --reuid {user} --regid {user} --clear-groups"))
     {
-        Tools.Require("setpriv");
-        string id = user.ToString(CultureInfo.InvariantCulture);
-        string program = user == 0 ? Environment.ProcessPath! : OtherUser.Program;
-        _process = Shell.Start("exec setpriv --reuid \"$1\" --regid \"$1\" --clear-groups \"$2\" \"$3\"", id, program, Role);
+    }
+
+    /// <param name="path">The file to open.</param>
+    /// <param name="backing">How.</param>
+    /// <param name="launcher">The command that starts the process with the credentials it is to have.</param>
+    public SnapshotHolder(string path, SnapshotBacking backing, string launcher)
+    {
+        Tools.Require(launcher.Split(' ')[0]);
+        _process = Shell.Start($"exec {launcher} \"$1\" \"$2\"", OtherUser.Program, Role);
         Opened = Ask($"open {backing} {path}");
     }
 

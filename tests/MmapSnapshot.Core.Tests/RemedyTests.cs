@@ -1,0 +1,116 @@
+using MmapSnapshot.Tests.Support;
+
+namespace MmapSnapshot.Tests;
+
+/// <summary>What the message of a refused save advises, works there.</summary>
+public sealed class RemedyTests
+{
+    [Fact]
+    public void In_a_directory_without_write_permission_a_writable_file_can_be_saved_in_place()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.Write("file", "old");
+        FileFacts.Chmod(path, "666");
+        FileFacts.Chmod(workspace.Folder, "755");
+        OtherUser.Run(() =>
+        {
+            using var snapshot = Changed(path);
+            AssertRemedy(SnapshotError.AccessDenied, "InPlace", snapshot, new CommitOptions());
+            snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace });
+        });
+        Assert.Equal("new", File.ReadAllText(path));
+    }
+
+    [Fact]
+    public void In_a_directory_without_write_permission_a_new_file_can_be_saved_elsewhere()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string folder = workspace.MakeFolder("folder");
+        OtherUser.Run(() =>
+        {
+            using var snapshot = Snapshot.Create(Path.Join(folder, "new"), 3);
+            AssertRemedy(SnapshotError.AccessDenied, "Destination", snapshot, new CommitOptions());
+            using var changed = Changed(workspace.Write("file", "old"));
+            AssertRemedy(SnapshotError.AccessDenied, "Destination", changed, new CommitOptions { Destination = Path.Join(folder, "other") });
+            snapshot.Commit(new CommitOptions { Destination = workspace.PathOf("other") });
+        });
+    }
+
+    [Fact]
+    public void In_a_directory_without_write_permission_a_file_without_it_can_be_saved_elsewhere()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string folder = workspace.MakeFolder("folder");
+        workspace.Write("folder/file", "old");
+        OtherUser.Run(() =>
+        {
+            using var snapshot = Changed(Path.Join(folder, "file"));
+            AssertRemedy(SnapshotError.AccessDenied, "Destination", snapshot, new CommitOptions());
+            AssertRemedy(SnapshotError.AccessDenied, "Destination", snapshot, new CommitOptions { Force = true });
+            AssertRemedy(SnapshotError.AccessDenied, "Destination", snapshot, new CommitOptions { Method = CommitMethod.InPlace });
+        });
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void In_a_deleted_directory_nothing_can_be_saved_with_Force_either(bool isNew)
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string folder = workspace.MakeFolder("folder"), path = Path.Join(folder, "file");
+        if (!isNew) File.WriteAllText(path, "old");
+        using var snapshot = isNew ? Snapshot.Create(path, 3) : Changed(path);
+        Directory.Delete(folder, recursive: true);
+        AssertRemedy(SnapshotError.SnapshotConflict, "Destination", snapshot, new CommitOptions());
+        AssertRemedy(SnapshotError.FileNotFound, "Destination", snapshot, new CommitOptions { Force = true });
+        snapshot.Commit(new CommitOptions { Destination = workspace.PathOf("other") });
+    }
+
+    [Fact]
+    public void On_a_read_only_filesystem_nothing_can_be_saved_in_place_either()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string folder = workspace.MakeFolder("folder");
+        workspace.Write("folder/file", "old");
+        using (Mounts.ReadOnly(folder))
+        {
+            using var snapshot = Changed(Path.Join(folder, "file"));
+            foreach (var method in (CommitMethod[])[CommitMethod.Auto, CommitMethod.InPlace])
+                AssertRemedy(SnapshotError.AccessDenied, "Destination", snapshot, new CommitOptions { Method = method });
+            snapshot.Commit(new CommitOptions { Destination = workspace.PathOf("other") });
+        }
+    }
+
+    [Theory]
+    [InlineData("666", "InPlace")]
+    [InlineData("644", "Destination")]
+    public void File_of_another_owner_can_be_saved_in_place_only_if_it_can_be_written_to(string mode, string remedy)
+    {
+        Tools.RequireRoot();
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.Write("file", "old");
+        FileFacts.Chmod(path, mode);
+        OtherUser.Run(() =>
+        {
+            using var snapshot = Changed(path);
+            AssertRemedy(SnapshotError.OwnerNotPreservable, remedy, snapshot, new CommitOptions { Force = true });
+            using var other = Changed(workspace.Write("other", "old"));
+            AssertRemedy(SnapshotError.OwnerNotPreservable, "Destination", other, new CommitOptions { Destination = path, Force = true });
+        });
+    }
+
+    private static Snapshot Changed(string path)
+    {
+        var snapshot = Snapshot.Open(path);
+        snapshot.Write(0, "new"u8);
+        return snapshot;
+    }
+
+    private static void AssertRemedy(SnapshotError error, string remedy, Snapshot snapshot, CommitOptions options)
+    {
+        string message = Expect.Error(error, () => snapshot.Commit(options)).Message;
+        Assert.Equal(remedy == "InPlace", message.Contains("-Method InPlace", StringComparison.Ordinal));
+        Assert.Contains("with -Destination elsewhere", message, StringComparison.Ordinal);
+        Assert.DoesNotContain("-Force", message, StringComparison.Ordinal);
+    }
+}
