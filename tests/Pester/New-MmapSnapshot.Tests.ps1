@@ -37,6 +37,24 @@ Describe 'New-MmapSnapshot' {
             Get-SnapshotHex $snapshot | Should -BeExactly ((@('00') * 16) -join ' ')
         }
 
+        It 'gives the file the mode <Mode>, which is read as <Octal>' -ForEach @(
+            @{ Mode = 0600; Octal = '600' }
+            @{ Mode = 640; Octal = '640' }
+            @{ Mode = '0444'; Octal = '444' }
+            @{ Mode = '7'; Octal = '7' }
+            @{ Mode = 0; Octal = '0' }
+            @{ Mode = 4755; Octal = '4755' }
+            @{ Mode = [System.IO.UnixFileMode]'UserRead, GroupRead'; Octal = '440' }
+        ) {
+            Save-Snapshot (New-MmapSnapshot $file -Mode $Mode) -Close
+            Invoke-Shell 'stat -c %a "$1"' $file | Should -BeExactly $Octal
+        }
+
+        It 'takes the mode 0600 as it is typed' {
+            Save-Snapshot (New-MmapSnapshot $file -Mode 0600) -Close
+            Invoke-Shell 'stat -c %a "$1"' $file | Should -BeExactly '600'
+        }
+
         It 'takes no space for zeros' {
             $snapshot = New-MmapSnapshot $file 1TB
             Set-SnapshotBytes $snapshot 512GB 'AA'
@@ -173,6 +191,14 @@ Describe 'New-MmapSnapshot' {
 
         It 'refuses a length that is no number' {
             Assert-BindingError { New-MmapSnapshot $file ten } -Parameter Length
+        }
+
+        It 'refuses the mode <_>' -ForEach 888, '0x180', 'rw-------', -1, 10000, '', 600.5, $true {
+            Assert-BindingError { New-MmapSnapshot $file -Mode $_ } -Parameter Mode
+        }
+
+        It 'refuses a mode in hexadecimal digits as it is typed' {
+            Assert-BindingError { New-MmapSnapshot $file -Mode 0x180 } -Parameter Mode
         }
 
         It 'refuses another provider' {

@@ -20,6 +20,11 @@ public sealed class NewMmapSnapshotCommand : SnapshotCmdlet
     [ValidOffset]
     public long Length { get; set; }
 
+    /// <summary>The permissions of the file, exactly; without them, those that every new file gets.</summary>
+    [Parameter]
+    [OctalModeTransformation]
+    public UnixFileMode? Mode { get; set; }
+
     /// <summary>Makes each snapshot.</summary>
     protected override void ProcessRecord()
     {
@@ -29,7 +34,7 @@ public sealed class NewMmapSnapshotCommand : SnapshotCmdlet
             {
                 string resolved = ResolveLiteral(path);
                 if (!ShouldProcess(resolved, $"Make a snapshot of a new file of {Wording.Of(Length, "byte")}")) return;
-                var snapshot = Snapshot.Create(resolved, Length);
+                var snapshot = Snapshot.Create(resolved, Length, Mode);
                 Remember(snapshot);
                 WriteObject(snapshot);
             });
