@@ -239,6 +239,24 @@ Describe 'Save-Snapshot' {
             [System.IO.File]::ReadAllText($other) | Should -BeExactly 'other'
         }
 
+        It 'does not replace a write-protected file of ones own without -Force' {
+            Skip-When (Get-NobodyObstacle)
+            $golden = New-TestFile "$folder/golden.bin"
+            Invoke-Shell 'chown 65534:65534 "$1"; chmod 444 "$1"' $golden
+            $answer = Invoke-FreshPowerShell -As Nobody -Arguments $golden {
+                $snapshot = Open-MmapSnapshot $args[0]
+                Set-SnapshotBytes $snapshot 0 'FF'
+                Save-Snapshot $snapshot -ErrorAction SilentlyContinue -ErrorVariable problems
+                $problems[0].FullyQualifiedErrorId
+                "$($problems[0])"
+                Save-Snapshot $snapshot -Force -Close
+            }
+            $answer[0] | Should -BeExactly 'AccessDenied,MmapSnapshot.SaveSnapshotCommand'
+            $answer[1] | Should -BeLike '*EACCES: *-Force*'
+            Get-FileHex $golden 0 1 | Should -BeExactly 'FF'
+            Invoke-Shell 'stat -c "%a %u" "$1"' $golden | Should -BeExactly '444 65534'
+        }
+
         It 'overwrites a file that exists with -Force, keeps its rights, and says so' {
             $other = New-TestFile "$folder/b.bin" -Text 'other'
             Invoke-Shell 'chmod 604 "$1"' $other

@@ -36,6 +36,8 @@ $categories = @{
     AttributesNotPreservable  = 'PermissionDenied'
     DestinationExists         = 'ResourceExists'
     ViewOpen                  = 'ResourceBusy'
+    SaveInProgress            = 'ResourceBusy'
+    UntrustedLink             = 'SecurityError'
     NotSupported              = 'NotImplemented'
     # PowerShell's own, before a cmdlet sees anything.
     InputObjectNotBound       = 'InvalidArgument'
