@@ -669,6 +669,7 @@ public sealed class Snapshot : IDisposable
         }
 
         string reason = AskedFor;
+        bool isLeased = false;
         if (options.Method is CommitMethod.Auto or CommitMethod.Exchange)
         {
             var exchange = new ExchangeCommit(_bytes.File, options, cancellation);
@@ -678,6 +679,7 @@ public sealed class Snapshot : IDisposable
                 return (target.CurrentPath, CommitMethod.Exchange, "the filesystem exchanges the contents of files", exchange.Overridden);
             }
             reason = exchange.Unavailable!;
+            isLeased = exchange.IsLeased;
             if (options.Method == CommitMethod.Exchange)
             {
                 throw new SnapshotException(
@@ -685,7 +687,7 @@ public sealed class Snapshot : IDisposable
             }
         }
 
-        var replace = new ReplaceCommit(_bytes.File, Length, options, cancellation);
+        var replace = new ReplaceCommit(_bytes.File, Length, options, cancellation, isLeased);
         MoveBaseline(replace.Replace(target, _metadata), replace.Metadata);
         CheckFolderSync(replace, Path);
         return (target.CurrentPath, CommitMethod.Replace, reason, replace.Overridden);

@@ -19,6 +19,9 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options,
     /// <summary>What the committed file has besides its bytes; null: what it had when it was opened.</summary>
     internal FileMetadata? Metadata { get; private set; }
 
+    /// <summary>Whether there was no exchange because another process holds a lease on the file.</summary>
+    internal bool IsLeased { get; private set; }
+
     /// <summary>Why there was no exchange; null when there was one.</summary>
     internal string? Unavailable { get; private set; }
 
@@ -41,7 +44,8 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options,
         var errno = found.TryOpenSoon(OpenMode.ReadWrite, cancellation, out var file);
         using (file)
         {
-            if (errno == Errno.EAGAIN) return Refuse("another process holds a lease on the file");
+            IsLeased = errno == Errno.EAGAIN;
+            if (IsLeased) return Refuse("another process holds a lease on the file");
             if (errno != 0) return Refuse($"the file cannot be opened for writing ({Failure.Describe(errno)})");
             var now = FileStatus.Of(file, path);
             CheckConflict(target, now);

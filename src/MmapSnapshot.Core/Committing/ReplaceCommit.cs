@@ -15,7 +15,11 @@ namespace MmapSnapshot.Committing;
 /// <param name="length">How many.</param>
 /// <param name="options">How.</param>
 /// <param name="cancellation">Ends a copy, or the wait for another saver.</param>
-internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOptions options, CancellationToken cancellation)
+/// <param name="isLeased">
+/// Whether another process holds a lease on the target that this one has asked it to release. None can be had then; nor can a process
+/// have the file open for writing.
+/// </param>
+internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOptions options, CancellationToken cancellation, bool isLeased = false)
 {
     /// <summary>How often <see cref="CommitOptions.Force"/> begins again when another program replaces the file in between.</summary>
     private const int ForcedAttempts = 8;
@@ -143,7 +147,7 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
             bool isOpen = errno == 0, isLocal = isOpen && FileSystem.Of(current).IsLocal;
             using var lease = isLocal ? ReadLease.TryTake(current, out errno) : null;
             var status = now.CurrentStatus();
-            CheckConflict(target, status, openForWriting: (isLocal || !isOpen) && errno == Errno.EAGAIN);
+            CheckConflict(target, status, openForWriting: !isLeased && (isLocal || !isOpen) && errno == Errno.EAGAIN);
             if (isOpen && Overridden is null && target.DescribeMappedWrite(current) is { } unseen) Override(target, unseen);
             return new NameExchange(target, staged, now, status, Overridden is null ? lease : null, marker, options).TryPublish();
         }

@@ -195,6 +195,8 @@ internal sealed class SaveMarker : IDisposable
             {
                 // A reader of it may hold a read lock, but only its maker a write lock. Where there are no locks, its maker must be taken to live.
                 bool isHeld = Kernel.GetOfdLock(file, out int type) != 0 || type == Constants.F_WRLCK;
+                // Released since: to be looked at again, unless it is a dead one that may not be locked.
+                if (!isHeld && type == Constants.F_UNLCK && !(isReadOnly && target.Folder.Find(name) is { } still && still.IsSameFileAs(found.Status))) return Existing.Removed;
                 return !isHeld ? Existing.Foreign : hasLinks ? Existing.HeldWithLinks : isOwn ? Existing.Held : Existing.HeldByOwner;
             }
             if (hasLinks || !TryRead(file, found.Status, out var record)) return Existing.Foreign;

@@ -67,7 +67,7 @@ internal static class Constants
     internal const uint RENAME_EXCHANGE = 2;
 
     /// <summary>man 2 fcntl: locks of open file descriptions, and the type of a write lock.</summary>
-    internal const int F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_WRLCK = 1;
+    internal const int F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_WRLCK = 1, F_UNLCK = 2;
 
     /// <summary>linux/fs.h.</summary>
     internal const uint FS_IOC_GETVERSION = 0x80087601;
