@@ -538,6 +538,24 @@ public sealed class ConflictTests
         Assert.Equal(before, Metadata.Of(path));
     }
 
+    [Fact]
+    public void User_saves_in_place_with_force_into_another_users_file_of_that_name()
+    {
+        Tools.RequireRoot();
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.Write("file", Old), other = workspace.Write("other", "theirs");
+        Shell.Run("chown 1000:1000 \"$1\"; chmod 6777 \"$1\"", other);
+        OtherUser.Run(() =>
+        {
+            using var snapshot = Snapshot.Open(path);
+            FileFacts.Rename(other, path);
+            snapshot.Write(0, "new"u8);
+            Assert.NotNull(snapshot.Commit(new CommitOptions { Force = true, Method = CommitMethod.InPlace }).Override);
+        });
+        Assert.Equal(New, File.ReadAllText(path));
+        Assert.Equal("777", FileFacts.Of(path).Permissions);
+    }
+
     /// <summary>Bytes of one file never get the privileges of another, even one that bears its name now.</summary>
     [Theory]
     [MemberData(nameof(Methods))]

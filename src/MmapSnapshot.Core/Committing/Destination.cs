@@ -18,7 +18,7 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileStatus?
     private const int Attempts = 8;
 
     /// <summary>Follows a path; its last component need not exist. A symbolic link is followed if it can be trusted (<see cref="TrustedPath"/>).</summary>
-    /// <exception cref="SnapshotException">FileNotFound, NotARegularFile, UntrustedLink, AccessDenied, WriteFailed.</exception>
+    /// <exception cref="SnapshotException">FileNotFound, NotARegularFile, UntrustedLink, NotSupported, AccessDenied, WriteFailed.</exception>
     internal static Destination Resolve(string path)
     {
         if (path.Length == 0 || path.Contains('\0')) throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' cannot be the path of a file.", path);
@@ -46,6 +46,7 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileStatus?
         var status = FileStatus.Of(place, path);
         if (!status.IsRegular) throw SourceFile.NotRegular(path, status.Mode);
         Failure.Check(Kernel.PathOf(place, out string real), $"resolve '{path}'", path, SnapshotError.WriteFailed);
+        if (!real.StartsWith('/')) throw new SnapshotException(SnapshotError.NotSupported, $"'{path}' is outside of the directories that this process can reach ({real}).", path);
         string name = Path.GetFileName(real);
         var errno = ParentFolder.Open(Path.GetDirectoryName(real) ?? "/", out var folder);
         if (errno == 0 && folder.Find(name) is { } now && now.IsSameFileAs(status)) return new Destination(folder, name, status);

@@ -234,7 +234,7 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         var staged = StagedFile.Create(target, replaced, Kernel.PrivateMode);
         try
         {
-            metadata.ApplyOwner(staged.Handle, path, target.RemedyWithoutReplacing(replaced));
+            metadata.ApplyOwner(staged.Handle, path, () => target.RemedyWithoutReplacing(replaced));
             FileClone.TrySetNoCopyOnWrite(staged.Handle, metadata.IsNoCopyOnWrite);
             Fill(staged.Handle, path);
             metadata.ApplyRest(staged.Handle, path);

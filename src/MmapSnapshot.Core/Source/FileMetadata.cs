@@ -80,12 +80,12 @@ internal sealed class FileMetadata
     /// </summary>
     /// <param name="file">The new file.</param>
     /// <param name="path">Its path.</param>
-    /// <param name="remedy">What the user can do if the owner cannot be taken over, as a sentence.</param>
+    /// <param name="remedy">Finds out what the user can do if the owner cannot be taken over, as a sentence.</param>
     /// <exception cref="SnapshotException">OwnerNotPreservable, WriteFailed.</exception>
-    internal void ApplyOwner(SafeFileHandle file, string path, string remedy)
+    internal void ApplyOwner(SafeFileHandle file, string path, Func<string> remedy)
     {
         if (_incomplete is not null) throw _incomplete;
-        if (!_showsOwner) throw OwnerNotPreservable(path, "its owner or group has no mapping in this user namespace (man 7 user_namespaces)", remedy);
+        if (!_showsOwner) throw OwnerNotPreservable(path, "its owner or group has no mapping in this user namespace (man 7 user_namespaces)", remedy());
         var now = FileStatus.Of(file, path);
         if (_status.User == now.User && _status.Group == now.Group) return;
         // -1 leaves what is right already: it takes no privilege.
@@ -94,7 +94,7 @@ internal sealed class FileMetadata
         if (errno == 0) return;
         if (errno is not (Errno.EPERM or Errno.EINVAL)) throw Failure.From(errno, $"give '{path}' its owner", path, SnapshotError.WriteFailed);
         throw OwnerNotPreservable(
-            path, $"it belongs to user {_status.User}, group {_status.Group}, and this process may not give a new file to them ({Failure.Describe(errno)})", remedy, errno);
+            path, $"it belongs to user {_status.User}, group {_status.Group}, and this process may not give a new file to them ({Failure.Describe(errno)})", remedy(), errno);
     }
 
     /// <summary>
@@ -132,12 +132,13 @@ internal sealed class FileMetadata
         }
     }
 
-    /// <summary>Takes from a file what it has and this has not of setuid, setgid and capabilities.</summary>
+    /// <summary>Takes from a file what it has and this has not of setuid, setgid and capabilities, before it is written to.</summary>
     internal void DropPrivileges(SafeFileHandle file, string path)
     {
-        if (FileStatus.Of(file, path).Permissions != _status.Permissions)
-            Failure.Check(Kernel.ChangeMode(file, _status.Permissions), $"take the setuid and setgid bits from '{path}'", path, SnapshotError.WriteFailed);
-        if (Kernel.RemoveAttribute(file, Capability) is not (0 or Errno.ENODATA or Errno.EOPNOTSUPP or Errno.ENOSYS) and var errno)
+        // EPERM: the write itself takes them from the file, as it does for all who may not keep them (man 2 write).
+        if (FileStatus.Of(file, path).Permissions != _status.Permissions && Kernel.ChangeMode(file, _status.Permissions) is not (0 or Errno.EPERM) and var mode)
+            throw Failure.From(mode, $"take the setuid and setgid bits from '{path}'", path, SnapshotError.WriteFailed);
+        if (Kernel.GetAttribute(file, Capability, out _) == 0 && Kernel.RemoveAttribute(file, Capability) is not (0 or Errno.ENODATA or Errno.EPERM) and var errno)
             throw Failure.From(errno, $"take the capabilities from '{path}'", path, SnapshotError.WriteFailed);
     }
 
