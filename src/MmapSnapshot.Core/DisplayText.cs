@@ -2,7 +2,7 @@ using System.Text;
 
 namespace MmapSnapshot;
 
-/// <summary>Text that is safe to show in a terminal, whoever chose it: a file name can hold any character but / and NUL.</summary>
+/// <summary>Text that is safe to show in a terminal: a file name can hold any character but / and NUL.</summary>
 public static class DisplayText
 {
     /// <summary>

@@ -5,7 +5,7 @@ namespace MmapSnapshot.Faults;
 /// <summary>What happened to a file in a round of <see cref="Crowds"/>, from the logs of <see cref="CrowdActs"/>.</summary>
 internal sealed class CrowdHistory
 {
-    /// <summary>What a saver may hear that has others beside it.</summary>
+    /// <summary>The errors that a saver may get while others are at work.</summary>
     private static readonly string[] _errors = ["SnapshotConflict", "SaveInProgress", "HardLinked", "SourceChanging"];
 
     private readonly string _path;

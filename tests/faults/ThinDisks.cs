@@ -122,7 +122,7 @@ internal static class ThinDisks
         if (saver.Ask(string.Create(CultureInfo.InvariantCulture, $"fill {SecondOffset} {SecondCount} {Second}")) is not "ok" and var answer)
             return (failed, IsClear(answer) || IsBroken(Path.Join(own, name)) ? null : $"the second change: {answer}");
         string? first = saver.Ask(Commit(own, name, way));
-        // It may be this save that hears of the error; the next one may not have forgotten it.
+        // This save may be the one that reports the error; the next one must not succeed with wrong bytes.
         string? loss = JudgeSave(own, name, way, saver, first == "ok" || IsClear(first) ? first : saver.Ask(Commit(own, name, way)), Expected(second: true));
         return (failed, loss is null ? null : $"{loss} (the first save: {first})");
     }

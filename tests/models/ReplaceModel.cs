@@ -290,7 +290,7 @@ internal sealed partial class ReplaceModel(ReplaceOptions options) : IModel<Repl
         : options.Mutation == Mutation.TargetIsUnlinkedFirst ? Step.UnlinkTarget
         : Step.Rename;
 
-    /// <summary>Where exchange is not to be had. Another process that replaces the file after the look is not noticed.</summary>
+    /// <summary>Where names cannot be exchanged. Another process that replaces the file after the look is not noticed.</summary>
     private void AddRename(in ReplaceState state, int p, Successors<ReplaceState> successors)
     {
         var next = state;
@@ -401,7 +401,7 @@ internal sealed partial class ReplaceModel(ReplaceOptions options) : IModel<Repl
                 AddDirectoryOperation(successors, state, next, $"{Saver(p)}: renameat2(temporary, recovered, RENAME_NOREPLACE), {Name(temporary)}");
                 break;
             case Step.FlushDirectory:
-                if (state.IsDiskBehind) break; // the disk stays behind until the machine crashes, so the flush never returns
+                if (state.IsDiskBehind) break; // the disk lags until the machine crashes, so the flush never returns
                 saver.Step = saver.HasMarker && options.Mutation != Mutation.MarkerIsUnlockedBeforeUnlink ? Step.UnlinkMarker : Step.CloseMarker;
                 Add(successors, next, $"{Saver(p)}: fsync(directory) = 0");
                 break;

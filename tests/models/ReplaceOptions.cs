@@ -23,7 +23,7 @@ internal enum Property : byte
     /// <summary>Nothing is deleted that is neither a staged file nor its expected version.</summary>
     DeletesOnlyItsOwn,
 
-    /// <summary>The marker and the temporary name of a live saver are touched by nobody else.</summary>
+    /// <summary>The marker and the temporary name of a live saver are touched by no other saver.</summary>
     LiveSaversAreUntouched,
 
     /// <summary>Without a kill or a crash a save that reports a conflict leaves the name to the file that others gave it last.</summary>
@@ -113,7 +113,7 @@ internal sealed record ReplaceOptions
     /// <summary>The filesystem knows RENAME_EXCHANGE. If not (NFS, FUSE), the save looks, and then renames.</summary>
     internal bool HasExchange { get; init; } = true;
 
-    /// <summary>The processes and faults in words.</summary>
+    /// <summary>The processes and faults as text.</summary>
     public override string ToString()
     {
         string?[] parts =

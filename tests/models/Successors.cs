@@ -35,7 +35,7 @@ internal sealed class Successors<TState>(bool areNamed) : Successors(areNamed)
     }
 }
 
-/// <summary>The name of a step, as an interpolated string whose parts are not evaluated unless somebody reads it.</summary>
+/// <summary>The name of a step, as an interpolated string whose parts are not evaluated unless it is read.</summary>
 [InterpolatedStringHandler]
 internal readonly struct StepName
 {

@@ -7,7 +7,7 @@ namespace MmapSnapshot.Committing;
 /// <summary>
 /// Gives the staged file the target's name (man 2 renameat2, RENAME_EXCHANGE), and looks at the file that this displaced. If it is
 /// not the expected one, another program has replaced the target in between: its file gets the name back. No file is lost,
-/// whoever renames at the same time. tests/models checks these steps; change both together.
+/// whatever other programs rename at the same time. tests/models checks these steps; change both together.
 /// </summary>
 /// <param name="target">The name.</param>
 /// <param name="staged">The new file; it has its temporary name.</param>

@@ -38,7 +38,7 @@ internal static unsafe partial class Kernel
     /// man 2 faccessat, W_OK with AT_EACCESS: whether this user may write to a file, by its mode and ACL. Nothing is opened, so that no
     /// lease of another process is broken.
     /// </summary>
-    /// <returns>0; EACCES: the user may not; EROFS or EPERM: nobody may, as the filesystem is read-only or the file immutable.</returns>
+    /// <returns>0; EACCES: the user may not; EROFS or EPERM: no user may, as the filesystem is read-only or the file immutable.</returns>
     internal static Errno CheckWritable(SafeFileHandle file)
     {
         using var fd = new Borrowed(file);

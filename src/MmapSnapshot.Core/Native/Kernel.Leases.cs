@@ -12,7 +12,7 @@ internal static unsafe partial class Kernel
 
     /// <summary>
     /// As <see cref="OpenAt"/>, for a file that others can see: if another process holds a lease that this open conflicts with, its
-    /// holder is told, and this waits until the lease is released or, /proc/sys/fs/lease-break-time later, removed by the kernel
+    /// holder gets a signal, and this waits until the lease is released or, /proc/sys/fs/lease-break-time later, removed by the kernel
     /// (man 2 fcntl). Unlike the kernel's own wait this one can be cancelled.
     /// </summary>
     /// <exception cref="OperationCanceledException">It was cancelled; no file is open.</exception>

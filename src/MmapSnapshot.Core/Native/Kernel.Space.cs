@@ -17,7 +17,7 @@ internal static unsafe partial class Kernel
     }
 
     /// <summary>
-    /// man 5 proc_meminfo, MemAvailable: the bytes of memory that can be had without swapping, at most what the cgroup allows this
+    /// man 5 proc_meminfo, MemAvailable: the bytes of memory that are available without swapping, at most what the cgroup allows this
     /// process; long.MaxValue where the kernel does not tell.
     /// </summary>
     internal static long AvailableMemory()

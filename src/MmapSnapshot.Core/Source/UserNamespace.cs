@@ -41,7 +41,7 @@ internal static class UserNamespace
         return isMapped;
     }
 
-    /// <summary>65534 unless somebody has set another.</summary>
+    /// <summary>65534 unless the administrator has set another.</summary>
     private static uint ReadOverflowId(string path) =>
         ReadLines(path) is [var line, ..] && uint.TryParse(line, NumberStyles.None, CultureInfo.InvariantCulture, out uint id) ? id : 65534;
 

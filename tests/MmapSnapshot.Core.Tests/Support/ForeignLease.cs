@@ -4,8 +4,8 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Tests.Support;
 
 /// <summary>
-/// A lease (man 2 fcntl, F_SETLEASE) as file servers take them: when somebody else opens the file, its holder is told, and
-/// gives way a little later. Until then the other waits, unless it asked not to (O_NONBLOCK).
+/// A lease (man 2 fcntl, F_SETLEASE) as file servers take them: when another process opens the file, its holder gets a signal, and
+/// releases it a little later. Until then the other process waits, unless it asked not to (O_NONBLOCK).
 /// </summary>
 internal sealed class ForeignLease : IDisposable
 {
