@@ -83,7 +83,7 @@ public sealed class Snapshot : IDisposable
         _folder = folder;
         _name = name;
         _isNew = true;
-        _newFileMode = mode is { } exact ? new NewFileMode((FilePermissions)exact, IsExact: true) : new NewFileMode(DefaultMode, IsExact: false);
+        _newFileMode = new NewFileMode(mode is { } exact ? (FilePermissions)exact : DefaultMode, IsExact: mode is not null);
         Path = folder.Combine(name);
         _bytes = new EditedBytes(content, folder, Path, scratchPath);
         _baselineLength = _bytes.Length;
@@ -188,7 +188,10 @@ public sealed class Snapshot : IDisposable
         ArgumentNullException.ThrowIfNull(path);
         FileSizeSignal.Handle();
         if (mode is { } asked && ((FilePermissions)asked & ~FilePermissions.ALLPERMS) != 0)
-            throw new SnapshotException(SnapshotError.OutOfRange, $"'{path}' was not created: a mode has the bits 7777 (octal) and no others.", path);
+        {
+            throw new SnapshotException(
+                SnapshotError.OutOfRange, $"'{path}' was not created: the mode has bits beyond 7777 (octal).", path);
+        }
         var destination = Destination.Resolve(path);
         PrivateFile? file = null;
         try
@@ -523,8 +526,8 @@ public sealed class Snapshot : IDisposable
     /// <param name="options">How; null is atomic, durable, and keeps the snapshot open.</param>
     /// <param name="cancellation">Ends a copy; the file is then as it was.</param>
     /// <exception cref="SnapshotException">
-    /// SnapshotConflict, HardLinked, OwnerNotPreservable, AttributesNotPreservable, DestinationExists, UntrustedLink, AccessDenied, NoSpace,
-    /// NotSupported, NotARegularFile, ReadOnlySnapshot, SnapshotClosed, ViewOpen, ReadFailed, WriteFailed. Except with InPlace the
+    /// SnapshotConflict, HardLinked, OwnerNotPreservable, AttributesNotPreservable, DestinationExists, UntrustedLink, AccessDenied,
+    /// NoSpace, NotSupported, NotARegularFile, ReadOnlySnapshot, SnapshotClosed, ViewOpen, ReadFailed, WriteFailed. Except with InPlace the
     /// file is then as it was, unless the message says otherwise; the snapshot has all its bytes.
     /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
@@ -693,12 +696,15 @@ public sealed class Snapshot : IDisposable
         return (target.CurrentPath, CommitMethod.Replace, reason, replace.Overridden);
     }
 
-    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitElsewhere(Destination destination, CommitOptions options, CancellationToken cancellation)
+    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitElsewhere(
+        Destination destination, CommitOptions options, CancellationToken cancellation)
     {
         if (options.Method is CommitMethod.InPlace or CommitMethod.Exchange)
         {
             throw new SnapshotException(
-                SnapshotError.NotSupported, $"A destination is always written as a new file: -Method {options.Method} goes without -Destination.", options.Destination);
+                SnapshotError.NotSupported,
+                $"A destination is always written as a new file: -Method {options.Method} goes without -Destination.",
+                options.Destination);
         }
         var target = new CommitTarget(destination.Folder, destination.Name, Expected: null);
         bool exists = destination.Existing is not null;

@@ -319,7 +319,8 @@ public sealed class CreateTests
         reader.Start();
         for (int round = 0; round < 200; round++)
         {
-            using (var snapshot = Snapshot.Create(path, 6, UnixFileMode.UserRead | UnixFileMode.UserWrite)) snapshot.Commit(new CommitOptions { NoFlush = true });
+            using (var snapshot = Snapshot.Create(path, 6, UnixFileMode.UserRead | UnixFileMode.UserWrite))
+                snapshot.Commit(new CommitOptions { NoFlush = true });
             File.Delete(path);
         }
         Volatile.Write(ref ended, true);

@@ -31,7 +31,8 @@ public sealed class RemedyTests
             using var snapshot = Snapshot.Create(Path.Join(folder, "new"), 3);
             AssertRemedy(SnapshotError.AccessDenied, "Destination", snapshot, new CommitOptions());
             using var changed = Changed(workspace.Write("file", "old"));
-            AssertRemedy(SnapshotError.AccessDenied, "Destination", changed, new CommitOptions { Destination = Path.Join(folder, "other") });
+            var elsewhere = new CommitOptions { Destination = Path.Join(folder, "other") };
+            AssertRemedy(SnapshotError.AccessDenied, "Destination", changed, elsewhere);
             snapshot.Commit(new CommitOptions { Destination = workspace.PathOf("other") });
         });
     }

@@ -172,7 +172,7 @@ public sealed partial class SaveMarkerTests
 
     /// <summary>
     /// man 5 proc_sys_fs, protected_hardlinks: any user may link a file that they may write to. A file of root's under the marker's name
-    /// is then no marker of root's, and a lock on it, which that user can take, keeps nobody from saving.
+    /// is then no marker of root's, and a lock on it, which that user can take, prevents no save.
     /// </summary>
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
@@ -199,7 +199,7 @@ public sealed partial class SaveMarkerTests
         using var workspace = Workspace.On(FileSystems.Ext4);
         string empty = workspace.Write("empty", ""), path = workspace.Write("file", "old"), planted = workspace.PathOf(Marker);
         FileFacts.HardLink(empty, planted);
-        string temporary = workspace.PathOf(string.Create(System.Globalization.CultureInfo.InvariantCulture, $".file.{FileFacts.InodeOf(empty):x16}.mmap-snapshot"));
+        string temporary = workspace.PathOf(SaveNames.Temporary("file", FileFacts.InodeOf(empty)));
         File.WriteAllText(temporary, "another program's");
         Assert.Single(Save(path));
         Assert.Equal("another program's", File.ReadAllText(temporary));

@@ -19,7 +19,8 @@ public sealed class UntrustedLinkTests
         using var workspace = Workspace.On(fileSystem);
         string victim = workspace.Write("victim", "root's"), link = MakeLink(workspace, directory, "../victim");
         using var snapshot = Snapshot.Open(workspace.Write("file", "other"));
-        var refused = Expect.Error(SnapshotError.UntrustedLink, () => snapshot.Commit(new CommitOptions { Destination = link, Force = true }));
+        var options = new CommitOptions { Destination = link, Force = true };
+        var refused = Expect.Error(SnapshotError.UntrustedLink, () => snapshot.Commit(options));
         Assert.Contains($"'{link}'", refused.Message, StringComparison.Ordinal);
         Assert.Contains($"'{victim}'", refused.Message, StringComparison.Ordinal);
         Expect.Error(SnapshotError.UntrustedLink, () => Snapshot.Open(link));
@@ -88,7 +89,8 @@ public sealed class UntrustedLinkTests
     {
         Tools.RequireRoot();
         using var workspace = Workspace.On(FileSystems.Ext4);
-        string file = workspace.Write("target", "old"), path = MakeLink(workspace, directory, "../target", link == "root" ? 0 : OtherUser.Id);
+        string file = workspace.Write("target", "old");
+        string path = MakeLink(workspace, directory, "../target", link == "root" ? 0 : OtherUser.Id);
         if (target == "other") FileFacts.Chown(file, OtherUser.Id, OtherUser.Id);
         using (var snapshot = Snapshot.Open(path))
         {
@@ -255,7 +257,8 @@ public sealed class UntrustedLinkTests
                     {
                         // A link was there, which is not followed.
                     }
-                    if (Syscall.lstat(path, out var stat) != 0 || (stat.st_mode & FilePermissions.S_IFMT) != FilePermissions.S_IFREG) continue;
+                    if (Syscall.lstat(path, out var stat) != 0) continue;
+                    if ((stat.st_mode & FilePermissions.S_IFMT) != FilePermissions.S_IFREG) continue;
                     Assert.Equal((FilePermissions)0, stat.st_mode & FilePermissions.S_ISUID);
                     _ = Syscall.unlink(path);
                 }

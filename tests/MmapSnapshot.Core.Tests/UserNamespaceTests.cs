@@ -14,7 +14,7 @@ public sealed class UserNamespaceTests
         { UserNamespace.RootOnly, "0:1000" },
         { UserNamespace.Unmapped, "1000:1000" }, // the saver shows as the same user as the owner
         { UserNamespace.Unmapped, "0:1000" },
-        { UserNamespace.RootlessContainer, "1000:0" }, // as nobody, who is mapped
+        { UserNamespace.RootlessContainer, "1000:0" }, // as user 65534, who is mapped
     };
 
     public static TheoryData<string, string> Mapped => new()
@@ -22,7 +22,7 @@ public sealed class UserNamespaceTests
         { UserNamespace.RootOnly, "0:0" },
         { UserNamespace.Container, "65534:65534" },
         { UserNamespace.Container, "1000:1000" },
-        { UserNamespace.RootlessContainer, "165533:0" }, // nobody
+        { UserNamespace.RootlessContainer, "165533:0" }, // user 65534 there
     };
 
     [Theory]

@@ -5,7 +5,8 @@ namespace MmapSnapshot.Tests;
 /// <summary>Files that the user who saves may not write to, although they could be replaced.</summary>
 public sealed class WriteProtectedTests
 {
-    public static MatrixTheoryData<string, CommitMethod> Methods => new(FileSystems.Names, [CommitMethod.Auto, CommitMethod.Replace, CommitMethod.InPlace]);
+    public static MatrixTheoryData<string, CommitMethod> Methods => new(
+        FileSystems.Names, [CommitMethod.Auto, CommitMethod.Replace, CommitMethod.InPlace]);
 
     [Theory]
     [MemberData(nameof(Methods))]
@@ -53,7 +54,8 @@ public sealed class WriteProtectedTests
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
-            var denied = Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace, Force = true }));
+            var options = new CommitOptions { Method = CommitMethod.InPlace, Force = true };
+            var denied = Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit(options));
             Assert.Contains("-Method Replace", denied.Message, StringComparison.Ordinal);
             snapshot.Commit(new CommitOptions { Method = CommitMethod.Replace, Force = true });
         });

@@ -46,10 +46,12 @@ internal sealed record CommitTarget(ParentFolder Folder, string Name, Baseline? 
     internal SnapshotException ToConflict(string conflict) => new(
         SnapshotError.SnapshotConflict,
         $"'{Path}' was not saved: {conflict}. "
-        + (Folder.IsDeleted() ? "Save with -Destination elsewhere." : "Open it again and repeat the change, or save with -Force to overwrite it, or with -Destination elsewhere."),
+        + (Folder.IsDeleted()
+            ? "Save with -Destination elsewhere."
+            : "Open it again and repeat the change, or save with -Force to overwrite it, or with -Destination elsewhere."),
         Path);
 
-    /// <summary>As it is everywhere in PowerShell: a file that this user may not write to is not replaced either, unless it is asked for.</summary>
+    /// <summary>A file that this user may not write to is not replaced either, unless it is forced; man 2 rename would allow it.</summary>
     /// <exception cref="SnapshotException">AccessDenied.</exception>
     internal void ThrowIfWriteProtected(TargetFile found, CommitOptions options)
     {
@@ -59,7 +61,9 @@ internal sealed record CommitTarget(ParentFolder Folder, string Name, Baseline? 
             $"save '{Path}', as this user has no write permission for it",
             Path,
             SnapshotError.WriteFailed,
-            found.Status.User == Syscall.geteuid() ? "Save with -Force (and without -Method InPlace) to replace it, or with -Destination elsewhere." : "Save with -Destination elsewhere.");
+            found.Status.User == Syscall.geteuid()
+                ? "Save with -Force (and without -Method InPlace) to replace it, or with -Destination elsewhere."
+                : "Save with -Destination elsewhere.");
     }
 
     /// <summary>What the user can do where no new file can take this one's place, as a sentence.</summary>

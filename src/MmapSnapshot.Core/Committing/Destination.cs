@@ -17,13 +17,16 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileStatus?
     /// <summary>How often a name may be moved while it is resolved.</summary>
     private const int Attempts = 8;
 
-    /// <summary>Follows a path; its last component need not exist. A symbolic link is followed if it can be trusted (<see cref="TrustedPath"/>).</summary>
-    /// <exception cref="SnapshotException">FileNotFound, NotARegularFile, UntrustedLink, NotSupported, AccessDenied, WriteFailed.</exception>
+    /// <summary>Follows a path through trusted symbolic links (<see cref="TrustedPath"/>). Its last component need not exist.</summary>
+    /// <exception cref="SnapshotException">
+    /// FileNotFound, NotARegularFile, UntrustedLink, NotSupported, AccessDenied, WriteFailed.
+    /// </exception>
     internal static Destination Resolve(string path)
     {
         if (path.Length == 0 || path.Contains('\0')) throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' cannot be the path of a file.", path);
         string full = Path.GetFullPath(path);
-        if (Path.GetFileName(full).Length == 0) throw new SnapshotException(SnapshotError.NotARegularFile, $"'{path}' is a folder; name the file in it.", path);
+        if (Path.GetFileName(full).Length == 0)
+            throw new SnapshotException(SnapshotError.NotARegularFile, $"'{path}' is a folder; name the file in it.", path);
 
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
@@ -46,27 +49,34 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileStatus?
         var status = FileStatus.Of(place, path);
         if (!status.IsRegular) throw SourceFile.NotRegular(path, status.Mode);
         Failure.Check(Kernel.PathOf(place, out string real), $"resolve '{path}'", path, SnapshotError.WriteFailed);
-        if (!real.StartsWith('/')) throw new SnapshotException(SnapshotError.NotSupported, $"'{path}' is outside of the directories that this process can reach ({real}).", path);
+        if (!real.StartsWith('/'))
+        {
+            throw new SnapshotException(
+                SnapshotError.NotSupported, $"'{path}' is outside of the directories that this process can reach ({real}).", path);
+        }
         string name = Path.GetFileName(real);
-        var errno = ParentFolder.Open(Path.GetDirectoryName(real) ?? "/", out var folder);
-        if (errno == 0 && folder.Find(name) is { } now && now.IsSameFileAs(status)) return new Destination(folder, name, status);
-        folder.Dispose();
-        return errno is 0 or Errno.ENOENT ? null : throw Failure.From(errno, $"open the folder of '{path}'", path, SnapshotError.WriteFailed);
+        var errno = ParentFolder.Open(Path.GetDirectoryName(real) ?? "/", out var directory);
+        if (errno == 0 && directory.Find(name) is { } now && now.IsSameFileAs(status)) return new Destination(directory, name, status);
+        directory.Dispose();
+        if (errno is 0 or Errno.ENOENT) return null;
+        throw Failure.From(errno, $"open the directory of '{path}'", path, SnapshotError.WriteFailed);
     }
 
     /// <summary>The place of a file that does not exist; null when it exists by now.</summary>
     private static Destination? TryOfNew(string full, string path)
     {
         string parent = Path.GetDirectoryName(full)!, name = Path.GetFileName(full);
-        var errno = ParentFolder.OpenTrusted(parent, out var folder);
+        var errno = ParentFolder.OpenTrusted(parent, out var directory);
         if (errno != 0)
         {
-            folder.Dispose();
-            throw Failure.From(errno, $"open the folder '{parent}'", path, SnapshotError.WriteFailed);
+            directory.Dispose();
+            throw Failure.From(errno, $"open the directory '{parent}'", path, SnapshotError.WriteFailed);
         }
-        var existing = folder.Find(name);
-        if (existing is null) return new Destination(folder, name, Existing: null);
-        folder.Dispose();
-        return existing is { IsLink: true } ? throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' is a symbolic link that leads nowhere.", path) : null;
+        var existing = directory.Find(name);
+        if (existing is null) return new Destination(directory, name, Existing: null);
+        directory.Dispose();
+        if (existing is { IsLink: true })
+            throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' is a symbolic link that leads nowhere.", path);
+        return null;
     }
 }

@@ -31,7 +31,8 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options,
     /// <returns>What the file is then, or null.</returns>
     internal Baseline? TryExchange(CommitTarget target, FileMetadata known)
     {
-        if (target.Expected is not { Freshness: { } sampled } expected) return Refuse("the filesystem does not exchange the contents of files, or the snapshot is no clone beside its file");
+        if (target.Expected is not { Freshness: { } sampled } expected)
+            return Refuse("the filesystem does not exchange the contents of files, or the snapshot is no clone beside its file");
         // The kernel takes them off, and until they were given back the file would lack them.
         if (known.LosesPrivilegesOnWrite) return Refuse("the file has capabilities, or is setuid or setgid, which an exchange takes off");
 

@@ -48,7 +48,8 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
                     path,
                     NativeConvert.FromErrno(errno));
             }
-            if (errno != 0) throw Failure.From(errno, $"open '{path}' for writing", path, SnapshotError.WriteFailed, RemedyFor(errno, found, options));
+            if (errno != 0)
+                throw Failure.From(errno, $"open '{path}' for writing", path, SnapshotError.WriteFailed, RemedyFor(errno, found));
 
             var now = FileStatus.Of(file, path);
             // overlayfs copies a file up when it is opened for writing: another inode, and another change time, but the same
@@ -94,10 +95,11 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
     }
 
     /// <summary>What works where the file cannot be opened for writing.</summary>
-    private static string? RemedyFor(Errno errno, TargetFile found, CommitOptions options) => errno switch
+    private string? RemedyFor(Errno errno, TargetFile found) => errno switch
     {
         Errno.EROFS => "Save with -Destination elsewhere.",
-        Errno.EACCES when options.Force && found.Status.User == Syscall.geteuid() => "Save with -Force and -Method Replace to replace it, or with -Destination elsewhere.",
+        Errno.EACCES when options.Force && found.Status.User == Syscall.geteuid() =>
+            "Save with -Force and -Method Replace to replace it, or with -Destination elsewhere.",
         Errno.EACCES => "Save with -Destination elsewhere.",
         _ => null,
     };

@@ -7,7 +7,7 @@ namespace MmapSnapshot.Committing;
 
 /// <summary>The permissions of a file that replaces none.</summary>
 /// <param name="Permissions">The mode's bits.</param>
-/// <param name="IsExact">False: less the umask, or as the directory's default ACL has it, as with every new file. True: neither counts.</param>
+/// <param name="IsExact">Whether neither the umask nor a default ACL of the directory changes them, as they do with every new file.</param>
 internal readonly record struct NewFileMode(FilePermissions Permissions, bool IsExact)
 {
     /// <summary>What the file is created with.</summary>
@@ -22,6 +22,8 @@ internal readonly record struct NewFileMode(FilePermissions Permissions, bool Is
         // man 2 fchmod: the kernel drops a setgid bit for a group that is not the caller's, and reports success.
         if (FileStatus.Of(file, path).Permissions == Permissions) return;
         throw new SnapshotException(
-            SnapshotError.AttributesNotPreservable, $"'{path}' was not created: this process may not set the setgid bit for the group that the file gets.", path);
+            SnapshotError.AttributesNotPreservable,
+            $"'{path}' was not created: this process may not set the setgid bit for the group that the file gets.",
+            path);
     }
 }

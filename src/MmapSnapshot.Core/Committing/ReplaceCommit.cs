@@ -35,7 +35,7 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
 
     /// <summary>Replaces the target, and returns what the file is that has its name then.</summary>
     /// <param name="target">The file to replace.</param>
-    /// <param name="known">The metadata of the expected file, to be carried over as long as it still is that file; null where none is expected.</param>
+    /// <param name="known">The metadata of the expected file, carried over while it still is that file; null: none is expected.</param>
     /// <param name="mode">If exact, the permissions that the new file gets instead of those of the old one.</param>
     internal Baseline Replace(CommitTarget target, FileMetadata? known, NewFileMode mode = default)
     {

@@ -220,7 +220,7 @@ internal sealed class SaveMarker : IDisposable
     /// </summary>
     /// <param name="target">The name that is saved.</param>
     /// <param name="record">What the marker records.</param>
-    /// <param name="forger">The target's owner, if the marker is that user's and may record anything: files of others are then left alone.</param>
+    /// <param name="forger">The target's owner, if the marker is that user's and may be forged: files of others are left alone.</param>
     /// <param name="options">Whose <see cref="CommitOptions.Warnings"/> receives what the user should know.</param>
     /// <returns>False when the file is still there.</returns>
     private static bool TryRemoveTemporary(CommitTarget target, in SaveRecord record, uint? forger, CommitOptions options)

@@ -40,7 +40,14 @@ internal sealed class StagedFile : IDisposable
     {
         var directory = target.Folder;
         if (directory.IsDeleted())
-            throw Failure.From(Errno.ENOENT, $"create a new file in the folder of '{target.Path}', which was deleted", target.Path, SnapshotError.WriteFailed, target.RemedyWithoutReplacing(replaced));
+        {
+            throw Failure.From(
+                Errno.ENOENT,
+                $"create a new file in the directory of '{target.Path}', which was deleted",
+                target.Path,
+                SnapshotError.WriteFailed,
+                target.RemedyWithoutReplacing(replaced));
+        }
         var errno = Kernel.OpenTmpFile(directory.Handle, out var handle, mode);
         if (errno == 0) return new StagedFile(directory, target.Name, handle);
         handle.Dispose();

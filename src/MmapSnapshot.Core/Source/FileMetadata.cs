@@ -40,7 +40,8 @@ internal sealed class FileMetadata
     internal bool IsNoCopyOnWrite => _flags.HasFlag(InodeFlags.NoCopyOnWrite);
 
     /// <summary>Whether a write by this process clears its capabilities, or its setuid or setgid bit (man 2 write).</summary>
-    internal bool LosesPrivilegesOnWrite => _attributes.Any(own => own.Key == Capability) || ((_status.Mode & Privileges) != 0 && !Kernel.HasFSetId());
+    internal bool LosesPrivilegesOnWrite =>
+        _attributes.Any(own => own.Key == Capability) || ((_status.Mode & Privileges) != 0 && !Kernel.HasFSetId());
 
     /// <summary>
     /// Reads it. Attributes that cannot be read (E2BIG: their names take more than 64 KiB, man 7 xattr) do not keep a file from being
@@ -66,7 +67,7 @@ internal sealed class FileMetadata
         return new FileMetadata(status, UserNamespace.ShowsOwner(file, status), [.. attributes], flags & InodeFlags.CarriedOver, incomplete);
     }
 
-    /// <summary>The same for bytes that do not come from this file: without setuid, setgid and capabilities, which were given to its own.</summary>
+    /// <summary>The same without setuid, setgid and capabilities, which were given to the bytes of this file and to no others.</summary>
     internal FileMetadata WithoutPrivileges() =>
         new(_status with { Mode = _status.Mode & ~Privileges }, _showsOwner, [.. _attributes.Where(own => own.Key != Capability)], _flags, _incomplete);
 
@@ -94,7 +95,11 @@ internal sealed class FileMetadata
         if (errno == 0) return;
         if (errno is not (Errno.EPERM or Errno.EINVAL)) throw Failure.From(errno, $"give '{path}' its owner", path, SnapshotError.WriteFailed);
         throw OwnerNotPreservable(
-            path, $"it belongs to user {_status.User}, group {_status.Group}, and this process may not give a new file to them ({Failure.Describe(errno)})", remedy(), errno);
+            path,
+            $"it belongs to user {_status.User}, group {_status.Group}, and this process may not give a new file to them "
+            + $"({Failure.Describe(errno)})",
+            remedy(),
+            errno);
     }
 
     /// <summary>
@@ -115,7 +120,8 @@ internal sealed class FileMetadata
         Failure.Check(Kernel.ChangeMode(file, _status.Permissions), $"give '{path}' its mode", path, SnapshotError.WriteFailed);
         // man 2 fchmod: the kernel drops a setgid bit for a group that is not the caller's, and says nothing.
         if (FileStatus.Of(file, path).Permissions != _status.Permissions) throw NotPreservable(Errno.EPERM, "set the setgid bit", path);
-        foreach (var (name, value) in _attributes.Where(own => !IsUserAttribute(own)).OrderBy(own => own.Key == Capability)) SetAttribute(file, name, value, path);
+        foreach (var (name, value) in _attributes.Where(own => !IsUserAttribute(own)).OrderBy(own => own.Key == Capability))
+            SetAttribute(file, name, value, path);
         ApplyFlags(file, path);
     }
 
@@ -136,10 +142,16 @@ internal sealed class FileMetadata
     internal void DropPrivileges(SafeFileHandle file, string path)
     {
         // EPERM: the write itself takes them from the file, as it does for all who may not keep them (man 2 write).
-        if (FileStatus.Of(file, path).Permissions != _status.Permissions && Kernel.ChangeMode(file, _status.Permissions) is not (0 or Errno.EPERM) and var mode)
+        if (FileStatus.Of(file, path).Permissions != _status.Permissions
+            && Kernel.ChangeMode(file, _status.Permissions) is not (0 or Errno.EPERM) and var mode)
+        {
             throw Failure.From(mode, $"take the setuid and setgid bits from '{path}'", path, SnapshotError.WriteFailed);
-        if (Kernel.GetAttribute(file, Capability, out _) == 0 && Kernel.RemoveAttribute(file, Capability) is not (0 or Errno.ENODATA or Errno.EPERM) and var errno)
+        }
+        if (Kernel.GetAttribute(file, Capability, out _) == 0
+            && Kernel.RemoveAttribute(file, Capability) is not (0 or Errno.ENODATA or Errno.EPERM) and var errno)
+        {
             throw Failure.From(errno, $"take the capabilities from '{path}'", path, SnapshotError.WriteFailed);
+        }
     }
 
     /// <summary>Gives back what writing to a file takes from it: setuid and setgid for others than root, capabilities for all.</summary>
@@ -178,7 +190,8 @@ internal sealed class FileMetadata
     /// <summary>IMA's hash and EVM's signature are of the old bytes and inode: the kernel makes them anew.</summary>
     private static bool IsCarriedOver(string attribute) => attribute is not ("security.ima" or "security.evm");
 
-    private static bool IsUserAttribute(KeyValuePair<string, byte[]> attribute) => attribute.Key.StartsWith("user.", StringComparison.Ordinal);
+    private static bool IsUserAttribute(KeyValuePair<string, byte[]> attribute) =>
+        attribute.Key.StartsWith("user.", StringComparison.Ordinal);
 
     private static SnapshotException OwnerNotPreservable(string path, string why, string remedy, Errno errno = 0) =>
         new(SnapshotError.OwnerNotPreservable, $"Cannot replace '{path}': {why}. {remedy}", path, NativeConvert.FromErrno(errno));

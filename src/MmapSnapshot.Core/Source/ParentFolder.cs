@@ -42,7 +42,7 @@ internal sealed class ParentFolder : IDisposable
 
     /// <summary>As <see cref="OpenResolved"/>, but through trusted links only (<see cref="TrustedPath"/>).</summary>
     /// <exception cref="SnapshotException">UntrustedLink.</exception>
-    internal static Errno OpenTrusted(string path, out ParentFolder folder)
+    internal static Errno OpenTrusted(string path, out ParentFolder directory)
     {
         var errno = TrustedPath.Open(path, out var handle);
         string real = path;
@@ -55,7 +55,7 @@ internal sealed class ParentFolder : IDisposable
             readable = errno == 0;
             if (errno == Errno.EACCES) errno = Kernel.Reopen(place, OpenMode.PathOnly | OpenMode.Directory, out handle);
         }
-        folder = new ParentFolder(handle, real, readable);
+        directory = new ParentFolder(handle, real, readable);
         return errno;
     }
 

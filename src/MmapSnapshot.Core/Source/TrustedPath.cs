@@ -61,7 +61,8 @@ internal static class TrustedPath
         return 0;
     }
 
-    private static Errno Step(SafeFileHandle directory, string name, bool mustBeDirectory, string asked, ref int links, out SafeFileHandle place)
+    private static Errno Step(
+        SafeFileHandle directory, string name, bool mustBeDirectory, string asked, ref int links, out SafeFileHandle place)
     {
         const int Flags = OpenMode.PathOnly;
         if (mustBeDirectory)
@@ -77,15 +78,16 @@ internal static class TrustedPath
         if (!status.IsLink) return mustBeDirectory ? Errno.ENOTDIR : 0;
         using var link = place;
         // The links of /proc are no paths, and only who may trace a process may follow them.
-        if (Mount.Of(link)?.Type == "proc") return Kernel.OpenAt(directory, name, mustBeDirectory ? Flags | OpenMode.Directory : Flags, out place);
+        if (Mount.Of(link)?.Type == "proc")
+            return Kernel.OpenAt(directory, name, mustBeDirectory ? Flags | OpenMode.Directory : Flags, out place);
         if (++links > MaxLinks) return Errno.ELOOP;
         errno = Kernel.ReadLink(link, out string target);
         if (errno == 0) errno = Walk(directory, mustBeDirectory ? target + "/" : target, asked, ref links, out place);
         if (errno != 0) return errno;
         try
         {
-            if (!IsTrusted(status, FileStatus.Of(directory, asked), FileStatus.Of(place, asked))) throw Untrusted(asked, directory, name, status.User, place);
-            return 0;
+            if (IsTrusted(status, FileStatus.Of(directory, asked), FileStatus.Of(place, asked))) return 0;
+            throw Untrusted(asked, directory, name, status.User, place);
         }
         catch
         {
@@ -96,11 +98,12 @@ internal static class TrustedPath
 
     private static SnapshotException Untrusted(string asked, SafeFileHandle directory, string name, uint owner, SafeFileHandle place)
     {
-        string link = Kernel.PathOf(directory, out string folder) == 0 ? Path.Join(folder, name) : name;
-        string target = Kernel.PathOf(place, out string real) == 0 ? $"'{real}'" : "what";
+        string link = Kernel.PathOf(directory, out string parent) == 0 ? Path.Join(parent, name) : name;
+        string target = Kernel.PathOf(place, out string real) == 0 ? $"'{real}'" : "it leads to";
         return new SnapshotException(
             SnapshotError.UntrustedLink,
-            $"'{asked}' was not opened: '{link}' is a symbolic link of user {owner} to {target}, which is not that user's. If this is what you mean, give the path {target}.",
+            $"'{asked}' was not opened: '{link}' is a symbolic link of user {owner} to {target}, which is not that user's. "
+            + $"If this is what you mean, give the path {target}.",
             asked);
     }
 }

@@ -13,7 +13,9 @@ internal static class UserNamespace
     /// <summary>As many ids as there are: in the first namespace all are mapped.</summary>
     private const long AllIds = uint.MaxValue;
 
-    private static readonly uint _overflowUser = ReadOverflowId("/proc/sys/kernel/overflowuid"), _overflowGroup = ReadOverflowId("/proc/sys/kernel/overflowgid");
+    private static readonly uint
+        _overflowUser = ReadOverflowId("/proc/sys/kernel/overflowuid"),
+        _overflowGroup = ReadOverflowId("/proc/sys/kernel/overflowgid");
 
     /// <summary>Whether a file's owner and group are who they are shown as.</summary>
     /// <param name="file">Open for reading.</param>

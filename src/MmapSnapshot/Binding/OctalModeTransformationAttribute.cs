@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 
 namespace MmapSnapshot.Binding;
 
-/// <summary>Reads a file's mode as chmod does: text or a number, whose digits are octal. (PowerShell itself takes 0600 for six hundred.)</summary>
+/// <summary>Reads a file's mode as chmod does: the digits of a text or number are octal. (PowerShell takes 0600 for six hundred.)</summary>
 internal sealed partial class OctalModeTransformationAttribute : ArgumentTransformationAttribute
 {
     public override object? Transform(EngineIntrinsics engineIntrinsics, object? inputData)
@@ -16,7 +16,8 @@ internal sealed partial class OctalModeTransformationAttribute : ArgumentTransfo
             ? Convert.ToString(inputData, CultureInfo.InvariantCulture)?.Trim() ?? ""
             : "";
         if (OctalDigits().IsMatch(text)) return (UnixFileMode)Convert.ToInt32(text, 8);
-        throw new ArgumentTransformationMetadataException($"'{inputData}' is not a mode. Write it as chmod does, in one to four octal digits, as in 0600.");
+        throw new ArgumentTransformationMetadataException(
+            $"'{inputData}' is not a mode. Write it as chmod does, in one to four octal digits, as in 0600.");
     }
 
     [GeneratedRegex("^0?[0-7]{1,4}$", RegexOptions.CultureInvariant)]
