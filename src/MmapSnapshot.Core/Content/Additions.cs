@@ -14,8 +14,8 @@ namespace MmapSnapshot.Content;
 /// they take the memory of a chunk by one reference, and it stays what it is for as long as they have it.
 /// </para>
 /// <para>
-/// Bytes leave memory only after pwrite and fdatasync have succeeded: an unlinked file whose write-back fails loses them without a
-/// word (man 2 fsync, and an error is reported once). On a full disk they stay in memory, and the next chunks are tried again later.
+/// Bytes leave memory only after pwrite and fdatasync have succeeded: an unlinked file whose write-back fails loses them silently
+/// (man 2 fsync; the error is reported once). On a full disk they stay in memory, and moving them is tried again later.
 /// </para>
 /// </remarks>
 /// <param name="createFiles">Makes unlinked files, one for each place that may have room, in the order of preference.</param>
@@ -88,7 +88,7 @@ internal sealed class Additions(Func<IEnumerable<PrivateFile>> createFiles, stri
         return ChunkOf(offset).Memory is { } memory ? memory.AsMemory(start, (int)Math.Min(count, ChunkSize - start)) : default;
     }
 
-    /// <summary>Closes the files. Nobody reads any more.</summary>
+    /// <summary>Closes the files. The caller sees to it that no reader is left.</summary>
     public void Dispose()
     {
         foreach (var file in _files) file.Dispose();
@@ -121,11 +121,11 @@ internal sealed class Additions(Func<IEnumerable<PrivateFile>> createFiles, stri
         int end = (int)(Length / ChunkSize);
         if (_files.Count == 0 || !TryStore(_files[^1].Handle, end))
         {
-            // The disk may be full, and what was written in vain would keep it so.
+            // The disk may be full: what was written is of no use, and takes space.
             if (_files.Count > 0) _ = Kernel.Truncate(_files[^1].Handle, (long)_stored * ChunkSize);
             StoreElsewhere(end);
         }
-        // Where it failed, trying it again for every chunk would cost more than the memory is worth.
+        // After a failure the memory may double before the next attempt: each attempt writes all of it.
         long limit = _stored == end ? Math.Clamp(Length / 8, MemoryLimit, MemoryLimitOfMany) : Length;
         _storeAt = (Length / ChunkSize * ChunkSize) + limit;
     }
@@ -166,7 +166,7 @@ internal sealed class Additions(Func<IEnumerable<PrivateFile>> createFiles, stri
         /// <summary>Where the bytes are when they are no longer in memory.</summary>
         internal SafeFileHandle? File { get; private set; }
 
-        /// <summary>Writes behind what was written before; readers look at that alone.</summary>
+        /// <summary>Writes after what was written before, which is all that readers look at.</summary>
         internal void Write(int offset, ReadOnlySpan<byte> bytes)
         {
             byte[] memory = _memory!;

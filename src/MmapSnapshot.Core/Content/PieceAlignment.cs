@@ -2,7 +2,7 @@ namespace MmapSnapshot.Content;
 
 /// <summary>
 /// Finds the runs of the base and of the additions that two sequences of pieces have in common, in the same order in both. Where
-/// runs have changed places, or are there twice, those are taken that have the most bytes.
+/// runs have changed places, or occur twice, the common runs with the most bytes are taken.
 /// </summary>
 internal sealed class PieceAlignment
 {

@@ -1,13 +1,14 @@
 namespace MmapSnapshot.Content;
 
 /// <summary>
-/// What tells two tables apart, found without looking at bytes.
+/// Finds the regions in which two tables differ, without reading bytes.
 /// </summary>
 /// <remarks>
 /// <para>
-/// Nodes first: tables that come of one another share what was not changed, in the same order, and a node is in a tree at most once. So
-/// from the roots down the nodes of the same height are compared by reference; a shared one is the same bytes in both, and what lies
-/// between two shared ones is compared one level further down. What is looked at are the nodes that one table has and the other has not.
+/// Nodes first: a table shares the nodes that a change did not touch with the table before it, in the same order, and a node is in a
+/// tree at most once. So nodes of the same height are compared by reference, from the roots down: a shared node is the same bytes in
+/// both tables, and what lies between two shared nodes is compared one level further down. The nodes examined are those that only one
+/// of the tables has.
 /// </para>
 /// <para>
 /// Between shared nodes, pieces: bytes of the base or the additions are the same where their addresses are
@@ -15,8 +16,7 @@ namespace MmapSnapshot.Content;
 /// by their place (<see cref="RepeatAlignment"/>).
 /// </para>
 /// <para>
-/// So what is reported as the same is the same; what is reported as different may still have equal bytes, such as a run that was written
-/// over with the bytes it had.
+/// Bytes outside of the regions are equal. Bytes within them may be equal, for example if a run was overwritten with the same bytes.
 /// </para>
 /// </remarks>
 internal sealed class PieceComparison

@@ -4,7 +4,7 @@ namespace MmapSnapshot.Content;
 
 /// <summary>
 /// The content of a snapshot as a sequence of pieces. A table never changes: <see cref="Replace"/> returns another one, which
-/// shares all nodes of the tree with this one but those on the way to what was replaced.
+/// shares all nodes of the tree with this one except those on the path to what was replaced.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -12,13 +12,13 @@ namespace MmapSnapshot.Content;
 /// the sequence of pieces depends on the content alone, not on the changes that led to it.
 /// </para>
 /// <para>
-/// Memory: about 90 bytes for a one-byte write in the middle of a run (two pieces more, of 16 bytes each, and what the nodes have
-/// besides); while an older table is kept, another 2 KiB or so for the nodes that it does not share with its successor.
+/// Memory: about 40 bytes for a one-byte write in the middle of a run (two more pieces of 16 bytes, and a share of the nodes); while
+/// an older table is kept, about 2 KiB more for the nodes that it does not share with its successor.
 /// </para>
 /// </remarks>
 internal sealed class PieceTable
 {
-    /// <summary>So many pieces of a change, and its two neighbours, are put together on the stack.</summary>
+    /// <summary>Up to this many pieces, those of a change and its two neighbours, are joined on the stack.</summary>
     private const int OnStack = 16;
 
     internal static readonly PieceTable Empty = new(PieceLeaf.Empty, pieceCount: 0, digest: 0);
@@ -118,7 +118,7 @@ internal sealed class PieceTable
 
     /// <summary>
     /// Whether both tables are the same sequence of pieces, and so the same bytes. O(1) where they differ, but for one chance in 2^64;
-    /// else O(pieces), of which those in shared leaves are not looked at. False says nothing about the bytes.
+    /// else O(pieces), of which those in shared leaves are skipped. False says nothing about the bytes.
     /// </summary>
     internal bool HasSamePieces(PieceTable other)
     {

@@ -1,9 +1,9 @@
 namespace MmapSnapshot.Content;
 
 /// <summary>
-/// Compares two sequences of pieces that have no run in common by the place of their repeated bytes: from the start up to one place,
-/// and from the end down to it. There the one that is longer has what it has more. Of all places one is taken that leaves the fewest
-/// bytes different, and of those the last, so that a longer table has grown at its end.
+/// Compares two sequences of pieces that have no run in common by the position of their repeated bytes: counted from the start up to
+/// one place, and from the end after it. At that place the longer sequence has its surplus. The place is the one that leaves the
+/// fewest bytes different; of several, the last one, so that a table that grew has grown at its end.
 /// </summary>
 internal sealed class RepeatAlignment(PieceComparison comparison, List<Piece> before, List<Piece> after)
 {
@@ -46,7 +46,7 @@ internal sealed class RepeatAlignment(PieceComparison comparison, List<Piece> be
         comparison.AddDifferent(end - start, end - start);
     }
 
-    /// <summary>Where both have the same repeated byte, if the one is laid beside the other from these offsets on.</summary>
+    /// <summary>Where both have the same repeated byte, if they are compared position by position from these offsets on.</summary>
     private List<ByteRange> EqualRanges(long oldOffset, long newOffset, long length)
     {
         var equal = new List<ByteRange>();

@@ -15,8 +15,8 @@ internal readonly record struct PlannedWrite(int Start, int Length, long? Baseli
 /// </summary>
 /// <remarks>
 /// <para>
-/// Equal bytes among others are left out only if there are at least <see cref="Gap"/> of them: a piece takes as much memory, and a
-/// single byte in 256 is equal by chance. At the beginning and at the end of a write, where it takes no further piece, all are.
+/// Equal bytes between bytes that differ are left out only if there are at least <see cref="Gap"/> of them: a piece takes as much
+/// memory, and one byte in 256 is equal by chance. At the beginning and at the end of a run all equal bytes are left out.
 /// </para>
 /// <para>
 /// The same place of the baseline is the same offset, unless bytes were inserted or removed: then it is the one beside which the
@@ -25,7 +25,7 @@ internal readonly record struct PlannedWrite(int Start, int Length, long? Baseli
 /// </remarks>
 internal static class WritePlan
 {
-    /// <summary>So few equal bytes between two that differ are written, too.</summary>
+    /// <summary>Fewer equal bytes than this between two that differ are written as well.</summary>
     internal const int Gap = 16;
 
     private const int Window = 64 << 10;
