@@ -118,18 +118,18 @@ internal sealed class PieceTable
 
     /// <summary>
     /// Whether both tables are the same sequence of pieces, and so the same bytes. O(1) where they differ, but for one chance in 2^64;
-    /// else O(pieces), of which those in shared leaves are skipped. False says nothing about the bytes.
+    /// else what <see cref="PieceComparison.Between"/> costs, or O(pieces) if equal pieces have moved. False says nothing about the bytes.
     /// </summary>
     internal bool HasSamePieces(PieceTable other)
     {
         if (ReferenceEquals(Root, other.Root)) return true;
         if (Length != other.Length || PieceCount != other.PieceCount || _digest != other._digest) return false;
-        for (long offset = 0; offset < Length;)
+        if (PieceComparison.Between(this, other).Count == 0) return true;
+        // Shared nodes may be at different places, and the pieces the same all the same.
+        var theirs = other.Runs(0, Length);
+        foreach (var ours in Runs(0, Length))
         {
-            PieceLeaf ours = FindLeaf(offset, out long start), theirs = other.FindLeaf(offset, out long otherStart);
-            long end = Math.Min(start + ours.Length, otherStart + theirs.Length);
-            if ((!ReferenceEquals(ours, theirs) || start != otherStart) && !HasSamePieces(other, offset, end)) return false;
-            offset = end;
+            if (!theirs.MoveNext() || theirs.Current != ours) return false;
         }
         return true;
     }
@@ -166,16 +166,6 @@ internal sealed class PieceTable
         var root = nodes.Length == 0 ? PieceLeaf.Empty : nodes[0];
         while (root is PieceBranch { Children: [var only] }) root = only;
         return new PieceTable(root, PieceCount - removed + pieces.Length, digest);
-    }
-
-    private bool HasSamePieces(PieceTable other, long offset, long end)
-    {
-        var theirs = new PieceRuns(other, offset, end);
-        foreach (var ours in new PieceRuns(this, offset, end))
-        {
-            if (!theirs.MoveNext() || theirs.Current != ours) return false;
-        }
-        return true;
     }
 
     private void CheckRange(long offset, long count)
