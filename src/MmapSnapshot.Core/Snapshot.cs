@@ -1,9 +1,8 @@
-using System.Buffers;
 using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 using MmapSnapshot.Backing;
 using MmapSnapshot.Committing;
-using MmapSnapshot.Editing;
+using MmapSnapshot.Content;
 using MmapSnapshot.Native;
 using MmapSnapshot.Searching;
 using MmapSnapshot.Source;
@@ -20,16 +19,22 @@ public sealed class Snapshot : IDisposable
     /// <summary>0666, of which the umask takes its part (man 2 umask).</summary>
     private const FilePermissions DefaultMode = FilePermissions.DEFFILEMODE;
 
+    /// <summary>How many bytes of a view are read, and not mapped.</summary>
+    private const int SmallView = 64 << 20;
+
     private const string AskedFor = "it was asked for";
 
     private static int _lastId;
 
-    /// <summary>
-    /// Readers share it. A commit holds it upgradeable: others may read meanwhile, none may write. All else is exclusive.
-    /// </summary>
-    private readonly ReaderWriterLockSlim _lock = new();
+    /// <summary>Held while something is changed: for a moment. Nothing else is waited for, and no foreign code runs under it.</summary>
+    private readonly object _changing = new();
 
-    private readonly EditedBytes _bytes;
+    /// <summary>Held by a commit.</summary>
+    private readonly object _committing = new();
+
+    private readonly UseCount _uses;
+
+    private readonly SnapshotBytes _bytes;
 
     private readonly ParentFolder _folder;
 
@@ -61,12 +66,13 @@ public sealed class Snapshot : IDisposable
 
     private readonly BackingChoice _choice;
 
-    private long _baselineLength;
-
-    private int _views;
-
     private Snapshot(SourceFile source, PrivateBytes bytes, SnapshotOptions options)
-        : this(source.Folder, source.Name, bytes.Content, options.ScratchPath is { } scratch ? System.IO.Path.GetFullPath(scratch) : null)
+        : this(
+            source.Folder,
+            source.Name,
+            bytes.Content,
+            bytes.Content.Length == 0 ? PieceTable.Empty : PieceTable.Of(Piece.OfBase(0, bytes.Content.Length)),
+            options.ScratchPath is { } scratch ? System.IO.Path.GetFullPath(scratch) : null)
     {
         _baseline = bytes.Baseline;
         _choice = bytes.Choice;
@@ -78,22 +84,23 @@ public sealed class Snapshot : IDisposable
         if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Baseline.Status, Path);
     }
 
-    private Snapshot(ParentFolder folder, string name, SnapshotContent content, string? scratchPath, UnixFileMode? mode = null)
+    private Snapshot(ParentFolder folder, string name, SnapshotContent content, PieceTable initial, string? scratchPath, UnixFileMode? mode = null)
     {
         _folder = folder;
         _name = name;
         _isNew = true;
         _newFileMode = new NewFileMode(mode is { } exact ? (FilePermissions)exact : DefaultMode, IsExact: mode is not null);
         Path = folder.Combine(name);
-        _bytes = new EditedBytes(content, folder, Path, scratchPath);
-        _baselineLength = _bytes.Length;
+        ByteRange.CheckMaxLength(initial.Length, Path);
+        _bytes = new SnapshotBytes(content, initial, () => PrivateFile.CreateEverywhere(folder, scratchPath), Path);
+        _uses = new UseCount(Release);
         _firstBacking = content.Backing;
         Id = Interlocked.Increment(ref _lastId);
     }
 
     /// <summary>
-    /// Raised, on the thread that made the change, when <see cref="IsModified"/> has changed or the snapshot was closed. The
-    /// snapshot is locked meanwhile: a handler may look at its properties, but must neither read nor write its bytes.
+    /// Raised, on the thread that made the change, when <see cref="IsModified"/> has changed or the snapshot was closed. A handler may
+    /// use the snapshot.
     /// </summary>
     public event EventHandler? StateChanged;
 
@@ -104,39 +111,38 @@ public sealed class Snapshot : IDisposable
     public string Path { get; }
 
     /// <summary>How many bytes the snapshot has; that of a closed one is its last.</summary>
-    public long Length => _bytes.Length;
+    public long Length => _bytes.Current.Length;
 
     /// <summary>How many bytes it had when it was opened or last committed.</summary>
-    public long BaselineLength => Volatile.Read(ref _baselineLength);
+    public long BaselineLength => _bytes.Baseline.Length;
 
     /// <summary>Whether changes are refused: as asked for, and where the file cannot be saved (deleted, or in /proc or /sys).</summary>
     public bool IsReadOnly { get; }
 
     /// <summary>
-    /// Whether anything was written or resized since the snapshot was opened or last committed, and not taken back. The snapshot
-    /// of a file that is not there yet is modified until it is committed.
+    /// Whether it may have other bytes than when it was opened or last committed; false: it has the same. The snapshot of a file that
+    /// is not there yet is modified until it is committed.
     /// </summary>
     public bool IsModified { get; private set; }
 
-    /// <summary>How the bytes are kept private just now: a lease becomes a copy, or a clone, when it must.</summary>
-    public SnapshotBacking Backing => _bytes.Content.Backing;
+    /// <summary>How the bytes of the file are kept private just now: a lease becomes a copy, or a clone, when it must.</summary>
+    public SnapshotBacking Backing => _bytes.Reader.Base.Backing;
 
     /// <summary>Why it is this backing, in words: what comes after "because".</summary>
     public string BackingReason => Backing is var backing && backing == _firstBacking ? _choice.Explain(backing)
-        : backing is SnapshotBacking.Lease or SnapshotBacking.Immutable ? "what was saved is read where it lies, until it is changed"
-        : $"it was changed, viewed or saved, or somebody else wanted to write to the file; until then it was {_firstBacking}";
+        : $"another process wanted to write to the file, or a save or a large view required it; until then it was {_firstBacking}";
 
     /// <summary>The folder whose filesystem holds the private bytes, or "memory"; under a lease, the file's own.</summary>
-    public string BackingLocation => _bytes.Content.Location;
+    public string BackingLocation => _bytes.Reader.Base.Location;
 
-    /// <summary>How many bytes were written since the snapshot was opened or last committed; rewriting a byte counts once.</summary>
-    public long ModifiedBytes { get; private set; }
+    /// <summary>How many bytes it has that it had not, or not there, when it was opened or last committed.</summary>
+    public long ModifiedBytes => Progress.Sum(_bytes.ModifiedRanges.Select(range => range.Length));
 
     /// <summary>When the snapshot was opened.</summary>
     public DateTimeOffset OpenedAt { get; } = DateTimeOffset.Now;
 
     /// <summary>Whether the snapshot has been closed.</summary>
-    public bool IsClosed { get; private set; }
+    public bool IsClosed => _uses.IsClosed;
 
     /// <summary>Opens a file as a snapshot.</summary>
     /// <param name="path">The file; a symbolic link is followed. A relative path starts from the process's current folder.</param>
@@ -200,10 +206,9 @@ public sealed class Snapshot : IDisposable
                 throw new SnapshotException(SnapshotError.DestinationExists, $"'{path}' exists already. Open it with Open-MmapSnapshot.", path);
             file = PrivateFile.CreateAnywhere(destination.Folder, scratchPath: null);
             var content = new PrivateContent(file, SnapshotBacking.Copy, 0, destination.Folder.Combine(destination.Name));
-            var snapshot = new Snapshot(destination.Folder, destination.Name, content, scratchPath: null, mode);
-            snapshot._bytes.Resize(ByteRange.CheckLength(length, path), default);
-            snapshot._bytes.Changes.Reset(length);
-            snapshot.UpdateModified();
+            ByteRange.CheckMaxLength(ByteRange.CheckLength(length, path), path);
+            var initial = length == 0 ? PieceTable.Empty : PieceTable.Of(Piece.OfByte(0, length));
+            var snapshot = new Snapshot(destination.Folder, destination.Name, content, initial, scratchPath: null, mode) { IsModified = true };
             return snapshot;
         }
         catch
@@ -220,10 +225,11 @@ public sealed class Snapshot : IDisposable
     /// <exception cref="SnapshotException">OutOfRange, SnapshotClosed, ReadFailed.</exception>
     public void Read(long offset, Span<byte> destination)
     {
-        using (EnterRead())
+        using (_uses.Enter(Path))
         {
-            ByteRange.Check(offset, destination.Length, Length, Path);
-            _bytes.Read(offset, destination);
+            var table = _bytes.Current;
+            ByteRange.Check(offset, destination.Length, table.Length, Path);
+            _bytes.Reader.Read(table, offset, destination);
         }
     }
 
@@ -233,16 +239,17 @@ public sealed class Snapshot : IDisposable
     /// <exception cref="SnapshotException">OutOfRange, TooLarge, SnapshotClosed, ReadFailed.</exception>
     public byte[] Read(long offset, long count)
     {
-        using (EnterRead())
+        using (_uses.Enter(Path))
         {
-            ByteRange.Check(offset, count, Length, Path);
+            var table = _bytes.Current;
+            ByteRange.Check(offset, count, table.Length, Path);
             if (count > Array.MaxLength)
             {
                 throw new SnapshotException(
                     SnapshotError.TooLarge, $"{count} bytes of '{Path}' do not fit into one byte array ({Array.MaxLength}). Read them in parts.", Path);
             }
             var bytes = GC.AllocateUninitializedArray<byte>((int)count);
-            _bytes.Read(offset, bytes);
+            _bytes.Reader.Read(table, offset, bytes);
             return bytes;
         }
     }
@@ -253,10 +260,11 @@ public sealed class Snapshot : IDisposable
     /// <exception cref="SnapshotException">OutOfRange, SnapshotClosed, ReadFailed.</exception>
     public void ReadBaseline(long offset, Span<byte> destination)
     {
-        using (EnterRead())
+        using (_uses.Enter(Path))
         {
-            ByteRange.Check(offset, destination.Length, _bytes.Changes.BaselineLength, Path);
-            _bytes.Changes.ReadFormer(_bytes.Content, offset, destination);
+            var table = _bytes.Baseline;
+            ByteRange.Check(offset, destination.Length, table.Length, Path);
+            _bytes.Reader.Read(table, offset, destination);
         }
     }
 
@@ -265,24 +273,16 @@ public sealed class Snapshot : IDisposable
     /// <param name="bytes">The new bytes. All must lie within the snapshot: <see cref="Resize"/> makes it longer.</param>
     /// <param name="expected">If not empty, the bytes that must stand at <paramref name="offset"/> now.</param>
     /// <exception cref="SnapshotException">
-    /// OutOfRange, ReadOnlySnapshot, SnapshotClosed, ExpectationFailed: nothing was changed. NoSpace, WriteFailed: nothing was
-    /// changed either, or the message says which bytes were.
+    /// OutOfRange, ReadOnlySnapshot, SnapshotClosed, ExpectationFailed, ReadFailed, SnapshotLost. Nothing was changed then.
     /// </exception>
     public void Write(long offset, ReadOnlySpan<byte> bytes, ReadOnlySpan<byte> expected = default)
     {
-        using (EnterWrite())
+        using (BeginChange())
         {
             ByteRange.Check(offset, bytes.Length, Length, Path);
             ByteRange.Check(offset, expected.Length, Length, Path);
-            if (_bytes.Unexpected(offset, expected) is { } unexpected) throw unexpected;
-            try
-            {
-                _bytes.Write(offset, bytes);
-            }
-            finally
-            {
-                UpdateModified();
-            }
+            if (_bytes.CheckExpected(offset, expected) is { } unexpected) throw unexpected;
+            _bytes.Write(offset, bytes);
         }
     }
 
@@ -292,7 +292,7 @@ public sealed class Snapshot : IDisposable
     /// <param name="value">The byte.</param>
     /// <param name="expected">If not empty, the bytes that must stand at <paramref name="offset"/> now.</param>
     /// <param name="progress">Told of the progress, on this thread. May be null.</param>
-    /// <param name="cancellation">Ends it; what was filled by then stays filled, and counts as modified.</param>
+    /// <param name="cancellation">Ends it; nothing was changed.</param>
     /// <exception cref="SnapshotException">As <see cref="Write"/>.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public void Fill(
@@ -312,7 +312,7 @@ public sealed class Snapshot : IDisposable
     /// <param name="length">The length in bytes that the snapshot is to have afterwards; null leaves it.</param>
     /// <param name="expectedLength">If not null, the length it must have now.</param>
     /// <param name="progress">Told of the progress, on this thread. May be null.</param>
-    /// <param name="cancellation">Ends it; a single fill leaves what it has filled, all else is taken back.</param>
+    /// <param name="cancellation">Ends it; nothing was changed.</param>
     /// <exception cref="SnapshotException">As <see cref="Write"/> and <see cref="Resize"/>.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public void Apply(
@@ -323,11 +323,12 @@ public sealed class Snapshot : IDisposable
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(edits);
-        using (EnterWrite(progress, cancellation))
+        using (BeginChange())
         {
             if (Unexpected(edits, length, expectedLength).FirstOrDefault() is { } unexpected) throw unexpected;
-            string deed = edits is [{ IsFill: true }] ? "Filling" : "Writing to";
-            ApplyChecked(edits, length ?? Length, $"{deed} '{Path}'", progress, cancellation);
+            string activity = edits is [{ IsFill: true }] ? "Filling" : "Writing to";
+            long total = Progress.Sum(edits.Select(edit => edit.Count));
+            _bytes.Apply(edits, length ?? Length, new Progress($"{activity} '{Path}'", total, progress, cancellation));
         }
     }
 
@@ -339,37 +340,26 @@ public sealed class Snapshot : IDisposable
     public IReadOnlyList<SnapshotException> Verify(IReadOnlyList<SnapshotEdit> edits, long? length = null, long? expectedLength = null)
     {
         ArgumentNullException.ThrowIfNull(edits);
-        using (EnterRead()) return IsReadOnly ? throw ReadOnly() : [.. Unexpected(edits, length, expectedLength)];
+        using (_uses.Enter(Path)) return IsReadOnly ? throw ReadOnly() : [.. Unexpected(edits, length, expectedLength)];
     }
 
     /// <summary>Makes the snapshot longer (with zeros, which take no space) or shorter.</summary>
     /// <param name="length">The new length in bytes.</param>
-    /// <param name="progress">Told of the progress of putting aside what is cut off, on this thread. May be null.</param>
-    /// <param name="cancellation">Ends that; nothing was changed.</param>
-    /// <exception cref="SnapshotException">OutOfRange, TooLarge, NoSpace, ReadOnlySnapshot, SnapshotClosed, ViewOpen: nothing was changed.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public void Resize(long length, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="SnapshotException">OutOfRange, TooLarge, ReadOnlySnapshot, SnapshotClosed: nothing was changed.</exception>
+    public void Resize(long length)
     {
-        using (EnterWrite(progress, cancellation)) ApplyChecked([], ByteRange.CheckLength(length, Path), $"Resizing '{Path}'", progress, cancellation);
+        using (BeginChange()) _bytes.Apply([], ByteRange.CheckLength(length, Path), default);
     }
 
     /// <summary>
-    /// Takes the last change back: a write, fill, resize, <see cref="Apply"/> or
-    /// <see cref="Undo(long, long, IProgress{SnapshotProgress}?, CancellationToken)"/>. Called again, the one before it: the last
-    /// thousand, as long as what they have overwritten twice is below 64 MiB.
+    /// Takes the last change back: a write, fill, resize, <see cref="Apply"/>, or one that gave bytes back. Called again, the one before
+    /// it: the last 10,000, also those that were committed. O(1).
     /// </summary>
-    /// <param name="progress">Told of the progress, on this thread. May be null.</param>
-    /// <param name="cancellation">Ends it; what was taken back by then is, and the rest can be.</param>
-    /// <returns>Whether there was a change since the snapshot was opened or last committed.</returns>
-    /// <exception cref="SnapshotException">ReadOnlySnapshot, SnapshotClosed, ViewOpen, NoSpace, WriteFailed, ReadFailed.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public bool UndoLast(IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    /// <returns>Whether there was a change.</returns>
+    /// <exception cref="SnapshotException">ReadOnlySnapshot, SnapshotClosed.</exception>
+    public bool UndoLast()
     {
-        using (EnterWrite(progress, cancellation))
-        {
-            if (_bytes.Changes.Last is { } last && last.LengthBefore != Length) ThrowIfViewed("resized");
-            return Modify(() => _bytes.UndoLast(new Progress($"Undoing changes of '{Path}'", 0, progress, cancellation)));
-        }
+        using (BeginChange()) return _bytes.Undo();
     }
 
     /// <summary>
@@ -378,49 +368,38 @@ public sealed class Snapshot : IDisposable
     /// </summary>
     /// <param name="offset">Where to begin, in bytes from the start.</param>
     /// <param name="count">How many bytes.</param>
-    /// <param name="progress">Told of the progress, on this thread. May be null.</param>
-    /// <param name="cancellation">Ends it; what was taken back by then is, and the rest can be.</param>
-    /// <exception cref="SnapshotException">OutOfRange, ReadOnlySnapshot, SnapshotClosed, NoSpace, WriteFailed, ReadFailed.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public void Undo(long offset, long count, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="SnapshotException">OutOfRange, ReadOnlySnapshot, SnapshotClosed.</exception>
+    public void Undo(long offset, long count)
     {
-        using (EnterWrite(progress, cancellation))
+        using (BeginChange())
         {
             ByteRange.Check(offset, count, Length, Path);
-            UndoChecked([new ByteRange(offset, count)], Length, progress, cancellation);
+            _bytes.Revert([new ByteRange(offset, count)], Length);
         }
     }
 
     /// <summary>As the other, for several ranges and the length, as one change.</summary>
     /// <param name="ranges">The bytes; what lies behind the end is left out.</param>
     /// <param name="length">The length in bytes that the snapshot is to have afterwards; null leaves it.</param>
-    /// <param name="progress">Told of the progress, on this thread. May be null.</param>
-    /// <param name="cancellation">Ends it; what was taken back by then is, and the rest can be.</param>
-    /// <exception cref="SnapshotException">As the other; ViewOpen, where the length changes.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public void Undo(
-        IReadOnlyList<ByteRange> ranges, long? length = null, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    /// <exception cref="SnapshotException">As the other.</exception>
+    public void Undo(IReadOnlyList<ByteRange> ranges, long? length = null)
     {
         ArgumentNullException.ThrowIfNull(ranges);
-        using (EnterWrite(progress, cancellation))
+        using (BeginChange())
         {
             foreach (var range in ranges) ByteRange.Check(range.Offset, range.Length, long.MaxValue, Path);
-            UndoChecked(ranges, ByteRange.CheckLength(length ?? Length, Path), progress, cancellation);
+            _bytes.Revert(ranges, ByteRange.CheckLength(length ?? Length, Path));
         }
     }
 
-    /// <summary>Makes all bytes, and the length, what they were when the snapshot was opened or last committed; this cannot be taken back.</summary>
-    /// <param name="progress">Told of the progress, on this thread. May be null.</param>
-    /// <param name="cancellation">Ends it; what was taken back by then is, and the rest can be.</param>
-    /// <exception cref="SnapshotException">ReadOnlySnapshot, SnapshotClosed, ViewOpen, NoSpace, WriteFailed, ReadFailed.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public void UndoAll(IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    /// <summary>
+    /// Makes all bytes, and the length, what they were when the snapshot was opened or last committed. This is a change itself, which
+    /// <see cref="UndoLast"/> takes back.
+    /// </summary>
+    /// <exception cref="SnapshotException">ReadOnlySnapshot, SnapshotClosed.</exception>
+    public void UndoAll()
     {
-        using (EnterWrite(progress, cancellation))
-        {
-            if (_bytes.Changes.BaselineLength != Length) ThrowIfViewed("resized");
-            Modify(() => _bytes.UndoAll(new Progress($"Undoing changes of '{Path}'", 0, progress, cancellation)));
-        }
+        using (BeginChange()) _bytes.RevertAll();
     }
 
     /// <summary>
@@ -459,21 +438,28 @@ public sealed class Snapshot : IDisposable
         set => Write(offset, [value]);
     }
 
-    /// <summary>The bytes as memory, without a copy; dispose it before the snapshot is closed or resized.</summary>
+    /// <summary>All bytes as memory, as <see cref="GetView(long, int)"/> gives them.</summary>
+    /// <exception cref="SnapshotException">TooLarge, SnapshotClosed, SnapshotLost, ReadFailed.</exception>
+    public SnapshotView GetView() => GetView(0, Length <= Array.MaxLength ? (int)Length : throw new SnapshotException(
+        SnapshotError.TooLarge, $"'{Path}' has {Length} bytes, more than a view can have ({Array.MaxLength}). View parts of it.", Path));
+
+    /// <summary>
+    /// Bytes as memory: those of this moment, whatever is written later, and also after the snapshot is closed. Up to 64 MiB are
+    /// read into memory. Of more the private file is mapped, unless something was changed in them.
+    /// </summary>
     /// <param name="offset">Where to begin, in bytes from the start.</param>
     /// <param name="count">How many bytes.</param>
-    /// <exception cref="SnapshotException">OutOfRange, SnapshotClosed, ReadFailed.</exception>
+    /// <exception cref="SnapshotException">OutOfRange, TooLarge, SnapshotClosed, SnapshotLost, ReadFailed; NoSpace, WriteFailed: of a copy.</exception>
     public SnapshotView GetView(long offset, int count)
     {
-        using (EnterRead())
+        using (_uses.Enter(Path))
         {
-            ByteRange.Check(offset, count, Length, Path);
-            var mapped = _bytes.Content.MakeMappable();
-            _bytes.Region.EnsureMapped(mapped, Length, Path);
-            if (count > 0) _bytes.Region.Populate(mapped, offset, count, Path);
-            var view = new SnapshotView(this, _bytes.Region, offset, count);
-            ViewTaken();
-            return view;
+            var table = _bytes.Current;
+            ByteRange.Check(offset, count, table.Length, Path);
+            if (count > SmallView) return new SnapshotView(_bytes.Reader.Map(table, offset, count), offset);
+            var bytes = GC.AllocateUninitializedArray<byte>(count);
+            _bytes.Reader.Read(table, offset, bytes);
+            return new SnapshotView(bytes, offset);
         }
     }
 
@@ -481,7 +467,7 @@ public sealed class Snapshot : IDisposable
     /// <exception cref="SnapshotException">SnapshotClosed.</exception>
     public Stream AsStream()
     {
-        using (EnterRead()) return new SnapshotStream(this);
+        using (_uses.Enter(Path)) return new SnapshotStream(this);
     }
 
     /// <summary>
@@ -495,15 +481,15 @@ public sealed class Snapshot : IDisposable
     /// <param name="cancellation">Ends it.</param>
     /// <returns>
     /// The matches, searched for anew by each enumeration, which throws SnapshotClosed, ReadFailed or
-    /// <see cref="OperationCanceledException"/>. The snapshot may be used meanwhile: matches are found some way ahead, so that
-    /// bytes written during a search are found as they were or as they are; one made shorter is searched to its new end.
+    /// <see cref="OperationCanceledException"/>. The snapshot may be changed meanwhile: what is searched are the bytes of the
+    /// moment in which the enumeration began.
     /// </returns>
     /// <exception cref="SnapshotException">OutOfRange, SnapshotClosed.</exception>
     public IEnumerable<SnapshotMatch> Find(
         IReadOnlyList<BytePattern> patterns, long offset, long count, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(patterns);
-        using (EnterRead()) ByteRange.Check(offset, count, Length, Path);
+        using (_uses.Enter(Path)) ByteRange.Check(offset, count, Length, Path);
         return new ByteSearch(this, patterns, new ByteRange(offset, count), progress, cancellation).Matches();
     }
 
@@ -513,10 +499,10 @@ public sealed class Snapshot : IDisposable
     /// <exception cref="SnapshotException">SnapshotClosed.</exception>
     public IEnumerable<SnapshotMatch> Find(BytePattern pattern, CancellationToken cancellation = default) => Find([pattern], 0, Length, progress: null, cancellation);
 
-    /// <summary>The runs of bytes written since the snapshot was opened or last committed, in order.</summary>
+    /// <summary>The runs of bytes that it had not, or not there, when it was opened or last committed, in order.</summary>
     public IReadOnlyList<ByteRange> GetModifiedRanges()
     {
-        using (EnterRead()) return _bytes.Changes.ModifiedRanges;
+        using (_uses.Enter(Path)) return _bytes.ModifiedRanges;
     }
 
     /// <summary>
@@ -526,159 +512,115 @@ public sealed class Snapshot : IDisposable
     /// <param name="options">How; null is atomic, durable, and keeps the snapshot open.</param>
     /// <param name="cancellation">Ends a copy; the file is then as it was.</param>
     /// <exception cref="SnapshotException">
-    /// SnapshotConflict, HardLinked, OwnerNotPreservable, AttributesNotPreservable, DestinationExists, UntrustedLink, AccessDenied,
-    /// NoSpace, NotSupported, NotARegularFile, ReadOnlySnapshot, SnapshotClosed, ViewOpen, ReadFailed, WriteFailed. Except with InPlace the
+    /// SnapshotConflict, HardLinked, OwnerNotPreservable, AttributesNotPreservable, DestinationExists, UntrustedLink, AccessDenied, NoSpace,
+    /// NotSupported, NotARegularFile, ReadOnlySnapshot, SnapshotClosed, SnapshotLost, ReadFailed, WriteFailed. Except with InPlace the
     /// file is then as it was, unless the message says otherwise; the snapshot has all its bytes.
     /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public CommitResult Commit(CommitOptions? options = null, CancellationToken cancellation = default)
     {
         options ??= new CommitOptions();
-        using (EnterCommit())
+        if (Monitor.IsEntered(_committing)) throw new LockRecursionException("A listener of a commit has asked for another commit.");
+        CommitResult result;
+        using (_uses.Enter(Path))
         {
-            if (options.Close) ThrowIfViewed("closed");
-            long started = Stopwatch.GetTimestamp();
-            long modifiedBytes = ModifiedBytes;
-            using var destination = options.Destination is null ? null : Destination.Resolve(options.Destination);
-            var (path, method, reason, overridden) = destination is null || IsOwnPath(destination, options)
-                ? CommitToOwnFile(options, cancellation)
-                : CommitElsewhere(destination, options, cancellation);
-            var result = new CommitResult(
-                path, method, reason, Length, modifiedBytes, !options.NoFlush, Stopwatch.GetElapsedTime(started), overridden);
-            if (options.Close) Dispose(); // with a view that was taken meanwhile, its memory goes together with it
-            return result;
+            lock (_committing)
+            {
+                long started = Stopwatch.GetTimestamp();
+                long modifiedBytes = ModifiedBytes;
+                var table = _bytes.Current;
+                using var destination = options.Destination is null ? null : Destination.Resolve(options.Destination);
+                var (path, method, reason, overridden) = destination is null || IsOwnPath(destination, options)
+                    ? CommitToOwnFile(table, options, cancellation)
+                    : CommitElsewhere(table, destination, options, cancellation);
+                result = new CommitResult(
+                    path, method, reason, table.Length, modifiedBytes, !options.NoFlush, Stopwatch.GetElapsedTime(started), overridden);
+            }
         }
+        if (options.Close) Close();
+        return result;
     }
 
-    /// <summary>Lets go of everything; changes that were not committed are lost. Closing twice does nothing.</summary>
-    /// <exception cref="SnapshotException">ViewOpen.</exception>
+    /// <summary>
+    /// Closes the snapshot; changes that were not committed are lost. What other threads are doing with it just now ends first. Closing
+    /// twice does nothing.
+    /// </summary>
     public void Close()
     {
-        using (EnterExclusive())
-        {
-            if (IsClosed) return;
-            ThrowIfViewed("closed");
-            Release();
-        }
+        if (_uses.Close()) StateChanged?.Invoke(this, EventArgs.Empty);
     }
 
-    /// <summary>As <see cref="Close"/>, except that with a view still out the memory is let go of together with the last view.</summary>
-    public void Dispose()
-    {
-        using (EnterExclusive())
-        {
-            if (!IsClosed) Release();
-        }
-    }
+    /// <summary>As <see cref="Close"/>.</summary>
+    public void Dispose() => Close();
 
     /// <summary>"MmapSnapshot 3: /usr/bin/tool".</summary>
     public override string ToString() => $"MmapSnapshot {Id}: {DisplayText.Of(Path)}";
 
-    /// <summary>For streams and searches: reads what there is from <paramref name="offset"/> on, 0 at or past the end.</summary>
+    /// <summary>For streams: reads what there is from <paramref name="offset"/> on, 0 at or past the end.</summary>
     internal int ReadAvailable(long offset, Span<byte> destination)
     {
-        using (EnterRead())
+        using (_uses.Enter(Path))
         {
-            if (offset >= Length) return 0;
-            int count = (int)Math.Min(destination.Length, Length - offset);
-            _bytes.Read(offset, destination[..count]);
+            var table = _bytes.Current;
+            if (offset >= table.Length) return 0;
+            int count = (int)Math.Min(destination.Length, table.Length - offset);
+            _bytes.Reader.Read(table, offset, destination[..count]);
             return count;
         }
     }
 
     /// <summary>For streams: writes, after growing the snapshot if it is too short, as one change.</summary>
-    internal void WriteGrowing(long offset, ReadOnlySpan<byte> bytes)
+    /// <param name="offset">Where to begin.</param>
+    /// <param name="bytes">The new bytes.</param>
+    /// <param name="mergeToken">As in <see cref="EditHistory.Push"/>.</param>
+    internal void WriteGrowing(long offset, ReadOnlySpan<byte> bytes, object mergeToken)
     {
-        using (EnterWrite())
+        using (BeginChange())
         {
             if (offset > long.MaxValue - bytes.Length) ByteRange.Check(offset, bytes.Length, Length, Path);
-            if (bytes.Length > 0 && offset + bytes.Length > Length) ThrowIfViewed("resized");
-            try
-            {
-                _bytes.Write(offset, bytes);
-            }
-            finally
-            {
-                UpdateModified();
-            }
+            _bytes.Write(offset, bytes, mergeToken);
         }
     }
 
-    /// <summary>For comparisons: something of the private bytes and what was changed in them, at one instant.</summary>
-    internal T Examine<T>(Func<EditedBytes, T> what)
+    /// <summary>For searches: the bytes of this moment.</summary>
+    internal ISearchSource GetSearchSource() => Freeze();
+
+    /// <summary>For comparisons: the bytes of this moment.</summary>
+    internal FrozenBytes Freeze()
     {
-        using (EnterRead()) return what(_bytes);
+        using (_uses.Enter(Path)) return new FrozenBytes(_bytes.Reader, _bytes.Current, _uses, Path);
     }
 
-    /// <summary>
-    /// For searching: shows <paramref name="action"/> the bytes from <paramref name="offset"/> on, <paramref name="count"/> of
-    /// them or as many as there are. The one other way by which a search gets at bytes is <see cref="ReadAvailable"/>.
-    /// </summary>
-    /// <returns>False at or past the end, where there is nothing to show.</returns>
-    internal unsafe bool TryScan(long offset, int count, ScanAction action)
+    /// <summary>As <see cref="Freeze"/>, for the bytes that it had when it was opened or last committed.</summary>
+    internal FrozenBytes FreezeBaseline()
     {
-        using (EnterRead())
-        {
-            int there = (int)Math.Min(count, Length - offset);
-            if (there <= 0) return false;
-            // Not the file itself, through whose mapping bytes could vanish; and not where the addresses do not suffice.
-            if (!_bytes.Content.IsPrivate || !_bytes.Region.TryMap(_bytes.File.Handle, Length, Path))
-            {
-                byte[] buffer = ArrayPool<byte>.Shared.Rent(there);
-                try
-                {
-                    _bytes.Read(offset, buffer.AsSpan(0, there));
-                    action(buffer.AsSpan(0, there));
-                    return true;
-                }
-                finally
-                {
-                    ArrayPool<byte>.Shared.Return(buffer);
-                }
-            }
-            var region = _bytes.Region;
-            if (!region.IsResident(offset, there)) region.Populate(_bytes.File.Handle, offset, there, Path);
-            // Sound: the range lies within the region, which stays as it is while the lock is held.
-            action(new ReadOnlySpan<byte>(region.Address + offset, there));
-            return true;
-        }
+        using (_uses.Enter(Path)) return new FrozenBytes(_bytes.Reader, _bytes.Baseline, _uses, Path);
     }
 
-    /// <summary>
-    /// For searching: the first run of data at or after <paramref name="offset"/>. Where holes alone follow it is an empty one at
-    /// <paramref name="end"/>, or at the end of the snapshot if that comes first.
-    /// </summary>
-    internal ByteRange NextData(long offset, long end)
-    {
-        using (EnterRead()) return _bytes.Content.NextData(ByteRange.Between(offset, Math.Max(offset, Math.Min(end, Length))));
-    }
-
-    internal void ViewTaken() => Interlocked.Increment(ref _views);
-
-    internal void ViewReleased() => Interlocked.Decrement(ref _views);
-
-    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitToOwnFile(CommitOptions options, CancellationToken cancellation)
+    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitToOwnFile(
+        PieceTable table, CommitOptions options, CancellationToken cancellation)
     {
         if (IsReadOnly) throw ReadOnly();
-        if (_metadata is null) return CommitNewFile(options, cancellation);
+        if (_metadata is null) return CommitNewFile(table, options, cancellation);
         var target = new CommitTarget(_folder, _name, _baseline, HasBaselineBytes);
         // The file has these bytes already, unless somebody changed it; then it is a matter for -Force as always.
-        if (!IsModified && IsUnchanged(target)) return (Path, CommitMethod.None, "the file has these bytes already", null);
-        _bytes.MakePrivate(options.Progress, cancellation);
-
-        if (options.Method == CommitMethod.InPlace)
+        if (!_fileIsMixed && _bytes.HasBaselineBytes(table) && IsUnchanged(target))
         {
-            return CommitInPlace(target, _metadata, options, cancellation);
+            using (BeginUpdate()) _bytes.MarkSaved(table);
+            return (Path, CommitMethod.None, "the file has these bytes already", null);
         }
+        _bytes.Reader.Base.EnsureAvailable();
+        if (options.Method == CommitMethod.InPlace) return CommitInPlace(table, target, _metadata, options, cancellation);
 
+        var content = new ContentWriter(_bytes.Reader, table, options.Progress, cancellation);
         string reason = AskedFor;
         bool isLeased = false;
         if (options.Method is CommitMethod.Auto or CommitMethod.Exchange)
         {
-            var exchange = new ExchangeCommit(_bytes.File, options, cancellation);
+            var exchange = new ExchangeCommit(content, options, cancellation);
             if (exchange.TryExchange(target, _metadata) is { } exchanged)
             {
-                MoveBaseline(exchanged, exchange.Metadata);
+                MoveBaseline(table, exchanged, exchange.Metadata);
                 return (target.CurrentPath, CommitMethod.Exchange, "the filesystem exchanges the contents of files", exchange.Overridden);
             }
             reason = exchange.Unavailable!;
@@ -690,14 +632,14 @@ public sealed class Snapshot : IDisposable
             }
         }
 
-        var replace = new ReplaceCommit(_bytes.File, Length, options, cancellation, isLeased);
-        MoveBaseline(replace.Replace(target, _metadata), replace.Metadata);
+        var replace = new ReplaceCommit(content, options, cancellation, isLeased);
+        MoveBaseline(table, replace.Replace(target, _metadata), replace.Metadata);
         CheckFolderSync(replace, Path);
         return (target.CurrentPath, CommitMethod.Replace, reason, replace.Overridden);
     }
 
     private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitElsewhere(
-        Destination destination, CommitOptions options, CancellationToken cancellation)
+        PieceTable table, Destination destination, CommitOptions options, CancellationToken cancellation)
     {
         if (options.Method is CommitMethod.InPlace or CommitMethod.Exchange)
         {
@@ -709,8 +651,7 @@ public sealed class Snapshot : IDisposable
         var target = new CommitTarget(destination.Folder, destination.Name, Expected: null);
         bool exists = destination.Existing is not null;
         if (exists && !options.Force) throw StagedFile.Exists(target.Path);
-        _bytes.MakePrivate(options.Progress, cancellation);
-        var commit = new ReplaceCommit(_bytes.File, Length, options, cancellation);
+        var commit = new ReplaceCommit(new ContentWriter(_bytes.Reader, table, options.Progress, cancellation), options, cancellation);
         if (exists) commit.Replace(target, known: null, _newFileMode);
         else commit.Create(target, _newFileMode);
         CheckFolderSync(commit, target.Path);
@@ -735,27 +676,31 @@ public sealed class Snapshot : IDisposable
     }
 
     private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitInPlace(
-        CommitTarget target, FileMetadata metadata, CommitOptions options, CancellationToken cancellation)
+        PieceTable table, CommitTarget target, FileMetadata metadata, CommitOptions options, CancellationToken cancellation)
     {
-        var commit = new InPlaceCommit(_bytes.File, Length, _fileIsMixed ? null : _bytes.Changes.ModifiedRanges, options, cancellation);
+        var content = new ContentWriter(_bytes.Reader, table, options.Progress, cancellation);
+        var commit = new InPlaceCommit(content, _fileIsMixed ? null : SnapshotBytes.ChangedPlaces(_bytes.Baseline, table), options, cancellation);
         try
         {
-            MoveBaseline(commit.Write(target, metadata), commit.Metadata);
+            MoveBaseline(table, commit.Write(target, metadata), commit.Metadata);
         }
         finally
         {
             if (commit.Interrupted is { } mixed)
             {
                 // What is there now is our own doing: the next commit, which writes all of it, is no conflict.
-                _fileIsMixed = true;
-                _baseline = Exchangeable(mixed);
-                UpdateModified();
+                using (BeginUpdate())
+                {
+                    _fileIsMixed = true;
+                    _baseline = Exchangeable(mixed);
+                }
             }
         }
         return (target.CurrentPath, CommitMethod.InPlace, AskedFor, commit.Overridden);
     }
 
-    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitNewFile(CommitOptions options, CancellationToken cancellation)
+    private (string Path, CommitMethod Method, string Reason, string? Overridden) CommitNewFile(
+        PieceTable table, CommitOptions options, CancellationToken cancellation)
     {
         if (options.Method is CommitMethod.InPlace or CommitMethod.Exchange)
         {
@@ -763,7 +708,7 @@ public sealed class Snapshot : IDisposable
                 SnapshotError.NotSupported, $"'{Path}' does not exist yet, so there is nothing for -Method {options.Method} to keep. Leave it out.", Path);
         }
         var target = new CommitTarget(_folder, _name, Expected: null);
-        var commit = new ReplaceCommit(_bytes.File, Length, options, cancellation);
+        var commit = new ReplaceCommit(new ContentWriter(_bytes.Reader, table, options.Progress, cancellation), options, cancellation);
         string? overridden = null;
         Baseline committed;
         FileMetadata? metadata;
@@ -777,7 +722,7 @@ public sealed class Snapshot : IDisposable
             }
             catch (SnapshotException refused) when (options.Force && refused.Error == SnapshotError.SnapshotConflict)
             {
-                return CommitNewFile(options, cancellation); // somebody has just made it
+                return CommitNewFile(table, options, cancellation); // somebody has just made it
             }
         }
         else
@@ -787,7 +732,7 @@ public sealed class Snapshot : IDisposable
             committed = commit.Replace(target, known: null, _newFileMode);
             metadata = commit.Metadata;
         }
-        MoveBaseline(committed, metadata);
+        MoveBaseline(table, committed, metadata);
         CheckFolderSync(commit, Path);
         return (target.CurrentPath, CommitMethod.Replace, "the file is new", overridden);
     }
@@ -800,17 +745,16 @@ public sealed class Snapshot : IDisposable
         using (file) return errno == 0 && target.DescribeMappedWrite(file) is null;
     }
 
-    private bool HasBaselineBytes(SafeFileHandle file) => _fileIsMixed || _bytes.Changes.IsBaseline(file, _bytes.Content, default);
+    private bool HasBaselineBytes(SafeFileHandle file) => _fileIsMixed || _bytes.Reader.HasBytes(_bytes.Baseline, file);
 
-    private void MoveBaseline(in Baseline committed, FileMetadata? metadata)
+    private void MoveBaseline(PieceTable table, in Baseline committed, FileMetadata? metadata)
     {
-        using (EnterExclusive())
+        using (BeginUpdate())
         {
             _baseline = Exchangeable(committed);
             _metadata = metadata ?? _metadata;
             _fileIsMixed = false;
-            _bytes.Changes.Reset(Length);
-            UpdateModified();
+            _bytes.MarkSaved(table);
         }
     }
 
@@ -833,56 +777,8 @@ public sealed class Snapshot : IDisposable
             if (writes && ByteRange.Outside(edit.Offset, edit.Count, length ?? Length, Path) is { } outside) yield return outside;
             else if (edit.Expected.IsEmpty) continue;
             else if (ByteRange.Outside(edit.Offset, edit.Expected.Length, Length, Path) is { } missing) yield return missing;
-            else if (_bytes.Unexpected(edit.Offset, edit.Expected.Span) is { } unexpected) yield return unexpected;
+            else if (_bytes.CheckExpected(edit.Offset, edit.Expected.Span) is { } unexpected) yield return unexpected;
         }
-    }
-
-    private void ApplyChecked(IReadOnlyList<SnapshotEdit> edits, long length, string activity, IProgress<SnapshotProgress>? progress, CancellationToken cancellation)
-    {
-        if (length != Length) ThrowIfViewed("resized");
-        Modify(() => _bytes.Apply(edits, length, new Progress(activity, 0, progress, cancellation)));
-    }
-
-    private void UndoChecked(IReadOnlyList<ByteRange> ranges, long length, IProgress<SnapshotProgress>? progress, CancellationToken cancellation)
-    {
-        if (length != Length) ThrowIfViewed("resized");
-        Modify(() => _bytes.Undo(ranges, length, new Progress($"Undoing changes of '{Path}'", 0, progress, cancellation)));
-    }
-
-    private void Modify(Action change) => Modify(() =>
-    {
-        change();
-        return true;
-    });
-
-    private T Modify<T>(Func<T> change)
-    {
-        try
-        {
-            return change();
-        }
-        finally
-        {
-            UpdateModified();
-        }
-    }
-
-    private void UpdateModified()
-    {
-        var changes = _bytes.Changes;
-        ModifiedBytes = changes.ModifiedBytes;
-        Volatile.Write(ref _baselineLength, changes.BaselineLength);
-        bool before = IsModified;
-        IsModified = changes.ModifiedBytes > 0 || Length != changes.BaselineLength || _fileIsMixed || _baseline is null;
-        if (IsModified != before) StateChanged?.Invoke(this, EventArgs.Empty);
-    }
-
-    private void ThrowIfViewed(string deed)
-    {
-        int views = Volatile.Read(ref _views);
-        if (views == 0) return;
-        throw new SnapshotException(
-            SnapshotError.ViewOpen, $"'{Path}' cannot be {deed}: {views} view(s) of its memory are in use. Dispose them first.", Path);
     }
 
     private SnapshotException ReadOnly() => new(
@@ -892,75 +788,41 @@ public sealed class Snapshot : IDisposable
             : $"The snapshot of '{Path}' is read-only, because {_readOnlyReason}. Save it with -Destination elsewhere, and change that file.",
         Path);
 
+    /// <summary>The last use of a closed snapshot has ended.</summary>
     private void Release()
     {
-        IsClosed = true;
         _bytes.Dispose();
         _folder.Dispose();
-        StateChanged?.Invoke(this, EventArgs.Empty);
     }
 
-    private Held EnterRead()
+    private ChangeScope BeginChange()
     {
-        _lock.EnterReadLock();
-        return HeldWhileOpen(new Held(_lock, HeldFor.Reading));
+        if (IsReadOnly) throw ReadOnly();
+        var use = _uses.Enter(Path);
+        Monitor.Enter(_changing);
+        return new ChangeScope(this, use);
     }
 
-    private Held EnterCommit()
+    /// <summary>As <see cref="BeginChange"/>, for a commit, which is a use already.</summary>
+    private ChangeScope BeginUpdate()
     {
-        _lock.EnterUpgradeableReadLock();
-        return HeldWhileOpen(new Held(_lock, HeldFor.Committing));
+        Monitor.Enter(_changing);
+        return new ChangeScope(this, default);
     }
 
-    private Held EnterWrite(IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    /// <summary>What was changed counts when the scope ends; then <see cref="StateChanged"/> is raised, outside of all locks.</summary>
+    private readonly ref struct ChangeScope(Snapshot snapshot, UseCount.Use use)
     {
-        var held = EnterExclusive();
-        if (IsReadOnly)
-        {
-            held.Dispose();
-            throw ReadOnly();
-        }
-        held = HeldWhileOpen(held);
-        try
-        {
-            _bytes.MakePrivate(progress, cancellation);
-            return held;
-        }
-        catch
-        {
-            held.Dispose();
-            throw;
-        }
-    }
+        private readonly UseCount.Use _use = use;
 
-    private Held EnterExclusive()
-    {
-        _lock.EnterWriteLock();
-        return new Held(_lock, HeldFor.Writing);
-    }
-
-    private Held HeldWhileOpen(Held held)
-    {
-        if (!IsClosed) return held;
-        held.Dispose();
-        throw new SnapshotException(SnapshotError.SnapshotClosed, $"The snapshot of '{Path}' has been closed. Open the file again.", Path);
-    }
-
-    private enum HeldFor
-    {
-        Reading,
-        Committing,
-        Writing,
-    }
-
-    /// <summary>The snapshot's lock, let go of when disposed.</summary>
-    private readonly ref struct Held(ReaderWriterLockSlim held, HeldFor purpose)
-    {
         public void Dispose()
         {
-            if (purpose == HeldFor.Reading) held.ExitReadLock();
-            else if (purpose == HeldFor.Committing) held.ExitUpgradeableReadLock();
-            else held.ExitWriteLock();
+            bool before = snapshot.IsModified;
+            bool after = snapshot._bytes.IsModified || snapshot._fileIsMixed || snapshot._baseline is null;
+            snapshot.IsModified = after;
+            Monitor.Exit(snapshot._changing);
+            _use.Dispose();
+            if (before != after) snapshot.StateChanged?.Invoke(snapshot, EventArgs.Empty);
         }
     }
 }

@@ -21,7 +21,7 @@ public sealed class SnapshotEdit
     /// <summary>The bytes that must stand at <see cref="Offset"/> before any of the writes is made; empty expects nothing.</summary>
     public ReadOnlyMemory<byte> Expected { get; }
 
-    /// <summary>What is written, again and again until <see cref="Count"/> bytes are.</summary>
+    /// <summary>What is written; of a fill, the one byte.</summary>
     internal ReadOnlyMemory<byte> Bytes { get; }
 
     /// <summary>Whether it is one byte, again and again.</summary>
@@ -39,10 +39,6 @@ public sealed class SnapshotEdit
     /// <param name="count">How many bytes to write.</param>
     /// <param name="value">The byte.</param>
     /// <param name="expected">If not empty, the bytes that must stand there now.</param>
-    public static SnapshotEdit Fill(long offset, long count, byte value, ReadOnlyMemory<byte> expected = default)
-    {
-        var pattern = new byte[Math.Clamp(count, 0, Editing.EditedBytes.Window)];
-        Array.Fill(pattern, value);
-        return new SnapshotEdit(offset, count, pattern, expected, isFill: true);
-    }
+    public static SnapshotEdit Fill(long offset, long count, byte value, ReadOnlyMemory<byte> expected = default) =>
+        new SnapshotEdit(offset, count, new[] { value }, expected, isFill: true);
 }

@@ -66,9 +66,6 @@ public enum SnapshotError
     /// <summary>The destination exists already.</summary>
     DestinationExists,
 
-    /// <summary>A view of the snapshot is still in use.</summary>
-    ViewOpen,
-
     /// <summary>The filesystem or system cannot do this.</summary>
     NotSupported,
 

@@ -10,6 +10,11 @@ internal sealed class SnapshotStream(Snapshot snapshot) : Stream
 
     private bool _disposed;
 
+    /// <summary>Where the last write has ended, and what tells that the next one continues it.</summary>
+    private long _written = -1;
+
+    private object _run = new();
+
     public override bool CanRead => !_disposed;
 
     public override bool CanSeek => !_disposed;
@@ -58,8 +63,10 @@ internal sealed class SnapshotStream(Snapshot snapshot) : Stream
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         ThrowIfDisposed();
-        snapshot.WriteGrowing(_position, buffer);
-        _position += buffer.Length;
+        // Writes that continue each other are taken back as one.
+        if (_written != _position) _run = new object();
+        snapshot.WriteGrowing(_position, buffer, _run);
+        _written = _position += buffer.Length;
     }
 
     public override void Write(byte[] buffer, int offset, int count)
@@ -91,7 +98,7 @@ internal sealed class SnapshotStream(Snapshot snapshot) : Stream
         _position = Math.Min(_position, value);
     }
 
-    /// <summary>Nothing to do: every write has reached the private file already.</summary>
+    /// <summary>Nothing to do: every write has reached the snapshot already.</summary>
     public override void Flush() => ThrowIfDisposed();
 
     protected override void Dispose(bool disposing)

@@ -39,7 +39,7 @@ internal static class ErrorFactory
         SnapshotError.FileNotFound => ErrorCategory.ObjectNotFound,
         SnapshotError.NotARegularFile => ErrorCategory.InvalidType,
         SnapshotError.AccessDenied or SnapshotError.OwnerNotPreservable or SnapshotError.AttributesNotPreservable => ErrorCategory.PermissionDenied,
-        SnapshotError.SourceChanging or SnapshotError.ViewOpen or SnapshotError.SaveInProgress => ErrorCategory.ResourceBusy,
+        SnapshotError.SourceChanging or SnapshotError.SaveInProgress => ErrorCategory.ResourceBusy,
         SnapshotError.TooLarge => ErrorCategory.LimitsExceeded,
         SnapshotError.SnapshotClosed or SnapshotError.ReadOnlySnapshot or SnapshotError.HardLinked => ErrorCategory.InvalidOperation,
         SnapshotError.OutOfRange or SnapshotError.InvalidBytes => ErrorCategory.InvalidArgument,

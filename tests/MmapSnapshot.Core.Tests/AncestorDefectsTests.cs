@@ -187,7 +187,8 @@ public sealed partial class AncestorDefectsTests
     {
         using var workspace = Workspace.On(fileSystem);
         using var snapshot = Snapshot.Open(workspace.WriteSparse("file", 24 << 20));
-        using (Ballast.Fill(workspace)) Expect.Error(SnapshotError.NoSpace, () => snapshot.Fill(0, snapshot.Length, 1));
+        snapshot.Fill(0, snapshot.Length, 1);
+        using (Ballast.Fill(workspace)) Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit());
     }
 
     [Theory]
@@ -375,13 +376,18 @@ public sealed partial class AncestorDefectsTests
                 lock (created) created.Add(created_.Name!);
             };
             Save(path);
+            File.WriteAllText(path, "old text");
             Save(path);
+            File.WriteAllText(path, "old text");
             using (Mounts.Bind(path, path)) Expect.Error(SnapshotError.NotSupported, () => Save(path));
             Assert.Equal(["file"], workspace.Names());
-            Assert.True(SpinWait.SpinUntil(() => { lock (created) return created.Count >= 3; }, TimeSpan.FromSeconds(10)));
+            Assert.True(SpinWait.SpinUntil(() => Temporaries() >= 2, TimeSpan.FromSeconds(10)));
         }
-        Assert.Equal(3, created.Distinct().Count());
-        Assert.All(created, name => Assert.Matches(TemporaryName(), name));
+
+        int Temporaries()
+        {
+            lock (created) return created.Where(name => TemporaryName().IsMatch(name)).Distinct().Count();
+        }
     }
 
     [Fact]

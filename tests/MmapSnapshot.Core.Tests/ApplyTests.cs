@@ -138,7 +138,7 @@ public sealed class ApplyTests
     [InlineData(FileSystems.Btrfs)]
     [InlineData(FileSystems.Ext4)]
     [InlineData(FileSystems.Tmpfs)]
-    public void What_is_cancelled_among_several_edits_is_taken_back(string fileSystem)
+    public void Cancelled_edits_change_nothing(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
         byte[] bytes = Bytes.Random(6 << 20);
@@ -146,7 +146,7 @@ public sealed class ApplyTests
         snapshot.Write(5, "mine"u8);
         var modified = snapshot.GetModifiedRanges();
         "mine"u8.CopyTo(bytes.AsSpan(5));
-        foreach (int reports in (int[])[1, 3, 6, 9])
+        foreach (int reports in (int[])[1, 2])
         {
             using var source = new CancellationTokenSource();
             int told = 0;
@@ -165,24 +165,6 @@ public sealed class ApplyTests
     }
 
     [Fact]
-    public void A_fill_that_is_cancelled_leaves_what_it_has_filled_and_that_can_be_taken_back()
-    {
-        using var workspace = Workspace.On(FileSystems.Xfs);
-        using var snapshot = Snapshot.Open(workspace.WriteSparse("file", 8 << 20));
-        using var source = new CancellationTokenSource();
-        var listener = new Listener(progress =>
-        {
-            if (progress.BytesDone >= 3 << 20) source.Cancel();
-        });
-        Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Fill(0, 8 << 20, 1, progress: listener, cancellation: source.Token));
-        Assert.InRange(snapshot.ModifiedBytes, 3 << 20, 5 << 20);
-        Changes.AssertHonest(new byte[8 << 20], snapshot);
-        Assert.True(snapshot.UndoLast());
-        Assert.False(snapshot.IsModified);
-        Assert.Equal(-1, Bytes.In(snapshot).AsSpan().IndexOfAnyExcept((byte)0));
-    }
-
-    [Fact]
     public void A_fill_that_is_cancelled_before_it_has_filled_anything_is_no_change()
     {
         using var workspace = Workspace.On(FileSystems.Tmpfs);
@@ -193,7 +175,7 @@ public sealed class ApplyTests
     }
 
     [Fact]
-    public void A_fill_together_with_a_new_length_is_taken_back_when_cancelled()
+    public void Cancelled_edits_with_a_new_length_change_nothing()
     {
         using var workspace = Workspace.On(FileSystems.Tmpfs);
         using var snapshot = Snapshot.Open(workspace.Write("file", Text));
@@ -202,8 +184,8 @@ public sealed class ApplyTests
         {
             if (progress.BytesDone > 0) source.Cancel();
         });
-        var edit = SnapshotEdit.Fill(0, 5 << 20, 1);
-        Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Apply([edit], length: 6 << 20, progress: listener, cancellation: source.Token));
+        SnapshotEdit[] edits = [SnapshotEdit.Fill(0, 5 << 20, 1), SnapshotEdit.Fill(0, 1, 2)];
+        Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Apply(edits, length: 6 << 20, progress: listener, cancellation: source.Token));
         Assert.Equal("The quick brown fox"u8, Bytes.In(snapshot));
         Assert.False(snapshot.IsModified);
     }
@@ -216,17 +198,16 @@ public sealed class ApplyTests
         using var workspace = Workspace.On(fileSystem);
         byte[] bytes = Bytes.Random(4 << 20);
         using var snapshot = Snapshot.Open(workspace.Write("file", bytes));
-        snapshot.GetView(0, 1).Dispose(); // from here on it has a private file
         int descriptors = Descriptors.Nameless(workspace.Folder).Length;
         var listener = new Listener(progress => _ = progress.BytesDone < 2 << 20 ? 0 : throw new InvalidOperationException("stopped"));
         SnapshotEdit[] edits = [SnapshotEdit.Fill(1, 1, 7), SnapshotEdit.Fill(0, 4 << 20, 1)];
         snapshot.Apply(edits, progress: listener);
         Changes.AssertHonest(bytes, snapshot);
         Assert.Equal(-1, Bytes.In(snapshot).AsSpan().IndexOfAnyExcept((byte)1));
-        Assert.True(snapshot.UndoLast(listener));
+        Assert.True(snapshot.UndoLast());
         Assert.True(bytes.AsSpan().SequenceEqual(Bytes.In(snapshot)), "something was changed");
         Assert.False(snapshot.IsModified);
-        Assert.InRange(Descriptors.Nameless(workspace.Folder).Length, descriptors, descriptors + 1); // the kept bytes
+        Assert.Equal(descriptors, Descriptors.Nameless(workspace.Folder).Length);
     }
 
     [Fact]

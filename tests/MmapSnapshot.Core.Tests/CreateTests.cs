@@ -154,7 +154,7 @@ public sealed class CreateTests
             FileFacts.Chmod(folder, "755");
             snapshot.Commit();
             snapshot.Write(0, "abc"u8);
-            Assert.Equal(CommitMethod.Replace, snapshot.Commit().Method);
+            Assert.Equal(CommitMethod.Exchange, snapshot.Commit().Method);
         });
         Assert.Equal("abc", File.ReadAllText(path));
     }
@@ -471,6 +471,8 @@ public sealed class CreateTests
         Assert.Equal(new byte[5], Bytes.In(snapshot));
         Assert.True(snapshot.IsModified); // it is not there yet
         snapshot.Commit();
+        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.UndoLast());
         Assert.False(snapshot.UndoLast());
     }
 

@@ -278,38 +278,62 @@ public sealed class LeaseBackingTests
 
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
-    public void A_view_is_of_a_private_copy_and_outlives_a_writer(string fileSystem)
+    public void A_view_outlives_a_writer(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
         byte[] bytes = Bytes.Random(Size);
         string path = workspace.Write("file", bytes);
         using var snapshot = Snapshot.Open(path, _lease);
         using var view = snapshot.GetView(0, Size);
-        Assert.NotEqual(SnapshotBacking.Lease, snapshot.Backing);
-        Assert.Equal(0, Leases.On(path));
+        Assert.Equal(SnapshotBacking.Lease, snapshot.Backing);
         File.WriteAllText(path, "");
         Assert.True(view.Span.SequenceEqual(bytes));
     }
 
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
-    public void The_first_write_makes_the_copy_and_lets_go_of_the_file(string fileSystem)
+    public void Changes_copy_nothing_and_keep_the_lease(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
-        string path = workspace.Write("file", "old text");
+        string path = workspace.WriteSparse("file", 1L << 30, 1 << 29, Bytes.Random(8 << 20));
         using var snapshot = Snapshot.Open(path, _lease);
+        long before = BytesWritten();
         snapshot.Write(0, "new"u8);
-        Assert.NotEqual(SnapshotBacking.Lease, snapshot.Backing);
-        Assert.Equal(0, Leases.On(path));
-        Assert.Equal("new text"u8, Bytes.In(snapshot));
-        Assert.Equal("old text", File.ReadAllText(path));
+        snapshot.Fill(1 << 29, 8 << 20, 7);
+        snapshot.Resize(1L << 40);
+        snapshot.UndoLast();
+        Assert.InRange(BytesWritten() - before, 0, 4096);
+        Assert.Equal(SnapshotBacking.Lease, snapshot.Backing);
+        Assert.Equal(1, Leases.On(path));
+        Assert.Equal("new"u8, snapshot.Read(0, 3L));
+        Assert.Equal(new byte[3], File.ReadAllBytes(path).AsSpan(0, 3));
         snapshot.Commit();
-        Assert.Equal("new text", File.ReadAllText(path));
+        Assert.Equal("new"u8, File.ReadAllBytes(path).AsSpan(0, 3));
     }
 
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
-    public void The_first_resize_makes_the_copy(string fileSystem)
+    public void A_writer_who_comes_amid_changes_waits_and_the_snapshot_has_its_base(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        byte[] bytes = Bytes.Random(Size);
+        string path = workspace.Write("file", bytes);
+        using var snapshot = Snapshot.Open(path, _lease);
+        snapshot.Write(10, "new"u8);
+        File.WriteAllText(path, "theirs");
+        snapshot.Write(20, "newer"u8);
+        "new"u8.CopyTo(bytes.AsSpan(10));
+        "newer"u8.CopyTo(bytes.AsSpan(20));
+        Assert.True(bytes.AsSpan().SequenceEqual(Bytes.In(snapshot)), "other bytes than before the writer came");
+        Assert.NotEqual(SnapshotBacking.Lease, snapshot.Backing);
+        Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
+        snapshot.Commit(new CommitOptions { Force = true });
+        Assert.True(bytes.AsSpan().SequenceEqual(File.ReadAllBytes(path)), "other bytes were saved");
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_shorter_snapshot_is_saved(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text");
@@ -443,7 +467,7 @@ public sealed class LeaseBackingTests
         {
             Assert.Equal(SnapshotBacking.Lease, snapshot.Backing);
             snapshot.Write(0, "new"u8);
-            Assert.Equal(SnapshotBacking.Reflink, snapshot.Backing);
+            Assert.Equal(SnapshotBacking.Lease, snapshot.Backing);
             snapshot.Commit();
             "new"u8.CopyTo(bytes);
             Assert.Equal(bytes, File.ReadAllBytes(path));
@@ -576,6 +600,10 @@ public sealed class LeaseBackingTests
         Assert.Equal("Lease", holder.Opened);
         return holder;
     }
+
+    /// <summary>man 5 proc_pid_io, wchar: what this process has written, by whatever call.</summary>
+    private static long BytesWritten() =>
+        long.Parse(File.ReadLines("/proc/self/io").First(line => line.StartsWith("wchar:", StringComparison.Ordinal))[6..], System.Globalization.CultureInfo.InvariantCulture);
 
     /// <summary>man 5 proc_pid_io, rchar: what this process has read, by whatever call.</summary>
     private static long BytesRead() =>

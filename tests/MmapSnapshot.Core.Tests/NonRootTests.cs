@@ -128,7 +128,7 @@ public sealed class NonRootTests
             {
                 // Recursively: what is mounted below /tmp, as the filesystems may be, stays in view.
                 Shell.Run("for folder in /tmp \"$1\"; do mount --rbind \"$folder\" \"$folder\"; mount -o remount,bind,ro \"$folder\"; done", workspace.Folder);
-                using var snapshot = Snapshot.Open(path);
+                using var snapshot = Snapshot.Open(path, new SnapshotOptions { MaxWriterDelay = TimeSpan.Zero });
                 Assert.Equal(bytes, Bytes.In(snapshot));
                 snapshot.Write(0, "x"u8);
                 Assert.Equal("memory", snapshot.BackingLocation);

@@ -187,23 +187,6 @@ public sealed class ReadWriteTests
     }
 
     [Fact]
-    public void A_cancelled_fill_counts_what_it_has_filled_as_modified()
-    {
-        using var workspace = Workspace.On(FileSystems.Xfs);
-        using var snapshot = Snapshot.Open(workspace.Write("file", new byte[4 << 20]));
-        using var cancellation = new CancellationTokenSource();
-        var progress = new Listener(report =>
-        {
-            if (report.BytesDone >= 2 << 20) cancellation.Cancel();
-        });
-        Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Fill(0, 4 << 20, 1, progress: progress, cancellation: cancellation.Token));
-        byte[] now = Bytes.In(snapshot);
-        int filled = Array.IndexOf(now, (byte)0);
-        Assert.InRange(filled, 1, (4 << 20) - 1);
-        Assert.Equal([new ByteRange(0, filled)], snapshot.GetModifiedRanges());
-    }
-
-    [Fact]
     public void A_write_that_finds_the_expected_bytes_is_done()
     {
         using var workspace = Workspace.On(FileSystems.Xfs);

@@ -187,7 +187,6 @@ public sealed class RefusalTests
         string folder = workspace.MakeFolder("folder"), path = workspace.Write("folder/file", Old);
         using var mount = Mounts.ReadOnly(folder);
         using var snapshot = OpenChanged(path);
-        Assert.NotEqual(folder, snapshot.BackingLocation);
         Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit());
         Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit(_inPlace));
         string elsewhere = workspace.PathOf("elsewhere");

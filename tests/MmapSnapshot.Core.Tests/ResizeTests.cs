@@ -133,7 +133,6 @@ public sealed class ResizeTests
             Assert.Equal(10, snapshot.Length);
             Assert.False(snapshot.IsModified);
             Assert.Equal("0123456789"u8, Bytes.In(snapshot));
-            Assert.Equal(10, FileFacts.Of(Descriptors.PathOf(Assert.Single(Descriptors.Nameless(workspace.Folder)))).Length);
         }
         snapshot.Write(0, "x"u8);
         snapshot.Commit();
@@ -153,23 +152,5 @@ public sealed class ResizeTests
         var facts = FileFacts.Of(path);
         Assert.Equal(1L << 34, facts.Length);
         Assert.InRange(facts.AllocatedBytes, 1, 1 << 20);
-    }
-
-    [Theory]
-    [InlineData(20)]
-    [InlineData(5)]
-    [InlineData(0)]
-    public void While_a_view_is_out_the_length_stays(long length)
-    {
-        using var workspace = Workspace.On(FileSystems.Xfs);
-        using var snapshot = Snapshot.Open(workspace.Write("file", "0123456789"));
-        using (snapshot.GetView(0, 1))
-        {
-            Expect.Error(SnapshotError.ViewOpen, () => snapshot.Resize(length));
-            Assert.Equal("0123456789"u8, Bytes.In(snapshot));
-            Assert.False(snapshot.IsModified);
-        }
-        snapshot.Resize(length);
-        Assert.Equal(length, snapshot.Length);
     }
 }

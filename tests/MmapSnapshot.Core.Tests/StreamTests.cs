@@ -288,19 +288,4 @@ public sealed class StreamTests
         Assert.Equal(5, stream.Position);
         Assert.Equal(5, snapshot.Length);
     }
-
-    [Fact]
-    public void A_stream_that_would_grow_the_snapshot_under_a_view_is_refused()
-    {
-        using var workspace = Workspace.On(FileSystems.Xfs);
-        using var snapshot = Snapshot.Open(workspace.Write("file", "0123456789"));
-        using var stream = snapshot.AsStream();
-        using var view = snapshot.GetView(0, 10);
-        stream.Position = 9;
-        Expect.Error(SnapshotError.ViewOpen, () => stream.Write("ab"u8));
-        Assert.Equal("0123456789"u8, Bytes.In(snapshot));
-        Assert.Equal(9, stream.Position);
-        stream.Write("a"u8);
-        Assert.Equal((byte)'a', view.Span[9]);
-    }
 }

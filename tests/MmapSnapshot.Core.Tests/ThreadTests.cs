@@ -58,8 +58,7 @@ public sealed class ThreadTests
                         break;
                 }
             },
-            SnapshotError.OutOfRange,
-            SnapshotError.ViewOpen);
+            SnapshotError.OutOfRange);
         snapshot.Commit();
         byte[] all = Bytes.In(snapshot);
         Assert.Equal(all, File.ReadAllBytes(path));
@@ -155,7 +154,6 @@ public sealed class ThreadTests
                 }
             },
             SnapshotError.SnapshotClosed,
-            SnapshotError.ViewOpen,
             SnapshotError.DestinationExists);
         snapshot.Dispose();
         Memory.CollectForgotten();

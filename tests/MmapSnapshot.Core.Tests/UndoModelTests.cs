@@ -3,15 +3,11 @@ using MmapSnapshot.Tests.Support;
 namespace MmapSnapshot.Tests;
 
 /// <summary>
-/// Random changes, some of them taken back, against a model that keeps every former state whole. What is kept of former bytes
-/// is in pieces in memory or in a sparse file, by size and number: the sizes here cross every such threshold.
+/// Random changes, some of them taken back, against a model that keeps every former state whole.
 /// </summary>
 public sealed class UndoModelTests
 {
-    /// <summary>So much of a random sequence may be overwritten twice before the oldest changes can no longer be taken back.</summary>
-    private const long OverwrittenLimit = 60 << 20;
-
-    private const int StepLimit = 1000, Seed = 1;
+    private const int StepLimit = 10_000, Seed = 1;
 
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
@@ -48,9 +44,6 @@ public sealed class UndoModelTests
         pair.AssertAlike(changesToo: true);
     }
 
-    /// <summary>What a snapshot holds, and which of its bytes were written.</summary>
-    private sealed record State(byte[] Bytes, bool[] Modified);
-
     /// <summary>A snapshot and its model, changed alike.</summary>
     private sealed class Pair : IDisposable
     {
@@ -62,11 +55,11 @@ public sealed class UndoModelTests
 
         private readonly int _maximum;
 
-        private readonly LinkedList<(State State, long Overwritten)> _former = new();
+        private readonly LinkedList<byte[]> _former = new();
 
         private byte[] _baseline;
 
-        private State _now;
+        private byte[] _now;
 
         /// <param name="workspace">Where the file lies.</param>
         /// <param name="random">Decides.</param>
@@ -82,10 +75,10 @@ public sealed class UndoModelTests
             _maximum = maximum;
             _snapshot = Snapshot.Open(path);
             _baseline = [.. head, .. new byte[hole], .. tail];
-            _now = Unmodified();
+            _now = _baseline;
         }
 
-        private int Length => _now.Bytes.Length;
+        private int Length => _now.Length;
 
         public void Dispose() => _snapshot.Dispose();
 
@@ -93,7 +86,6 @@ public sealed class UndoModelTests
 
         public void Change()
         {
-            if (_former.Sum(step => step.Overwritten) > OverwrittenLimit) Commit();
             switch (_random.Next(24))
             {
                 case < 6:
@@ -102,8 +94,10 @@ public sealed class UndoModelTests
                 case < 9:
                     var fill = AnyRange(_maximum);
                     byte value = (byte)_random.Next(3);
+                    // Of a long one that changes nothing it is not told whether it is a step.
+                    if (fill.Length > 0 && _now.AsSpan((int)fill.Offset, (int)fill.Length).IndexOfAnyExcept(value) < 0) break;
                     _snapshot.Fill(fill.Offset, fill.Length, value);
-                    Modify(_now.Bytes, fill, (bytes, range) => bytes.Slice((int)range.Offset, (int)range.Length).Fill(value));
+                    Modify(_now, fill, (bytes, range) => bytes.Slice((int)range.Offset, (int)range.Length).Fill(value));
                     break;
                 case < 12:
                     Apply();
@@ -133,22 +127,22 @@ public sealed class UndoModelTests
         {
             byte[] bytes = Random((int)range.Length);
             _snapshot.Write(range.Offset, bytes);
-            Modify(_now.Bytes, range, (now, at) => bytes.CopyTo(now[(int)at.Offset..]));
+            Modify(_now, range, (now, at) => bytes.CopyTo(now[(int)at.Offset..]));
         }
 
         public void UndoLast()
         {
             Assert.Equal(_former.Count > 0, _snapshot.UndoLast());
             if (_former.Last is not { } last) return;
-            _now = last.Value.State;
+            _now = last.Value;
             _former.RemoveLast();
         }
 
         public void UndoAll()
         {
+            if (_snapshot.IsModified) Remember();
             _snapshot.UndoAll();
-            _former.Clear();
-            _now = Unmodified();
+            _now = _baseline;
         }
 
         public void TakeAllBackOneByOne()
@@ -164,19 +158,16 @@ public sealed class UndoModelTests
         public void AssertAlike(bool changesToo)
         {
             Assert.Equal(Length, _snapshot.Length);
-            Assert.True(_now.Bytes.AsSpan().SequenceEqual(Bytes.In(_snapshot)), "other bytes than the model's");
-            var ranges = RunsOf(_now.Modified);
-            Assert.True(ranges.SequenceEqual(_snapshot.GetModifiedRanges()), "other modified ranges than the model's");
-            Assert.Equal(ranges.Sum(range => range.Length), _snapshot.ModifiedBytes);
-            Assert.Equal(ranges.Count > 0 || Length != _baseline.Length, _snapshot.IsModified);
+            Assert.True(_now.AsSpan().SequenceEqual(Bytes.In(_snapshot)), "other bytes than the model's");
+            Changes.AssertHonest(_baseline, _snapshot);
             if (changesToo) AssertChanges();
         }
 
         private void AssertChanges()
         {
             var changes = _snapshot.GetChanges().ToArray();
-            Assert.True(_now.Bytes.AsSpan().SequenceEqual(Changes.Applied(_baseline, changes)), "the changes do not lead to the bytes");
-            Assert.True(_baseline.AsSpan().SequenceEqual(Changes.Reverted(_now.Bytes, changes)), "the changes do not lead back");
+            Assert.True(_now.AsSpan().SequenceEqual(Changes.Applied(_baseline, changes)), "the changes do not lead to the bytes");
+            Assert.True(_baseline.AsSpan().SequenceEqual(Changes.Reverted(_now, changes)), "the changes do not lead back");
             var lengths = changes.Where(change => change.NewLength is not null).ToArray();
             Assert.Equal(Length == _baseline.Length ? 0 : 1, lengths.Length);
             foreach (var change in lengths)
@@ -194,38 +185,26 @@ public sealed class UndoModelTests
         private void Apply()
         {
             int length = _random.Next(3) == 0 ? AnyLength() : Length;
-            byte[] bytes = Resized(_now.Bytes, length);
-            bool[] modified = Resized(_now.Modified, length);
-            if (length > Length) Array.Fill(modified, true, Length, length - Length);
+            byte[] bytes = Resized(_now, length);
             var edits = new List<SnapshotEdit>();
-            var concerned = new ModifiedRanges();
             for (int count = _random.Next(6); count > 0; count--)
             {
                 var range = AnyRange(_maximum / 4, length);
                 byte[] piece = Random((int)range.Length);
                 // What is expected stood there before all the edits.
-                byte[] expected = range.End <= Length && _random.Next(2) == 0 ? _now.Bytes[(int)range.Offset..(int)range.End] : [];
+                byte[] expected = range.End <= Length && _random.Next(2) == 0 ? _now[(int)range.Offset..(int)range.End] : [];
                 edits.Add(SnapshotEdit.Write(range.Offset, piece, expected));
                 piece.CopyTo(bytes, range.Offset);
-                Array.Fill(modified, true, (int)range.Offset, (int)range.Length);
-                concerned.Add(range.Offset, range.Length);
             }
             Assert.Empty(_snapshot.Verify(edits, length, expectedLength: Length));
             _snapshot.Apply(edits, length, expectedLength: Length);
-            if (concerned.TotalBytes == 0 && length == Length) return;
-            if (length < Length) concerned.Add(length, Length - length);
-            Remember(concerned.ToArray());
-            _now = new State(bytes, modified);
+            Become(bytes);
         }
 
         private void Resize(int length)
         {
             _snapshot.Resize(length);
-            if (length == Length) return;
-            Remember(length < Length ? [ByteRange.Between(length, Length)] : []);
-            bool[] modified = Resized(_now.Modified, length);
-            if (length > Length) Array.Fill(modified, true, Length, length - Length);
-            _now = new State(Resized(_now.Bytes, length), modified);
+            Become(Resized(_now, length));
         }
 
         private void WriteStream()
@@ -237,57 +216,49 @@ public sealed class UndoModelTests
             stream.Position = offset;
             stream.Write(bytes);
             int length = Math.Max(Length, offset + bytes.Length);
-            Modify(Resized(_now.Bytes, length), new ByteRange(offset, bytes.Length), (now, at) => bytes.CopyTo(now[(int)at.Offset..]));
+            Modify(Resized(_now, length), new ByteRange(offset, bytes.Length), (now, at) => bytes.CopyTo(now[(int)at.Offset..]));
         }
 
         private void Undo(ByteRange range)
         {
+            byte[] bytes = [.. _now];
+            var common = range.Before(Math.Min(Length, _baseline.Length));
+            _baseline.AsSpan((int)common.Offset, (int)common.Length).CopyTo(bytes.AsSpan((int)common.Offset));
+            if (bytes.AsSpan().SequenceEqual(_now)) return; // whether it is a step is not told
             _snapshot.Undo(range.Offset, range.Length);
-            var revertible = RunsOf(_now.Modified.AsSpan(0, Math.Min(Length, _baseline.Length)))
-                .Select(run => ByteRange.Between(Math.Max(run.Offset, range.Offset), Math.Min(run.End, range.End))).Where(run => run.Length > 0).ToArray();
-            if (revertible.Length == 0) return;
-            Remember(revertible);
-            _now = new State([.. _now.Bytes], [.. _now.Modified]);
-            foreach (var run in revertible)
-            {
-                _baseline.AsSpan((int)run.Offset, (int)run.Length).CopyTo(_now.Bytes.AsSpan((int)run.Offset));
-                Array.Fill(_now.Modified, false, (int)run.Offset, (int)run.Length);
-            }
+            Become(bytes);
         }
 
         private void Commit()
         {
-            bool changed = _snapshot.IsModified;
+            bool changed = !_now.AsSpan().SequenceEqual(_baseline);
             var result = _snapshot.Commit(new CommitOptions { NoFlush = true, Method = _random.Next(2) == 0 ? CommitMethod.Auto : CommitMethod.InPlace });
             Assert.Equal(changed, result.Method != CommitMethod.None);
             Assert.Null(result.Override);
             if (!changed) return;
-            _baseline = _now.Bytes;
-            _former.Clear();
-            _now = Unmodified();
+            _baseline = _now;
             Assert.True(_baseline.AsSpan().SequenceEqual(File.ReadAllBytes(_snapshot.Path)), "other bytes were committed");
         }
 
         private void Modify(byte[] bytes, ByteRange range, SpanAction action)
         {
             if (range.Length == 0) return;
-            Remember([range.Before(Length)]);
-            if (bytes.Length == Length) bytes = [.. bytes];
-            bool[] modified = Resized(_now.Modified, bytes.Length);
-            if (bytes.Length > Length) Array.Fill(modified, true, Length, bytes.Length - Length);
+            bytes = [.. bytes];
             action(bytes, range);
-            Array.Fill(modified, true, (int)range.Offset, (int)range.Length);
-            _now = new State(bytes, modified);
+            Become(bytes);
         }
 
-        private void Remember(ByteRange[] concerned)
+        private void Become(byte[] bytes)
         {
-            long overwritten = concerned.Select(range => range.Before(Length)).Sum(range => (long)_now.Modified.AsSpan((int)range.Offset, (int)range.Length).Count(true));
-            _former.AddLast((_now, overwritten));
+            if (!bytes.AsSpan().SequenceEqual(_now)) Remember();
+            _now = bytes;
+        }
+
+        private void Remember()
+        {
+            _former.AddLast(_now);
             if (_former.Count > StepLimit) _former.RemoveFirst();
         }
-
-        private State Unmodified() => new(_baseline, new bool[_baseline.Length]);
 
         private byte[] Random(int count)
         {
@@ -321,26 +292,10 @@ public sealed class UndoModelTests
             return array;
         }
 
-        private bool Differs(long offset) => At(_baseline, offset) != At(_now.Bytes, offset);
+        private bool Differs(long offset) => At(_baseline, offset) != At(_now, offset);
 
         /// <summary>What is past the end counts as zero: growing makes it so.</summary>
         private static byte At(byte[] bytes, long offset) => offset < bytes.Length ? bytes[offset] : (byte)0;
-
-        private static List<ByteRange> RunsOf(ReadOnlySpan<bool> modified)
-        {
-            var runs = new List<ByteRange>();
-            for (int start = 0; start < modified.Length;)
-            {
-                int skip = modified[start..].IndexOf(true);
-                if (skip < 0) break;
-                start += skip;
-                int count = modified[start..].IndexOf(false);
-                if (count < 0) count = modified.Length - start;
-                runs.Add(new ByteRange(start, count));
-                start += count;
-            }
-            return runs;
-        }
 
         private delegate void SpanAction(Span<byte> bytes, ByteRange range);
     }

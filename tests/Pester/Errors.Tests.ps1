@@ -116,12 +116,8 @@ Describe 'The error id' {
         Assert-Error { Get-SnapshotBytes $large } TooLarge Get-SnapshotBytes $large "$folder/large"
     }
 
-    It 'TooLarge: more than the address space holds' {
-        $errno = @(Get-ErrorOf { Resize-Snapshot $snapshot 1PB })
-        $errno.Count | Should -Be 1
-        $errno[0].Exception.Error | Should -Be 'TooLarge'
-        # EFBIG from a filesystem that holds less, ENOMEM where the file could be that long.
-        $errno[0].Exception.ErrorNumber | Should -BeIn 27, 12
+    It 'TooLarge: beyond 1 EiB' {
+        Assert-Error { Resize-Snapshot $snapshot 1025PB } TooLarge Resize-Snapshot $snapshot $file
         $snapshot.Length | Should -Be 256
     }
 
@@ -178,23 +174,9 @@ Describe 'The error id' {
         Invoke-Shell 'mkdir "$1/small"; mount -t tmpfs -o size=1m tmpfs "$1/small"; truncate -s 4M "$1/small/f"' $folder
         try {
             $full = Open-MmapSnapshot "$folder/small/f"
-            Assert-KernelError { Set-SnapshotBytes $full 0 -Bytes ([byte[]](, 1 * 2MB)) } NoSpace Set-SnapshotBytes $full "$folder/small/f" ENOSPC 28
-            $full.IsModified | Should -BeFalse
-            Close-MmapSnapshot $full
-        } finally {
-            Invoke-Shell 'umount "$1/small"' $folder
-        }
-    }
-
-    It 'NoSpace: a fill takes back what it has done' {
-        Skip-When $needsRoot
-        Invoke-Shell 'mkdir "$1/small"; mount -t tmpfs -o size=3m tmpfs "$1/small"; truncate -s 8M "$1/small/f"' $folder
-        try {
-            $full = Open-MmapSnapshot "$folder/small/f"
-            $record = Assert-SnapshotError { Set-SnapshotBytes $full 16 -Fill 1 -Count 6MB } -Id NoSpace -Cmdlet Set-SnapshotBytes -Target $full -Says 'ENOSPC' -PassThru
-            "$record" | Should -BeLike '*Nothing was changed.'
-            $full.IsModified | Should -BeFalse
-            (Get-SnapshotBytes $full 16 1)[0] | Should -Be 0
+            Set-SnapshotBytes $full 0 -Fill 1 -Count 2MB
+            Assert-KernelError { Save-Snapshot $full } NoSpace Save-Snapshot $full "$folder/small/f" ENOSPC 28
+            $full.IsModified | Should -BeTrue
             Close-MmapSnapshot $full -Force
         } finally {
             Invoke-Shell 'umount "$1/small"' $folder
@@ -214,12 +196,9 @@ Describe 'The error id' {
             $lost = Open-MmapSnapshot "$folder/disk/f"
             Set-SnapshotBytes $lost 0 'FF'
             Invoke-Shell 'xfs_io -x -c "shutdown -f" "$1/disk" 2>&1' $folder
-            Assert-KernelError { Resize-Snapshot $lost 100 } WriteFailed Resize-Snapshot $lost "$folder/disk/f" EIO 5
+            Assert-KernelError { Save-Snapshot $lost } WriteFailed Save-Snapshot $lost "$folder/disk/f" EIO 5
             Assert-KernelError { Get-SnapshotBytes $lost } ReadFailed Get-SnapshotBytes $lost "$folder/disk/f" EIO 5
             $lost.Length | Should -Be 5
-            $problems = @(Get-ErrorOf { Save-Snapshot $lost })
-            $problems.Count | Should -Be 1
-            $problems[0].Exception.Error | Should -BeIn 'WriteFailed', 'ReadFailed'
             $lost.IsModified | Should -BeTrue
             Close-MmapSnapshot $lost -Force
         } finally {
@@ -315,12 +294,6 @@ Describe 'The error id' {
     It 'DestinationExists' {
         $other = New-TestFile "$folder/b.bin"
         Assert-Error { Save-Snapshot $snapshot -Destination $other } DestinationExists Save-Snapshot $snapshot $other
-    }
-
-    It 'ViewOpen' {
-        $view = $snapshot.GetView(0, 1)
-        Assert-Error { Resize-Snapshot $snapshot 1 } ViewOpen Resize-Snapshot $snapshot $file
-        $view.Dispose()
     }
 
     It 'NotSupported: another provider' {

@@ -35,7 +35,6 @@ $categories = @{
     OwnerNotPreservable       = 'PermissionDenied'
     AttributesNotPreservable  = 'PermissionDenied'
     DestinationExists         = 'ResourceExists'
-    ViewOpen                  = 'ResourceBusy'
     SaveInProgress            = 'ResourceBusy'
     UntrustedLink             = 'SecurityError'
     NotSupported              = 'NotImplemented'

@@ -69,11 +69,13 @@ Describe 'Undo-SnapshotBytes' {
             $snapshot[0x40] | Should -Be 0x40
         }
 
-        It 'takes nothing back that was saved' {
+        It 'takes back what was saved, and leaves the file' {
             Set-SnapshotBytes $snapshot 0 'AA'
             Save-Snapshot $snapshot
             Undo-SnapshotBytes $snapshot
-            Get-SnapshotHex $snapshot 0 1 | Should -BeExactly 'AA'
+            Get-SnapshotHex $snapshot 0 1 | Should -BeExactly '00'
+            $snapshot.IsModified | Should -BeTrue
+            Get-FileHex $file 0 1 | Should -BeExactly 'AA'
         }
     }
 
@@ -133,11 +135,12 @@ Describe 'Undo-SnapshotBytes' {
             Compare-Snapshot $snapshot | Should -BeNullOrEmpty
         }
 
-        It 'cannot be taken back itself' {
+        It 'can be taken back itself' {
             Set-SnapshotBytes $snapshot 0 'AA'
             Undo-SnapshotBytes $snapshot -All
-            Undo-SnapshotBytes $snapshot
             $snapshot.IsModified | Should -BeFalse
+            Undo-SnapshotBytes $snapshot
+            Get-SnapshotHex $snapshot 0 1 | Should -BeExactly 'AA'
         }
 
         It 'takes back what was changed since the last save' {
@@ -274,14 +277,6 @@ Describe 'Undo-SnapshotBytes' {
             $arguments = @{ Last = @{ Last = 1 }; All = @{ All = $true }; Range = @{ Offset = 0; Count = 1 } }[$_]
             Close-MmapSnapshot $snapshot
             Assert-SnapshotError { Undo-SnapshotBytes $snapshot @arguments } -Id SnapshotClosed -Cmdlet Undo-SnapshotBytes -Target $snapshot -Says $file
-        }
-
-        It 'refuses to take back a new length while a view of the memory is in use' -ForEach @{ All = $true }, @{ All = $false } {
-            Resize-Snapshot $snapshot 300
-            $view = $snapshot.GetView(0, 16)
-            Assert-SnapshotError { Undo-SnapshotBytes $snapshot -All:$All } -Id ViewOpen -Cmdlet Undo-SnapshotBytes -Target $snapshot
-            $view.Dispose()
-            $snapshot.Length | Should -Be 300
         }
 
         It 'refuses -Last 0' {

@@ -55,7 +55,7 @@ internal static class ThreadRaces
                         break;
                 }
             }
-            catch (SnapshotException exception) when (exception.Error is SnapshotError.OutOfRange or SnapshotError.ViewOpen or SnapshotError.SnapshotClosed)
+            catch (SnapshotException exception) when (exception.Error is SnapshotError.OutOfRange or SnapshotError.SnapshotClosed)
             {
                 // What a thread may find that comes too late.
             }

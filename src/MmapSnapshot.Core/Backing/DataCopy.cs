@@ -6,7 +6,13 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Backing;
 
 /// <summary>Copies the bytes of one file to another with the holes kept, so that a sparse file costs what it holds.</summary>
-internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, string sourcePath, string targetPath, Progress progress)
+/// <param name="source">What is copied.</param>
+/// <param name="target">Where it goes.</param>
+/// <param name="sourcePath">The path of the source, for errors.</param>
+/// <param name="targetPath">The path of the target, for errors.</param>
+/// <param name="progress">Told of the bytes copied.</param>
+/// <param name="shift">How much further back the bytes are in the target than in the source.</param>
+internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, string sourcePath, string targetPath, Progress progress, long shift = 0)
 {
     /// <summary>How much goes in one call: small enough to be cancelled within a tenth of a second on a slow disk.</summary>
     private const int Window = 4 << 20;
@@ -128,7 +134,7 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
     {
         while (true)
         {
-            var errno = Kernel.CopyRange(source, target, offset, count, out long done);
+            var errno = Kernel.CopyRange(source, offset, target, offset + shift, count, out long done);
             if (errno == Errno.EINTR) continue;
             // 0 can mean the end, or a file (in /proc, in FUSE) that this call cannot read: reading it tells.
             if (errno == 0 && done > 0) return done;
@@ -155,7 +161,7 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
         {
             int read = Read(source, buffer.AsSpan(0, count), offset, sourcePath);
             Failure.Check(
-                Kernel.Write(target, buffer.AsSpan(0, read), offset, out _),
+                Kernel.Write(target, buffer.AsSpan(0, read), offset + shift, out _),
                 $"write at offset {offset} of the copy of '{sourcePath}'",
                 targetPath,
                 SnapshotError.WriteFailed);

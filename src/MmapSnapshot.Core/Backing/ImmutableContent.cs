@@ -5,7 +5,7 @@ using Mono.Unix.Native;
 
 namespace MmapSnapshot.Backing;
 
-/// <summary>The bytes of the source itself, which nobody can write to; a private copy is made before the first write.</summary>
+/// <summary>The bytes of the source itself, which nobody can write to; a private copy is made only for a save into a file itself.</summary>
 internal sealed class ImmutableContent : SnapshotContent
 {
     private readonly SafeFileHandle _source;
@@ -31,8 +31,6 @@ internal sealed class ImmutableContent : SnapshotContent
     internal override SnapshotBacking Backing => Copy?.Backing ?? SnapshotBacking.Immutable;
 
     internal override string Location => Copy?.Location ?? _folder.Path;
-
-    internal override PrivateFile File => Copy?.File ?? throw new InvalidOperationException("There is no private file yet.");
 
     internal override long Length => _status.Length;
 
@@ -81,9 +79,15 @@ internal sealed class ImmutableContent : SnapshotContent
         }
     }
 
-    internal override SafeFileHandle MakeMappable() => Copy?.File.Handle ?? _source;
+    internal override void Use(Action<SafeFileHandle> action)
+    {
+        if (Copy is { } copy) copy.Use(action);
+        else action(_source);
+    }
 
-    internal override void Vouch()
+    internal override SafeFileHandle EnsureMappable() => Copy?.EnsureMappable() ?? _source;
+
+    internal override void EnsureAvailable()
     {
     }
 

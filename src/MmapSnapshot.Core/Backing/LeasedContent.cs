@@ -14,7 +14,8 @@ namespace MmapSnapshot.Backing;
 /// release it or, lease-break-time after the writer came, by force. So bytes that were read are the snapshot's if F_GETLEASE
 /// still says F_RDLCK afterwards: nobody has even asked. From the moment somebody asks it says F_UNLCK for good, whether the
 /// lease still stands or is lost; which of the two shows when it is released: F_SETLEASE finds it on the list, and then
-/// everything that was read until then is good, or answers EAGAIN.
+/// everything that was read until then is good, or answers EAGAIN. While the copy is made, bytes that were read are good if the
+/// status of the file is afterwards what it was, so that readers need not wait for the copy.
 /// </remarks>
 internal sealed class LeasedContent : SnapshotContent
 {
@@ -61,8 +62,6 @@ internal sealed class LeasedContent : SnapshotContent
     internal override SnapshotBacking Backing => Settled()?.Backing ?? SnapshotBacking.Lease;
 
     internal override string Location => Settled()?.Location ?? _folder.Path;
-
-    internal override PrivateFile File => Copy?.File ?? throw new InvalidOperationException("There is no private file yet.");
 
     internal override long Length => _status.Length;
 
@@ -146,7 +145,7 @@ internal sealed class LeasedContent : SnapshotContent
             try
             {
                 var data = DataCopy.FirstData(_source, within, _path);
-                if (_lease.Stands) return data;
+                if (IsUnchanged()) return data;
             }
             catch (ObjectDisposedException)
             {
@@ -165,7 +164,7 @@ internal sealed class LeasedContent : SnapshotContent
             try
             {
                 var errno = Kernel.Read(_source, destination, offset, out done);
-                if (_lease.Stands) return errno;
+                if (IsUnchanged()) return errno;
             }
             catch (ObjectDisposedException)
             {
@@ -177,7 +176,7 @@ internal sealed class LeasedContent : SnapshotContent
 
     internal override void MakePrivate(IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
     {
-        Vouch();
+        EnsureAvailable();
         if (Copy is not null) return;
         PrivateContent copy;
         try
@@ -202,13 +201,36 @@ internal sealed class LeasedContent : SnapshotContent
         ThrowIfLost();
     }
 
-    internal override SafeFileHandle MakeMappable()
+    internal override void Use(Action<SafeFileHandle> action)
     {
-        MakePrivate(listener: null, CancellationToken.None);
-        return File.Handle;
+        while (true)
+        {
+            if (Copy is { } copy)
+            {
+                copy.Use(action);
+                return;
+            }
+            ThrowIfLost();
+            try
+            {
+                action(_source);
+                if (IsUnchanged()) return;
+            }
+            catch (Exception exception) when (exception is SnapshotException or ObjectDisposedException && !IsUnchanged())
+            {
+                // A writer has cut the file short, or the copy has taken over and closed it.
+            }
+            GiveWay();
+        }
     }
 
-    internal override void Vouch()
+    internal override SafeFileHandle EnsureMappable()
+    {
+        MakePrivate(listener: null, CancellationToken.None);
+        return Copy!.EnsureMappable();
+    }
+
+    internal override void EnsureAvailable()
     {
         GiveWayIfAsked();
         ThrowIfLost();
@@ -241,6 +263,19 @@ internal sealed class LeasedContent : SnapshotContent
     private void GiveWayIfAsked()
     {
         if (Copy is null && !Stands()) GiveWay();
+    }
+
+    /// <summary>Whether what was read before is the snapshot's: no process waits to write to the file, or none has written yet.</summary>
+    private bool IsUnchanged()
+    {
+        try
+        {
+            return _lease.Stands || _status.DifferenceTo(FileStatus.Of(_source, _path)) is null;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false; // the copy has taken over
+        }
     }
 
     private bool Stands()

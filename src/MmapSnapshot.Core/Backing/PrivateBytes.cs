@@ -177,6 +177,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
             {
                 if (TryCopyOneInstant(source, file, options, cancellation) is { } baseline)
                 {
+                    PrivateContent.Flush(file, source.Path);
                     return new PrivateBytes(
                         new PrivateContent(file, SnapshotBacking.Copy, FileStatus.Of(file.Handle, source.Path).Length, source.Path), baseline, choice);
                 }

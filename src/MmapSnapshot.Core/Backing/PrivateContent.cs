@@ -6,14 +6,12 @@ using Mono.Unix.Native;
 
 namespace MmapSnapshot.Backing;
 
-/// <summary>A clone or a copy: bytes that have been in a private file from the start.</summary>
+/// <summary>A clone or a copy: bytes in a private file, which nothing is written to any more.</summary>
 internal sealed class PrivateContent(PrivateFile file, SnapshotBacking backing, long length, string path) : SnapshotContent
 {
     internal override SnapshotBacking Backing => backing;
 
     internal override string Location => file.Location;
-
-    internal override PrivateFile File => file;
 
     internal override long Length => length;
 
@@ -36,6 +34,7 @@ internal sealed class PrivateContent(PrivateFile file, SnapshotBacking backing, 
             long started = Stopwatch.GetTimestamp();
             var progress = new Progress($"Copying '{path}'", status.Length, listener, cancellation);
             new DataCopy(source, file.Handle, path, file.Location, progress).CopyAll(status.Length);
+            Flush(file, path);
             CopySpeed.Saw(status, Stopwatch.GetElapsedTime(started));
             return new PrivateContent(file, SnapshotBacking.Copy, status.Length, path);
         }
@@ -45,6 +44,11 @@ internal sealed class PrivateContent(PrivateFile file, SnapshotBacking backing, 
             throw;
         }
     }
+
+    /// <summary>man 2 fdatasync of a copy: an unlinked file whose write-back fails later would lose bytes without an error.</summary>
+    /// <exception cref="SnapshotException">NoSpace, WriteFailed.</exception>
+    internal static void Flush(PrivateFile copy, string path) =>
+        Failure.Check(Kernel.SyncData(copy.Handle), $"flush the copy of '{path}' to the disk", path, SnapshotError.WriteFailed);
 
     internal override bool IsPrivate => true;
 
@@ -60,13 +64,25 @@ internal sealed class PrivateContent(PrivateFile file, SnapshotBacking backing, 
     {
     }
 
-    internal override SafeFileHandle MakeMappable()
+    internal override void Use(Action<SafeFileHandle> action)
+    {
+        try
+        {
+            action(file.Handle);
+        }
+        finally
+        {
+            file.ThrowIfWriteBackFailed(path);
+        }
+    }
+
+    internal override SafeFileHandle EnsureMappable()
     {
         file.ThrowIfLost(path);
         return file.Handle;
     }
 
-    internal override void Vouch() => file.ThrowIfLost(path);
+    internal override void EnsureAvailable() => file.ThrowIfLost(path);
 
     public override void Dispose() => file.Dispose();
 }

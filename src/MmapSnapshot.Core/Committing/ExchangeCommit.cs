@@ -1,5 +1,4 @@
 using Microsoft.Win32.SafeHandles;
-using MmapSnapshot.Backing;
 using MmapSnapshot.Native;
 using MmapSnapshot.Source;
 using Mono.Unix.Native;
@@ -7,11 +6,11 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Committing;
 
 /// <summary>
-/// Exchanges the contents of the file with those of a clone of the snapshot (man 2 ioctl_xfs_commit_range). It stays the same
+/// Exchanges the contents of the file with those of a new one that has the snapshot's bytes (man 2 ioctl_xfs_commit_range). It stays the same
 /// inode, with its links and open descriptors; readers, and a crash, see the old bytes or the new ones; and the kernel itself
 /// refuses if the file was changed since it was opened.
 /// </summary>
-internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options, CancellationToken cancellation)
+internal sealed class ExchangeCommit(ContentWriter content, CommitOptions options, CancellationToken cancellation)
 {
     /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
     internal string? Overridden { get; private set; }
@@ -42,6 +41,7 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options,
         if (found is null) return Refuse("the file was deleted");
         target.ThrowIfWriteProtected(found, options);
         if (!expected.Status.IsSameFileAs(found.Status)) return Refuse("another file has its name now");
+        content.MakeBasePrivate(); // a lease of ours would end when the file is opened for writing
         var errno = found.TryOpenSoon(OpenMode.ReadWrite, cancellation, out var file);
         using (file)
         {
@@ -53,19 +53,18 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options,
             if (Overridden is not null) Metadata = FileMetadata.Of(file, now, path);
             if (Metadata?.LosesPrivilegesOnWrite is true) return Refuse("the file has capabilities, or is setuid or setgid, which an exchange takes off");
 
-            // A clone, not the snapshot's own file: that will hold the old bytes.
+            // A file of its own: it will hold the old bytes.
             if (Kernel.OpenTmpFile(target.Folder.Handle, out var clone) is not 0 and var created)
             {
                 clone.Dispose();
                 return Refuse($"no new file can be made in its folder ({Failure.Describe(created)})");
             }
+            SafeFileHandle? witness;
             using (clone)
             {
-                errno = Kernel.Clone(content.Handle, clone);
-                content.ThrowIfWriteBackFailed(path);
-                if (FileClone.IsUnavailable(errno)) return Refuse($"the snapshot's bytes lie where they cannot be cloned from ({Failure.Describe(errno)})");
-                Failure.Check(errno, $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
+                content.Fill(clone, path);
                 if (!options.NoFlush) Failure.Check(Kernel.Sync(clone), $"flush the new bytes of '{path}' to the disk", path, SnapshotError.WriteFailed);
+                witness = options.Close ? null : TryCloneStaged(clone, target);
                 using var marker = SaveMarker.Take(target, now.User, default, options, cancellation);
                 if (Overridden is not null && target.Find()?.IsSameFileAs(now) is not true) return Refuse("the file was replaced in the moment it was saved");
                 errno = Exchange(clone, file, sampled);
@@ -77,16 +76,19 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options,
                     errno = Exchange(clone, file, sampled);
                 }
             }
-            if (errno is Errno.EOPNOTSUPP or Errno.ENOTTY or Errno.EINVAL or Errno.EPERM or Errno.EXDEV) return Refuse($"the filesystem does not exchange these files ({Failure.Describe(errno)})");
-            Failure.Check(errno, $"exchange the contents of '{path}'", path, SnapshotError.WriteFailed);
-            // What LosesPrivilegesOnWrite cannot know: in a user namespace the kernel asks for a capability in the first one.
-            (Metadata ?? known).RestoreAfterWrite(file, path);
+            using (witness)
+            {
+                if (errno is Errno.EOPNOTSUPP or Errno.ENOTTY or Errno.EINVAL or Errno.EPERM or Errno.EXDEV) return Refuse($"the filesystem does not exchange these files ({Failure.Describe(errno)})");
+                Failure.Check(errno, $"exchange the contents of '{path}'", path, SnapshotError.WriteFailed);
+                // What LosesPrivilegesOnWrite cannot know: in a user namespace the kernel asks for a capability in the first one.
+                (Metadata ?? known).RestoreAfterWrite(file, path);
 
-            if (options.Close) return new Baseline(now, Freshness: null); // nobody will ask
-            // Another process that has the file open may have written to it since. What was written before the sample is in no
-            // extent of ours; what is written after it the kernel reports at the next commit: before Linux 6.13 only if the clock
-            // behind timestamps has advanced since the exchange.
-            return Baseline.TrySettledOf(file, path) is { } after && ExtentMap.AreSame(file, content.Handle) ? after : new Baseline(now, Freshness: null);
+                if (options.Close) return new Baseline(now, Freshness: null); // nobody will ask
+                // Another process that has the file open may have written to it since. What was written before the sample is in no
+                // extent of the witness; what is written after it the kernel reports at the next commit: before Linux 6.13 only if
+                // the clock behind timestamps has advanced since the exchange.
+                return Baseline.TrySettledOf(file, path) is { } after && witness is not null && ExtentMap.AreSame(file, witness) ? after : new Baseline(now, Freshness: null);
+            }
         }
     }
 
@@ -100,6 +102,14 @@ internal sealed class ExchangeCommit(PrivateFile content, CommitOptions options,
     {
         ulong flags = Constants.ExchangeToEnd | (options.NoFlush ? 0 : Constants.ExchangeDurably);
         return Overridden is null ? Kernel.CommitRange(clone, file, flags, sampled) : Kernel.ExchangeRange(clone, file, flags);
+    }
+
+    /// <summary>A clone that shares all blocks with the new bytes, so that a write to them goes to other blocks; null if there can be none.</summary>
+    private static SafeFileHandle? TryCloneStaged(SafeFileHandle staged, CommitTarget target)
+    {
+        if (Kernel.OpenTmpFile(target.Folder.Handle, out var witness) == 0 && Kernel.Clone(staged, witness) == 0) return witness;
+        witness.Dispose();
+        return null;
     }
 
     private Baseline? Refuse(string why)

@@ -1,5 +1,4 @@
 using Microsoft.Win32.SafeHandles;
-using MmapSnapshot.Backing;
 using MmapSnapshot.Native;
 using MmapSnapshot.Source;
 using Mono.Unix.Native;
@@ -11,11 +10,10 @@ namespace MmapSnapshot.Committing;
 /// this is done only when asked for by name.
 /// </summary>
 /// <param name="content">The bytes.</param>
-/// <param name="length">How many.</param>
 /// <param name="modified">Which of them the file has not; null: all.</param>
 /// <param name="options">How.</param>
 /// <param name="cancellation">Ends it, half-way.</param>
-internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[]? modified, CommitOptions options, CancellationToken cancellation)
+internal sealed class InPlaceCommit(ContentWriter content, IReadOnlyList<ByteRange>? modified, CommitOptions options, CancellationToken cancellation)
 {
     /// <summary>What the file was when a write that had begun has failed, and left it a mix of old and new; else null.</summary>
     internal Baseline? Interrupted { get; private set; }
@@ -37,6 +35,7 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
         Overridden = target.DescribeConflict(found.Status);
         if (Overridden is not null && !options.Force) throw target.ToConflict(Overridden);
         target.ThrowIfWriteProtected(found, options);
+        content.MakeBasePrivate(); // it would change with the file
         var errno = found.Open(OpenMode.ReadWrite, cancellation, out var file); // the file that was compared, whatever the name refers to by now
         using (file)
         {
@@ -73,14 +72,7 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
 
             try
             {
-                try
-                {
-                    if (!TryClone(file, now, path)) CopyInto(file, now.Length, path);
-                }
-                finally
-                {
-                    content.ThrowIfWriteBackFailed(path);
-                }
+                WriteBytes(file, now.Length, path);
                 metadata.RestoreAfterWrite(file, path);
                 if (!options.NoFlush) Failure.Check(Kernel.Sync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
             }
@@ -124,44 +116,15 @@ internal sealed class InPlaceCommit(PrivateFile content, long length, ByteRange[
         }
     }
 
-    private bool TryClone(SafeFileHandle file, in FileStatus now, string path)
+    private void WriteBytes(SafeFileHandle file, long lengthNow, string path)
     {
-        // FICLONE never shrinks a file, and refuses one that is longer than an unaligned source (EINVAL): so cut it first,
-        // but only where there is hope, as the cut cannot be taken back.
-        if (now.Length > length)
+        if (modified is not null && Overridden is null)
         {
-            if (FileStatus.Of(content.Handle, path).Device != now.Device) return false;
-            SetLength(file, path);
-        }
-        var errno = Kernel.Clone(content.Handle, file);
-        if (errno == 0) return true;
-        if (FileClone.IsUnavailable(errno)) return false;
-        throw Failure.From(errno, $"clone the snapshot into '{path}'", path, SnapshotError.WriteFailed, "The snapshot still has all its bytes.");
-    }
-
-    private void CopyInto(SafeFileHandle file, long lengthNow, string path)
-    {
-        var progress = new Progress($"Saving '{path}'", length, options.Progress, cancellation);
-        var copy = new DataCopy(content.Handle, file, path, path, progress);
-        if (modified is null || Overridden is not null)
-        {
-            SetLengthTo(0, file, path); // what others wrote must not show through our holes
-            copy.CopyAll(length);
+            content.WriteOver(file, modified, lengthNow, path);
             return;
         }
-        foreach (var range in modified)
-        {
-            long overwritten = Math.Clamp(lengthNow - range.Offset, 0, range.Length);
-            copy.CopyRange(range with { Length = overwritten });
-            // Past its end the file has no old bytes to overwrite: holes can stay holes.
-            var added = new ByteRange(range.Offset + overwritten, range.Length - overwritten);
-            foreach (var data in DataCopy.DataRanges(content.Handle, added, path)) copy.CopyRange(data);
-        }
-        SetLength(file, path);
+        // What others wrote must not show through our holes.
+        Failure.Check(Kernel.Truncate(file, 0), $"empty '{path}'", path, SnapshotError.WriteFailed);
+        content.Fill(file, path);
     }
-
-    private void SetLength(SafeFileHandle file, string path) => SetLengthTo(length, file, path);
-
-    private static void SetLengthTo(long length, SafeFileHandle file, string path) =>
-        Failure.Check(Kernel.Truncate(file, length), $"set the length of '{path}' to {length}", path, SnapshotError.WriteFailed);
 }

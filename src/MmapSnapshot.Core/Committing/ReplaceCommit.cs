@@ -12,14 +12,13 @@ namespace MmapSnapshot.Committing;
 /// snapshot's own is never given a name.
 /// </summary>
 /// <param name="content">The bytes.</param>
-/// <param name="length">How many.</param>
 /// <param name="options">How.</param>
 /// <param name="cancellation">Ends a copy, or the wait for another saver.</param>
 /// <param name="isLeased">
 /// Whether another process holds a lease on the target that this one has asked it to release. None can be had then; nor can a process
 /// have the file open for writing.
 /// </param>
-internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOptions options, CancellationToken cancellation, bool isLeased = false)
+internal sealed class ReplaceCommit(ContentWriter content, CommitOptions options, CancellationToken cancellation, bool isLeased = false)
 {
     /// <summary>How often <see cref="CommitOptions.Force"/> begins again when another program replaces the file in between.</summary>
     private const int ForcedAttempts = 8;
@@ -215,7 +214,7 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         var staged = StagedFile.Create(target, replaced: null, mode.Initial);
         try
         {
-            Fill(staged.Handle, target.Path);
+            content.Fill(staged.Handle, target.Path);
             mode.Apply(staged.Handle, target.Path);
             Flush(staged.Handle, target.Path);
             return staged;
@@ -236,7 +235,7 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         {
             metadata.ApplyOwner(staged.Handle, path, () => target.RemedyWithoutReplacing(replaced));
             FileClone.TrySetNoCopyOnWrite(staged.Handle, metadata.IsNoCopyOnWrite);
-            Fill(staged.Handle, path);
+            content.Fill(staged.Handle, path);
             metadata.ApplyRest(staged.Handle, path);
             Flush(staged.Handle, path);
             return staged;
@@ -245,22 +244,6 @@ internal sealed class ReplaceCommit(PrivateFile content, long length, CommitOpti
         {
             staged.Dispose();
             throw;
-        }
-    }
-
-    private void Fill(SafeFileHandle staged, string path)
-    {
-        try
-        {
-            var errno = Kernel.Clone(content.Handle, staged);
-            if (errno == 0) return;
-            if (!FileClone.IsUnavailable(errno)) throw Failure.From(errno, $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
-            var progress = new Progress($"Saving '{path}'", length, options.Progress, cancellation);
-            new DataCopy(content.Handle, staged, path, path, progress).CopyAll(length);
-        }
-        finally
-        {
-            content.ThrowIfWriteBackFailed(path);
         }
     }
 

@@ -6,16 +6,12 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Mapping;
 
 /// <summary>
-/// A shared, read-only mapping of a private file (man 2 mmap). Writes go through the descriptor and show here, because the
-/// kernel keeps both coherent; nobody stores through the mapping, so a full disk cannot kill the process. It is unmapped when
-/// disposed, or, while somebody still holds a reference, when the last one lets go.
+/// A shared, read-only mapping of a private file, to which nothing is written (man 2 mmap). It is unmapped when disposed, or, while
+/// there are references, with the last one. Neither a core dump nor a child process has it.
 /// </summary>
 internal sealed unsafe class MappedRegion : SafeHandle
 {
     private readonly object _mapping = new();
-
-    /// <summary>What is mapped.</summary>
-    private SafeFileHandle? _file;
 
     /// <summary>An empty region; see <see cref="EnsureMapped"/>.</summary>
     public MappedRegion()
@@ -53,27 +49,6 @@ internal sealed unsafe class MappedRegion : SafeHandle
         {
             return false;
         }
-    }
-
-    /// <summary>
-    /// If another file is mapped, puts this one, which has the same bytes, in its place at the same address: whoever reads there
-    /// notices nothing, and sees what is written to this one from then on.
-    /// </summary>
-    internal void EnsureShows(SafeFileHandle file, string path)
-    {
-        lock (_mapping)
-        {
-            if (!IsInvalid && !ReferenceEquals(_file, file)) SetMapping(file, Length, path);
-        }
-    }
-
-    /// <summary>Unmaps it, until it is mapped again. The caller sees to it that nobody holds a reference.</summary>
-    internal void Clear()
-    {
-        if (IsInvalid) return;
-        Unmap();
-        SetHandle(0);
-        Length = 0;
     }
 
     /// <summary>
@@ -140,15 +115,12 @@ internal sealed unsafe class MappedRegion : SafeHandle
         try
         {
             file.DangerousAddRef(ref added);
-            // Over a mapping of the same length MAP_FIXED is sound: it is ours, and exchanged in one step.
-            var flags = IsInvalid ? MmapFlags.MAP_SHARED : MmapFlags.MAP_SHARED | MmapFlags.MAP_FIXED;
-            nint address = Syscall.mmap(handle, (ulong)length, MmapProts.PROT_READ, flags, (int)file.DangerousGetHandle(), 0);
+            nint address = Syscall.mmap(0, (ulong)length, MmapProts.PROT_READ, MmapFlags.MAP_SHARED, (int)file.DangerousGetHandle(), 0);
             // Before Syscall.MAP_FAILED is looked at: that can run a static constructor which makes other calls.
             var errno = NativeConvert.ToErrno(Marshal.GetLastPInvokeError());
             if (address == Syscall.MAP_FAILED) throw Refused(errno, length, path);
-            SetHandle(address);
             Length = length;
-            _file = file;
+            SetHandle(address);
             // man 2 madvise. A core dump does not hold the snapshot, nor does a child process; that this is only advice does no harm.
             _ = LibC.Advise(Address, (nuint)length, Constants.DontDump);
             _ = LibC.Advise(Address, (nuint)length, Constants.DontFork);

@@ -258,9 +258,8 @@ internal static unsafe partial class Kernel
     }
 
     /// <summary>man 2 copy_file_range, one call; <paramref name="done"/> may be less than <paramref name="count"/>.</summary>
-    internal static Errno CopyRange(SafeFileHandle source, SafeFileHandle target, long offset, long count, out long done)
+    internal static Errno CopyRange(SafeFileHandle source, long from, SafeFileHandle target, long to, long count, out long done)
     {
-        long from = offset, to = offset;
         done = LibC.CopyFileRange(source, &from, target, &to, (nuint)count, 0);
         if (done >= 0) return 0;
         done = 0;

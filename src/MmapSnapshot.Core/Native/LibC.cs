@@ -40,7 +40,7 @@ internal static unsafe partial class LibC
     [LibraryImport(Library, EntryPoint = "renameat2", SetLastError = true)]
     internal static partial int RenameAt2(SafeFileHandle oldFolder, byte* oldName, SafeFileHandle newFolder, byte* newName, uint flags);
 
-    /// <summary>man 2 madvise (MADV_POPULATE_READ).</summary>
+    /// <summary>man 2 madvise.</summary>
     [LibraryImport(Library, EntryPoint = "madvise", SetLastError = true)]
     internal static partial int Advise(void* address, nuint length, int advice);
 

@@ -1,7 +1,7 @@
 namespace MmapSnapshot.Searching;
 
 /// <summary>
-/// Goes through a range of a snapshot window by window, so that others can write to it, resize it or close it between two, and
+/// Goes through a range of a snapshot as it is when the search begins, window by window, so that it can be closed between two, and
 /// passes over holes in which there is nothing to find.
 /// </summary>
 internal sealed class ByteSearch(Snapshot snapshot, IReadOnlyList<BytePattern> patterns, ByteRange range, IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
@@ -15,12 +15,13 @@ internal sealed class ByteSearch(Snapshot snapshot, IReadOnlyList<BytePattern> p
     internal IEnumerable<SnapshotMatch> Matches()
     {
         if (_patterns.Length == 0) yield break;
+        var source = snapshot.GetSearchSource();
         var scan = new WindowScan(snapshot, _patterns, cancellation);
         int longest = _patterns.Max(pattern => pattern.Length), shortest = _patterns.Min(pattern => pattern.Length);
         int window = Math.Min(Window, Array.MaxLength - longest + 1);
         byte[] zeros = _patterns.Any(pattern => pattern.MatchesZeros) ? new byte[window + longest - 1] : [];
         byte[] border = new byte[Math.Min(window, longest) + longest - 1];
-        var progress = new Progress($"Searching '{snapshot.Path}'", range.Length, listener, cancellation);
+        var progress = new Progress($"Searching '{source.Path}'", range.Length, listener, cancellation);
         var data = default(ByteRange);
         long passed = range.Offset;
         for (long next = range.Offset; next <= range.End - shortest; next += scan.Done)
@@ -28,7 +29,7 @@ internal sealed class ByteSearch(Snapshot snapshot, IReadOnlyList<BytePattern> p
             progress.Add(next - passed);
             passed = next;
             progress.Report();
-            if (data.End <= next) data = snapshot.NextData(next, range.End);
+            if (data.End <= next) data = source.NextData(next, range.End);
             // What begins before this lies in the hole with all its bytes, whichever pattern it matches.
             long holeEnd = data.Offset - longest + 1;
             if (next < holeEnd && zeros.Length == 0) next = holeEnd;
@@ -36,14 +37,13 @@ internal sealed class ByteSearch(Snapshot snapshot, IReadOnlyList<BytePattern> p
             {
                 scan.Begin(next, (int)Math.Min(window, holeEnd - next));
                 scan.Look(zeros);
-                // Looked for anew each time: the hole may be filled meanwhile, and the snapshot closed.
-                data = default;
+                data = default; // looked for anew, so that a snapshot that was closed in between says so
             }
             else if (next >= data.Offset && next < data.End - longest + 1)
             {
                 int candidates = (int)Math.Min(window, data.End - longest + 1 - next);
                 scan.Begin(next, candidates);
-                if (!snapshot.TryScan(next, candidates + longest - 1, scan.Look)) yield break;
+                source.Show(next, candidates + longest - 1, scan.Look);
             }
             else
             {
@@ -51,9 +51,9 @@ internal sealed class ByteSearch(Snapshot snapshot, IReadOnlyList<BytePattern> p
                 long end = next < data.Offset ? data.Offset : Math.Max(data.End, next + 1);
                 int candidates = (int)Math.Min(window, end - next);
                 scan.Begin(next, candidates);
-                int there = snapshot.ReadAvailable(next, border.AsSpan(0, (int)Math.Min(candidates + longest - 1, range.End - next)));
-                if (there == 0) yield break;
-                scan.Look(border.AsSpan(0, there));
+                int available = source.Read(next, border.AsSpan(0, (int)Math.Min(candidates + longest - 1, range.End - next)));
+                if (available == 0) yield break;
+                scan.Look(border.AsSpan(0, available));
             }
             foreach (var match in scan.Matches)
             {

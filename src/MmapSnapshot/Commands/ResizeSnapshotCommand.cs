@@ -30,11 +30,11 @@ public sealed class ResizeSnapshotCommand : SnapshotCmdlet
     {
         foreach (var snapshot in Snapshot)
         {
-            bool resized = TryDo(snapshot, progress =>
+            bool resized = TryDo(snapshot, () =>
             {
                 CheckWritable(snapshot);
                 if (!ShouldProcess(snapshot.Path, $"Resize the snapshot from {snapshot.Length} to {Wording.Of(Length, "byte")}")) return;
-                snapshot.Resize(Length, progress, Stopped);
+                snapshot.Resize(Length);
             });
             if (resized && PassThru) WriteObject(snapshot);
         }

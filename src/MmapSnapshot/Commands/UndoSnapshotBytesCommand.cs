@@ -44,7 +44,7 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     [ValidOffset]
     public long Count { get; set; }
 
-    /// <summary>Take everything back, the length too. This alone cannot be taken back itself.</summary>
+    /// <summary>Take back everything since the snapshot was opened or last saved, the length too.</summary>
     [Parameter(Mandatory = true, ParameterSetName = "All")]
     public SwitchParameter All { get; set; }
 
@@ -89,10 +89,10 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     {
         foreach (var snapshot in Snapshot)
         {
-            bool undone = TryDo(snapshot, progress =>
+            bool undone = TryDo(snapshot, () =>
             {
                 CheckWritable(snapshot);
-                if (ShouldProcess(snapshot.Path, What(snapshot))) Undo(snapshot, progress);
+                if (ShouldProcess(snapshot.Path, What(snapshot))) Undo(snapshot);
             });
             if (undone && PassThru) WriteObject(snapshot);
         }
@@ -106,23 +106,23 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
         _ => $"Undo the last {(Last == 1 ? "change" : $"{Last} changes")} of the snapshot",
     };
 
-    private void Undo(Snapshot snapshot, IProgress<SnapshotProgress> progress)
+    private void Undo(Snapshot snapshot)
     {
         switch (ParameterSetName)
         {
             case "All":
-                snapshot.UndoAll(progress, Stopped);
+                snapshot.UndoAll();
                 break;
             case "Range":
-                snapshot.Undo(Offset, Count, progress, Stopped);
+                snapshot.Undo(Offset, Count);
                 break;
             case "Change":
-                snapshot.Undo(_ranges, _oldLength, progress, Stopped);
+                snapshot.Undo(_ranges, _oldLength);
                 break;
             default:
                 for (int i = 0; i < Last; i++)
                 {
-                    if (snapshot.UndoLast(progress, Stopped)) continue;
+                    if (snapshot.UndoLast()) continue;
                     WriteVerbose($"'{snapshot.Path}': there was no more to take back than {Wording.Of(i, "change")}.");
                     break;
                 }

@@ -36,21 +36,14 @@ Describe 'Stopping a pipeline' {
         Remove-Workspace $folder
     }
 
-    It 'ends a long fill at once, and the snapshot knows what was filled' {
-        $snapshot = Open-MmapSnapshot (New-SparseFile "$folder/a.bin" -Length 4GB)
-        $pipeline = Start-Pipeline 'Set-SnapshotBytes $snapshot 0 -Fill 0xEE -Count 4GB' -Variables @{ snapshot = $snapshot }
-        Start-Sleep -Milliseconds 200 # it takes seconds
-        # Below the second after which a progress bar would notice as well.
-        Stop-Pipeline $pipeline | Should -BeLessThan 800
-        $pipeline.InvocationStateInfo.State | Should -Be 'Stopped'
-        $filled = $snapshot.ModifiedBytes
-        $filled | Should -BeGreaterThan 0
-        $filled | Should -BeLessThan 4GB
-        Get-SnapshotHex $snapshot ($filled - 1) 2 | Should -BeExactly 'EE 00'
-        (Get-Item -LiteralPath "$folder/a.bin").Length | Should -Be 4GB
-        # Nobody holds its lock any more.
-        Set-SnapshotBytes $snapshot 0 'FF'
-        Close-MmapSnapshot $snapshot -Force
+    It 'fills and undoes a tebibyte in no time, so that there is nothing to stop' {
+        $snapshot = Open-MmapSnapshot (New-SparseFile "$folder/a.bin" -Length 1TB)
+        $clock = [System.Diagnostics.Stopwatch]::StartNew()
+        Set-SnapshotBytes $snapshot 0 -Fill 0xEE -Count 1TB
+        $snapshot.ModifiedBytes | Should -Be 1TB
+        Undo-SnapshotBytes $snapshot
+        $snapshot.IsModified | Should -BeFalse
+        $clock.Elapsed.TotalMilliseconds | Should -BeLessThan 1000
     }
 
     It 'ends a copy at once, and leaves nothing of it' {
@@ -145,26 +138,6 @@ Describe 'Stopping a pipeline' {
         Close-MmapSnapshot $snapshot
     }
 
-    It 'ends taking back a big fill at once, and what is left can be taken back' {
-        $file = New-NoisyFile "$folder/a.bin" 128
-        $before = Invoke-Shell 'sha256sum < "$1"' $file
-        $snapshot = Open-MmapSnapshot $file
-        foreach ($attempt in 1..5) {
-            Set-SnapshotBytes $snapshot 0 -Fill 0xEE -Count 128MB
-            $pipeline = Start-Pipeline 'Undo-SnapshotBytes $snapshot -All' -Variables @{ snapshot = $snapshot }
-            Start-Sleep -Milliseconds 10
-            Stop-Pipeline $pipeline | Should -BeLessThan 800
-            if ($pipeline.InvocationStateInfo.State -eq 'Stopped') { break }
-        }
-        $pipeline.InvocationStateInfo.State | Should -Be 'Stopped'
-        $snapshot.IsModified | Should -BeTrue
-        @(Get-ChildItem -LiteralPath $folder -Force).Name | Should -Be 'a.bin'
-        Undo-SnapshotBytes $snapshot -All
-        $snapshot.IsModified | Should -BeFalse
-        $sum = [System.Security.Cryptography.SHA256]::Create().ComputeHash($snapshot.AsStream())
-        "$([Convert]::ToHexString($sum))  -" | Should -Be $before
-    }
-
     It 'leaves nothing of a snapshot that was on its way through the pipeline' {
         $file = New-TestFile "$folder/a.bin"
         $control = [hashtable]::Synchronized(@{ Reached = $false })
@@ -203,18 +176,5 @@ Describe 'A long operation' {
         [void](Stop-Pipeline $pipeline)
         $record.Activity | Should -BeExactly "$Activity '$file'"
         $record.StatusDescription | Should -Match '^\d of 4 MiB$'
-    }
-
-    It 'shows its progress once it has gone on for a second' {
-        $snapshot = Open-MmapSnapshot (New-SparseFile "$folder/a.bin" -Length 8GB)
-        $pipeline = Start-Pipeline 'Set-SnapshotBytes $snapshot 0 -Fill 1 -Count 8GB' -Variables @{ snapshot = $snapshot }
-        Wait-Until $pipeline { $pipeline.Streams.Progress.Count -gt 0 }
-        $pipeline.Streams.Progress.Count | Should -BeGreaterThan 0
-        $record = $pipeline.Streams.Progress[0]
-        [void](Stop-Pipeline $pipeline)
-        $record.Activity | Should -BeExactly "Filling '$folder/a.bin'"
-        $record.StatusDescription | Should -Match '^\d+ of 8192 MiB$'
-        $record.PercentComplete | Should -BeIn (0..99)
-        Close-MmapSnapshot $snapshot -Force
     }
 }

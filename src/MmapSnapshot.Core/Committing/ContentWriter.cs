@@ -1,0 +1,139 @@
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Backing;
+using MmapSnapshot.Content;
+using MmapSnapshot.Native;
+using Mono.Unix.Native;
+
+namespace MmapSnapshot.Committing;
+
+/// <summary>Writes the bytes of a table to a file: runs of the base as clones or copies, what was written over them, zeros as holes.</summary>
+/// <param name="reader">Reads the table.</param>
+/// <param name="table">The bytes.</param>
+/// <param name="listener">Told of the progress, on this thread. May be null.</param>
+/// <param name="cancellation">Ends it.</param>
+internal sealed class ContentWriter(ContentReader reader, PieceTable table, IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
+{
+    private const int Window = 1 << 20;
+
+    /// <summary>The number of bytes.</summary>
+    internal long Length => table.Length;
+
+    /// <summary>Sees to it that this process holds nothing of the file that the snapshot is of: it is about to be written to.</summary>
+    internal void MakeBasePrivate() => reader.Base.MakePrivate(listener, cancellation);
+
+    /// <summary>Fills an empty file.</summary>
+    /// <param name="target">Open for writing.</param>
+    /// <param name="path">The path that errors name.</param>
+    /// <exception cref="SnapshotException">SnapshotLost, NoSpace, TooLarge, ReadFailed, WriteFailed.</exception>
+    internal void Fill(SafeFileHandle target, string path)
+    {
+        bool isBegun = false;
+        reader.Base.Use(source =>
+        {
+            if (isBegun) SetLength(target, 0, path);
+            isBegun = true;
+            var progress = ProgressOf(path);
+            bool isClone = TryClone(source, target, path);
+            long cloned = isClone ? Math.Min(reader.Base.Length, Length) : 0;
+            // Cut first, so that nothing of the base shows in what is longer.
+            if (isClone && Length < reader.Base.Length) SetLength(target, Length, path);
+            if (!isClone || Length > reader.Base.Length) SetLength(target, Length, path);
+            foreach (var run in table.Runs(0, Length))
+            {
+                if (isClone && run.Piece.Kind == PieceKind.Base && run.Piece.Offset == run.Offset) progress.Add(run.Piece.Length);
+                else WriteRun(run, source, target, path, occupied: cloned, zerosAsHoles: true, progress);
+            }
+        });
+    }
+
+    /// <summary>Writes ranges of the table over what a file has there, and gives it the table's length.</summary>
+    /// <param name="target">Open for writing.</param>
+    /// <param name="ranges">What to write.</param>
+    /// <param name="oldLength">The file's length so far.</param>
+    /// <param name="path">The path that errors name.</param>
+    /// <exception cref="SnapshotException">SnapshotLost, NoSpace, TooLarge, ReadFailed, WriteFailed.</exception>
+    internal void WriteOver(SafeFileHandle target, IReadOnlyList<ByteRange> ranges, long oldLength, string path) => reader.Base.Use(source =>
+    {
+        var progress = ProgressOf(path);
+        foreach (var range in ranges)
+        {
+            foreach (var run in table.Runs(range.Offset, range.Length)) WriteRun(run, source, target, path, occupied: oldLength, zerosAsHoles: false, progress);
+        }
+        SetLength(target, Length, path);
+    });
+
+    private static void SetLength(SafeFileHandle target, long length, string path)
+    {
+        var errno = Kernel.Truncate(target, length);
+        // man 2 ftruncate: EFBIG, or EINVAL from filesystems that check late.
+        if (errno == Errno.EINVAL) errno = Errno.EFBIG;
+        Failure.Check(errno, $"set the length of '{path}' to {length}", path, SnapshotError.WriteFailed);
+    }
+
+    private Progress ProgressOf(string path) => new($"Saving '{path}'", Length, listener, cancellation);
+
+    /// <summary>Makes the target a clone of the base, unless hardly anything of the base is where it was.</summary>
+    private bool TryClone(SafeFileHandle source, SafeFileHandle target, string path)
+    {
+        long kept = 0;
+        foreach (var run in table.Runs(0, Length))
+        {
+            if (run.Piece.Kind == PieceKind.Base && run.Piece.Offset == run.Offset) kept += run.Piece.Length;
+        }
+        if (kept == 0 || kept < reader.Base.Length / 8) return false;
+        var errno = Kernel.Clone(source, target);
+        if (errno == 0) return true;
+        if (FileClone.IsUnavailable(errno)) return false;
+        throw Failure.From(errno, $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
+    }
+
+    /// <param name="run">What to write.</param>
+    /// <param name="source">The base.</param>
+    /// <param name="target">The file.</param>
+    /// <param name="path">The path that errors name.</param>
+    /// <param name="occupied">The offset from which on the target has nothing but a hole.</param>
+    /// <param name="zerosAsHoles">Whether zeros may be holes where the target has something else.</param>
+    /// <param name="progress">Told of the progress.</param>
+    private void WriteRun(PieceRun run, SafeFileHandle source, SafeFileHandle target, string path, long occupied, bool zerosAsHoles, Progress progress)
+    {
+        long over = Math.Clamp(occupied - run.Offset, 0, run.Piece.Length);
+        if (over > 0 && over < run.Piece.Length)
+        {
+            WriteRun(run with { Piece = run.Piece.Slice(0, over) }, source, target, path, occupied, zerosAsHoles, progress);
+            run = new PieceRun(run.Offset + over, run.Piece.Slice(over, run.Piece.Length - over));
+        }
+        bool isEmpty = run.Offset >= occupied;
+        if (run.Piece.Kind == PieceKind.Base) CopyBase(run, source, target, path, isEmpty, zerosAsHoles, progress);
+        else if (run.Piece is { Kind: PieceKind.Repeat, Value: 0 } && (isEmpty || (zerosAsHoles && Kernel.PunchHole(target, run.Offset, run.Piece.Length) == 0))) progress.Add(run.Piece.Length);
+        else WriteBytes(run, target, path, progress);
+    }
+
+    private static void CopyBase(PieceRun run, SafeFileHandle source, SafeFileHandle target, string path, bool isEmpty, bool zerosAsHoles, Progress progress)
+    {
+        long shift = run.Offset - run.Piece.Offset;
+        var range = new ByteRange(run.Piece.Offset, run.Piece.Length);
+        if (!isEmpty && zerosAsHoles) isEmpty = Kernel.PunchHole(target, run.Offset, run.Piece.Length) == 0;
+        var copy = new DataCopy(source, target, path, path, progress, shift);
+        long end = range.Offset;
+        foreach (var data in isEmpty ? DataCopy.DataRanges(source, range, path) : [range])
+        {
+            progress.Add(data.Offset - end);
+            end = copy.CopyRange(data);
+            if (end < data.End) throw new SnapshotException(SnapshotError.ReadFailed, $"The bytes of the snapshot of '{path}' end at an unexpected place.", path);
+        }
+        progress.Add(range.End - end);
+    }
+
+    private void WriteBytes(PieceRun run, SafeFileHandle target, string path, Progress progress)
+    {
+        var buffer = new byte[Math.Min(Window, run.Piece.Length)];
+        for (long offset = run.Offset; offset < run.End; offset += buffer.Length)
+        {
+            progress.Report();
+            var bytes = buffer.AsSpan(0, (int)Math.Min(buffer.Length, run.End - offset));
+            reader.Read(table, offset, bytes);
+            Failure.Check(Kernel.Write(target, bytes, offset, out _), $"write at offset {offset} of '{path}'", path, SnapshotError.WriteFailed);
+            progress.Add(bytes.Length);
+        }
+    }
+}
