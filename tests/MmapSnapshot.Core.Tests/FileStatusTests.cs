@@ -89,9 +89,14 @@ public sealed class FileStatusTests
         using var mount = Mounts.Image(image, place);
         using SafeFileHandle file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite);
         using var stop = new ManualResetEventSlim();
+        long writes = 0;
         var writer = new Thread(() =>
         {
-            while (!stop.IsSet) RandomAccess.Write(file, "x"u8, 0);
+            while (!stop.IsSet)
+            {
+                RandomAccess.Write(file, "x"u8, 0);
+                Interlocked.Increment(ref writes);
+            }
         });
         writer.Start();
         try
@@ -99,7 +104,8 @@ public sealed class FileStatusTests
             for (int round = 0; round < 5; round++)
             {
                 var settled = FileStatus.SettledOf(file, path);
-                Thread.Sleep(1);
+                long before = Interlocked.Read(ref writes);
+                Assert.True(SpinWait.SpinUntil(() => Interlocked.Read(ref writes) >= before + 2, TimeSpan.FromSeconds(10)), "nothing was written");
                 Assert.NotNull(settled.DifferenceTo(FileStatus.Of(file, path)));
             }
         }

@@ -126,7 +126,7 @@ public sealed class FileSystemTests
         string first = workspace.Write("first", "text"), second = workspace.Write("second", "text");
         Thread.Sleep(20); // the timestamps are settled
         const string Open =
-            "printf 'open Auto %s\nclose\nopen Auto %s\n' \"$1\" \"$2\" | strace -f -o \"$3\" -e trace=openat,statx,fstatfs,statfs \"$4\" \"$5\" >&2; cat \"$3\"";
+            "printf 'open Auto %s\nclose\nopen Auto %s\n' \"$1\" \"$2\" | strace -f -o \"$3\" -e trace=openat,?openat2,statx,fstatfs,statfs \"$4\" \"$5\" >&2; cat \"$3\"";
         string[] calls = Shell.Run(Open, first, second, workspace.PathOf("calls"), Environment.ProcessPath!, SnapshotHolder.Role).Split('\n');
         calls = [.. calls.SkipWhile(call => !call.Contains(second, StringComparison.Ordinal))];
         Assert.Single(calls, call => call.Contains("STATX_MNT_ID", StringComparison.Ordinal));
