@@ -28,11 +28,10 @@ internal static class EngineLoader
         AssemblyLoadContext.Default.ResolvingUnmanagedDll += (_, name) => name is PosixHelper or $"lib{PosixHelper}" or $"lib{PosixHelper}.so" ? _posixHelper : 0;
         var wanted = typeof(EngineLoader).Assembly.GetReferencedAssemblies().Single(reference => reference.Name == Engine);
         var loaded = AssemblyLoadContext.Default.Assemblies.Where(assembly => !assembly.IsDynamic).Select(assembly => assembly.GetName());
-        var version = typeof(EngineLoader).Assembly.GetName().Version; // that of the engine, too
-        if (loaded.FirstOrDefault(name => name.Name == Engine && name.Version != version) is { } other)
+        if (loaded.FirstOrDefault(name => name.Name == wanted.Name && name.Version != wanted.Version) is { } other)
         {
             throw new InvalidOperationException(
-                $"MmapSnapshot needs version {version} of {Engine}, but this session has loaded version {other.Version}. Import the module in a new session.");
+                $"MmapSnapshot needs version {wanted.Version} of {Engine}, but this session has loaded version {other.Version}. Import the module in a new session.");
         }
         _ = Assembly.Load(wanted);
     }

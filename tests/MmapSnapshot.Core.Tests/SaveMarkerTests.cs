@@ -274,6 +274,30 @@ public sealed partial class SaveMarkerTests
     }
 
     [Fact]
+    public void File_planted_under_the_temporary_name_is_neither_used_nor_removed()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        workspace.Write("file", "old");
+        Assert.Equal((Errno)0, ParentFolder.Open(workspace.Folder, out var directory));
+        using (directory)
+        {
+            var target = new CommitTarget(directory, "file", Expected: null);
+            using var found = target.Look()!;
+            using var staged = StagedFile.Create(target, found, Kernel.PrivateMode);
+            var record = new SaveRecord(0, FileIdentity.Of(staged.Handle, FileStatus.Of(staged.Handle, target.Path)), Expected: null);
+            using var marker = SaveMarker.Take(target, Syscall.geteuid(), record, new CommitOptions(), default);
+            string planted = workspace.Write(SaveNames.Temporary("file", marker.Token), "planted");
+            staged.LinkTemporary(marker);
+            Assert.NotEqual(planted, workspace.PathOf(staged.TemporaryName));
+            Assert.Contains($"{marker.Token:x16}", File.ReadAllText(workspace.PathOf(Marker)), StringComparison.Ordinal);
+            staged.RemoveTemporaryName();
+            Assert.Equal("planted", File.ReadAllText(planted));
+            File.Delete(planted);
+        }
+        Assert.Equal(["file"], workspace.Names());
+    }
+
+    [Fact]
     public void Own_file_under_the_markers_name_that_is_no_marker_is_passed_by_and_stays()
     {
         using var workspace = Workspace.On(FileSystems.Ext4);

@@ -49,6 +49,7 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileStatus?
         var status = FileStatus.Of(place, path);
         if (!status.IsRegular) throw SourceFile.NotRegular(path, status.Mode);
         Failure.Check(Kernel.PathOf(place, out string real), $"resolve '{path}'", path, SnapshotError.WriteFailed);
+        if (!SourceFile.StillLeadsTo(path, status, real)) return null;
         if (!real.StartsWith('/'))
         {
             throw new SnapshotException(

@@ -102,7 +102,7 @@ internal sealed class SourceFile : IDisposable
     /// Whether a path leads to a file, and not only did so before the file was renamed to <paramref name="real"/>: a snapshot belongs to
     /// the name that was asked for. The name is the same unless a symbolic link is in between, so that most files are found once.
     /// </summary>
-    private static bool StillLeadsTo(string path, in FileStatus status, string real)
+    internal static bool StillLeadsTo(string path, in FileStatus status, string real)
     {
         if (System.IO.Path.GetFileName(path.AsSpan()).SequenceEqual(System.IO.Path.GetFileName(real.AsSpan()))) return true;
         var errno = Kernel.OpenAt(null, path, OpenMode.PathOnly, out var again);
