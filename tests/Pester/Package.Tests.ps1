@@ -252,18 +252,27 @@ Describe 'Two versions of the module, side by side' {
         [void][System.IO.Directory]::CreateDirectory("$modules/MmapSnapshot")
         foreach ($one in $version, $next) { Copy-Item -LiteralPath $staged -Destination "$modules/MmapSnapshot/$one" -Recurse }
 
-        # The next one is a copy whose manifest and assemblies say so. The assembly's version follows the first four bytes of the
-        # only row of its table Assembly (ECMA-335, II.22.2); by the Mvid the runtime tells one build from another.
+        # The next one is a copy whose manifest and assemblies say so. The version of an assembly follows the first four bytes of the only
+        # row of its table Assembly, and is first in a row of AssemblyRef (ECMA-335, II.22.2 and 5). By the Mvid the runtime tells one
+        # build from another.
         function Set-AssemblyVersion([string] $Path) {
             $image = [System.Reflection.PortableExecutable.PEReader]::new([System.IO.File]::OpenRead($Path))
             $reader = [System.Reflection.Metadata.PEReaderExtensions]::GetMetadataReader($image)
-            $row = [System.Reflection.Metadata.Ecma335.MetadataReaderExtensions]::GetTableMetadataOffset($reader, [System.Reflection.Metadata.Ecma335.TableIndex]::Assembly)
-            $offset = $image.PEHeaders.MetadataStartOffset + $row + 4
+            $tables = [System.Reflection.Metadata.Ecma335.MetadataReaderExtensions]
+            $offsets = @(
+                $tables::GetTableMetadataOffset($reader, 'Assembly') + 4
+                $row = $tables::GetTableMetadataOffset($reader, 'AssemblyRef')
+                foreach ($reference in $reader.AssemblyReferences) {
+                    if ($reader.GetString($reader.GetAssemblyReference($reference).Name) -eq 'MmapSnapshot.Core') { $row }
+                    $row += $tables::GetTableRowSize($reader, 'AssemblyRef')
+                }
+            ) | ForEach-Object { $image.PEHeaders.MetadataStartOffset + $_ }
             $mvid = $reader.GetGuid($reader.GetModuleDefinition().Mvid).ToByteArray()
             $image.Dispose()
             $snapshot = Open-MmapSnapshot -LiteralPath $Path
             $was = [byte[]]($version.Major, 0, $version.Minor, 0, $version.Build, 0)
-            Set-SnapshotBytes $snapshot $offset ([byte[]]($next.Major, 0, $next.Minor, 0, $next.Build, 0)) -Expect $was
+            $is = [byte[]]($next.Major, 0, $next.Minor, 0, $next.Build, 0)
+            foreach ($offset in $offsets) { Set-SnapshotBytes $snapshot $offset $is -Expect $was }
             Find-SnapshotBytes $snapshot $mvid -First 1 | Set-SnapshotBytes -Bytes ([guid]::NewGuid().ToByteArray())
             Save-Snapshot $snapshot -Close
         }
