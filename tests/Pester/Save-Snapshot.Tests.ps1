@@ -434,7 +434,7 @@ Describe 'Save-Snapshot on <Label>' -ForEach (Get-TestFileSystem) {
             @($messages -like "*'$file' is now *").Count | Should -Be 0
             if ($Reflink) { return }
             Set-SnapshotBytes $snapshot 0 'EE'
-            @(Save-Snapshot $snapshot -Method InPlace @quiet 5>&1) | Should -BeLike "*'$file' is now Copy in $folder, because *a save *required it*"
+            @(Save-Snapshot $snapshot -Method InPlace -Verbose @quiet 4>$null 5>&1) | Should -BeLike "*'$file' is now Copy in $folder, because *a save *required it*"
         }
 
         It 'gives -Method Exchange, or says that it cannot be had' {

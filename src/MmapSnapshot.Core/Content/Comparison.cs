@@ -65,7 +65,7 @@ internal static class Comparison
         }
     }
 
-    /// <summary>Reads bytes; what is behind the end is 0.</summary>
+    /// <summary>Reads bytes; what is after the end is 0.</summary>
     private static void ReadPadded(FrozenBytes bytes, long offset, Span<byte> destination) => destination[bytes.Read(offset, destination)..].Clear();
 
     /// <summary>What of a run lies before the file's end.</summary>

@@ -82,7 +82,7 @@ internal sealed class SnapshotBytes : IDisposable
         var table = Current;
         if (offset + bytes.Length > table.Length)
         {
-            // What lies behind the end has nothing to be compared with.
+            // What is after the end has nothing to be compared with.
             int inside = (int)Math.Max(0, table.Length - offset);
             table = Written(table, offset, bytes[..inside]);
             ByteRange.CheckMaxLength(offset + bytes.Length, _path);

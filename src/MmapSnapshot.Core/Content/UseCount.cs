@@ -1,7 +1,7 @@
 namespace MmapSnapshot.Content;
 
 /// <summary>Counts who uses something just now, so that it is released after the last use and not under one. Entering never waits.</summary>
-/// <param name="release">Releases it: called once, by whoever ends the last use after it was closed.</param>
+/// <param name="release">Releases it: called once, by the thread that ends the last use after it was closed.</param>
 internal sealed class UseCount(Action release)
 {
     /// <summary>The highest bit: closed. The others count.</summary>

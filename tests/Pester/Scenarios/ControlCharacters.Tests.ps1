@@ -85,9 +85,10 @@ Describe 'A file name with control characters' {
     }
 
     It 'is escaped in a progress bar' {
-        $many = New-SparseFile "$folder/big$name" -Length 4GB
+        $many = New-SparseFile "$folder/big$name" -Length 1TB
         $big = Open-MmapSnapshot -LiteralPath $many
-        $pipeline = Start-Pipeline 'Set-SnapshotBytes $big 0 -Fill 1 -Count 4GB' -Variables @{ big = $big }
+        Set-SnapshotBytes $big 0 -Fill 1 -Count 1TB
+        $pipeline = Start-Pipeline 'Find-SnapshotBytes $big FF' -Variables @{ big = $big }
         while ($pipeline.InvocationStateInfo.State -eq 'Running' -and $pipeline.Streams.Progress.Count -eq 0) { Start-Sleep -Milliseconds 5 }
         $activity = $pipeline.Streams.Progress[0].Activity
         $pipeline.Stop()
