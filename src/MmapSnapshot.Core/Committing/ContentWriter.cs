@@ -15,6 +15,9 @@ internal sealed class ContentWriter(ContentReader reader, PieceTable table, IPro
 {
     private const int Window = 1 << 20;
 
+    /// <summary>A file of up to so many bytes is written anew: on XFS, to write to a clone and flush it takes longer.</summary>
+    private const int Small = 64 << 10;
+
     /// <summary>The number of bytes.</summary>
     internal long Length => table.Length;
 
@@ -33,15 +36,25 @@ internal sealed class ContentWriter(ContentReader reader, PieceTable table, IPro
             if (isBegun) SetLength(target, 0, path);
             isBegun = true;
             var progress = ProgressOf(path);
-            bool isClone = TryClone(source, target, path);
-            long cloned = isClone ? Math.Min(reader.Base.Length, Length) : 0;
+            if (Length <= Small)
+            {
+                SetLength(target, Length, path);
+                foreach (var data in reader.DataRanges(table, new ByteRange(0, Length))) WriteBytes(data, target, path, progress);
+                return;
+            }
+            var kept = KeptRanges();
+            bool isClone = TryClone(source, target, kept, path);
             // Cut first, so that nothing of the base shows in what is longer.
             if (isClone && Length < reader.Base.Length) SetLength(target, Length, path);
             if (!isClone || Length > reader.Base.Length) SetLength(target, Length, path);
+            foreach (var range in kept)
+            {
+                if (isClone) progress.Add(range.Length);
+                else CopyBase(new PieceRun(range.Offset, Piece.OfBase(range.Offset, range.Length)), source, target, path, isEmpty: true, progress);
+            }
             foreach (var run in table.Runs(0, Length))
             {
-                if (isClone && run.Piece.Kind == PieceKind.Base && run.Piece.Offset == run.Offset) progress.Add(run.Piece.Length);
-                else WriteRun(run, source, target, path, occupied: cloned, zerosAsHoles: true, progress);
+                if (!IsInPlace(run)) WriteRun(run, source, target, path, occupied: Math.Min(reader.Base.Length, Length), zerosAsHoles: true, progress);
             }
         });
     }
@@ -72,15 +85,25 @@ internal sealed class ContentWriter(ContentReader reader, PieceTable table, IPro
 
     private Progress ProgressOf(string path) => new($"Saving '{path}'", Length, listener, cancellation);
 
-    /// <summary>Makes the target a clone of the base, unless hardly anything of the base is where it was.</summary>
-    private bool TryClone(SafeFileHandle source, SafeFileHandle target, string path)
+    private static bool IsInPlace(PieceRun run) => run.Piece.Kind == PieceKind.Base && run.Piece.Offset == run.Offset;
+
+    /// <summary>Where the table has the base's bytes at their own offsets. What was written in between is in them too, if it is short: copying it is cheaper than not.</summary>
+    private List<ByteRange> KeptRanges()
     {
-        long kept = 0;
+        var ranges = new List<ByteRange>();
         foreach (var run in table.Runs(0, Length))
         {
-            if (run.Piece.Kind == PieceKind.Base && run.Piece.Offset == run.Offset) kept += run.Piece.Length;
+            if (!IsInPlace(run)) continue;
+            if (ranges.Count > 0 && run.Offset - ranges[^1].End < Window) ranges[^1] = ByteRange.Between(ranges[^1].Offset, run.End);
+            else ranges.Add(new ByteRange(run.Offset, run.Piece.Length));
         }
-        if (kept == 0 || kept < reader.Base.Length / 8) return false;
+        return ranges;
+    }
+
+    /// <summary>Makes the target a clone of the base, unless hardly anything of the base is where it was.</summary>
+    private bool TryClone(SafeFileHandle source, SafeFileHandle target, List<ByteRange> kept, string path)
+    {
+        if (kept.Count == 0 || kept.Sum(range => range.Length) < reader.Base.Length / 8) return false;
         var errno = Kernel.Clone(source, target);
         if (errno == 0) return true;
         if (FileClone.IsUnavailable(errno)) return false;
@@ -103,16 +126,15 @@ internal sealed class ContentWriter(ContentReader reader, PieceTable table, IPro
             run = new PieceRun(run.Offset + over, run.Piece.Slice(over, run.Piece.Length - over));
         }
         bool isEmpty = run.Offset >= occupied;
-        if (run.Piece.Kind == PieceKind.Base) CopyBase(run, source, target, path, isEmpty, zerosAsHoles, progress);
+        if (run.Piece.Kind == PieceKind.Base) CopyBase(run, source, target, path, isEmpty || (zerosAsHoles && Kernel.PunchHole(target, run.Offset, run.Piece.Length) == 0), progress);
         else if (run.Piece is { Kind: PieceKind.Repeat, Value: 0 } && (isEmpty || (zerosAsHoles && Kernel.PunchHole(target, run.Offset, run.Piece.Length) == 0))) progress.Add(run.Piece.Length);
-        else WriteBytes(run, target, path, progress);
+        else WriteBytes(new ByteRange(run.Offset, run.Piece.Length), target, path, progress);
     }
 
-    private static void CopyBase(PieceRun run, SafeFileHandle source, SafeFileHandle target, string path, bool isEmpty, bool zerosAsHoles, Progress progress)
+    private static void CopyBase(PieceRun run, SafeFileHandle source, SafeFileHandle target, string path, bool isEmpty, Progress progress)
     {
         long shift = run.Offset - run.Piece.Offset;
         var range = new ByteRange(run.Piece.Offset, run.Piece.Length);
-        if (!isEmpty && zerosAsHoles) isEmpty = Kernel.PunchHole(target, run.Offset, run.Piece.Length) == 0;
         var copy = new DataCopy(source, target, path, path, progress, shift);
         long end = range.Offset;
         foreach (var data in isEmpty ? DataCopy.DataRanges(source, range, path) : [range])
@@ -124,13 +146,13 @@ internal sealed class ContentWriter(ContentReader reader, PieceTable table, IPro
         progress.Add(range.End - end);
     }
 
-    private void WriteBytes(PieceRun run, SafeFileHandle target, string path, Progress progress)
+    private void WriteBytes(ByteRange range, SafeFileHandle target, string path, Progress progress)
     {
-        var buffer = new byte[Math.Min(Window, run.Piece.Length)];
-        for (long offset = run.Offset; offset < run.End; offset += buffer.Length)
+        var buffer = new byte[Math.Min(Window, range.Length)];
+        for (long offset = range.Offset; offset < range.End; offset += buffer.Length)
         {
             progress.Report();
-            var bytes = buffer.AsSpan(0, (int)Math.Min(buffer.Length, run.End - offset));
+            var bytes = buffer.AsSpan(0, (int)Math.Min(buffer.Length, range.End - offset));
             reader.Read(table, offset, bytes);
             Failure.Check(Kernel.Write(target, bytes, offset, out _), $"write at offset {offset} of '{path}'", path, SnapshotError.WriteFailed);
             progress.Add(bytes.Length);
