@@ -50,7 +50,8 @@ internal sealed class Vetoes : IDisposable
             bool isHeld = false;
             string? loss = (owner == FirstUser ? _userSaver! : _saver).Save(path, method, () => isHeld |= _holder.Ask($"hold {kind} {held}") == "ok");
             // Who has a write lease may write: that is a conflict, as an open file is, for which only -Force is the answer.
-            if (kind == "lease-write") loss = loss?.StartsWith("SnapshotConflict", StringComparison.Ordinal) is true ? null : loss ?? "there was no conflict";
+            // (There is none beside the snapshot's own lease.)
+            if (kind == "lease-write" && isHeld) loss = loss?.StartsWith("SnapshotConflict", StringComparison.Ordinal) is true ? null : loss ?? "there was no conflict";
             _ = _holder.Ask("release");
             // The holder of a write lease counts as a process that has the file open for writing; but it is not waited for.
             if (kind == "lease-write" && loss?.StartsWith("SnapshotConflict:", StringComparison.Ordinal) is true) loss = null;
