@@ -22,6 +22,7 @@
         'Get-SnapshotBytes'
         'New-MmapSnapshot'
         'Open-MmapSnapshot'
+        'Redo-SnapshotBytes'
         'Resize-Snapshot'
         'Save-Snapshot'
         'Set-SnapshotBytes'

@@ -351,25 +351,80 @@ public sealed class Snapshot : IDisposable
         using (BeginChange()) _bytes.Apply([], ByteRange.CheckLength(length, Path), default);
     }
 
+    /// <summary>Puts bytes between those that are there: what follows moves towards the end. O(bytes), whatever the length of the snapshot.</summary>
+    /// <param name="offset">Where the first of them will be, in bytes from the start; at the end, they are appended.</param>
+    /// <param name="bytes">The bytes.</param>
+    /// <exception cref="SnapshotException">OutOfRange, TooLarge, ReadOnlySnapshot, SnapshotClosed: nothing was changed.</exception>
+    public void Insert(long offset, ReadOnlySpan<byte> bytes)
+    {
+        using (BeginChange())
+        {
+            ByteRange.Check(offset, 0, Length, Path);
+            _bytes.Insert(offset, bytes);
+        }
+    }
+
+    /// <summary>As the other, one byte again and again. O(1).</summary>
+    /// <param name="offset">Where the first of them will be, in bytes from the start; at the end, they are appended.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="value">The byte.</param>
+    /// <exception cref="SnapshotException">OutOfRange, TooLarge, ReadOnlySnapshot, SnapshotClosed: nothing was changed.</exception>
+    public void Insert(long offset, long count, byte value)
+    {
+        using (BeginChange())
+        {
+            ByteRange.Check(offset, 0, Length, Path);
+            ByteRange.Check(0, count, long.MaxValue, Path);
+            _bytes.Insert(offset, count, value);
+        }
+    }
+
+    /// <summary>Removes bytes: what follows them moves towards the start. O(1), whatever the length of the snapshot.</summary>
+    /// <param name="offset">Where to begin, in bytes from the start.</param>
+    /// <param name="count">How many bytes.</param>
+    /// <exception cref="SnapshotException">OutOfRange, ReadOnlySnapshot, SnapshotClosed: nothing was changed.</exception>
+    public void Remove(long offset, long count) => Remove([new ByteRange(offset, count)]);
+
+    /// <summary>As the other, for several ranges, as one change.</summary>
+    /// <param name="ranges">The bytes, where they are before the change.</param>
+    /// <exception cref="SnapshotException">OutOfRange, ReadOnlySnapshot, SnapshotClosed: nothing was changed.</exception>
+    public void Remove(IReadOnlyList<ByteRange> ranges)
+    {
+        ArgumentNullException.ThrowIfNull(ranges);
+        using (BeginChange())
+        {
+            foreach (var range in ranges) ByteRange.Check(range.Offset, range.Length, Length, Path);
+            _bytes.Remove(ranges);
+        }
+    }
+
     /// <summary>
-    /// Takes the last change back: a write, fill, resize, <see cref="Apply"/>, or one that gave bytes back. Called again, the one before
-    /// it: the last 10,000, also those that were committed. O(1).
+    /// Takes the last change back: a write, fill, resize, insertion, removal, <see cref="Apply"/>, or one that gave bytes back. Called
+    /// again, the one before it: the last 10,000, also those that were committed. O(1).
     /// </summary>
     /// <returns>Whether there was a change.</returns>
     /// <exception cref="SnapshotException">ReadOnlySnapshot, SnapshotClosed.</exception>
-    public bool UndoLast()
+    public bool Undo()
     {
         using (BeginChange()) return _bytes.Undo();
     }
 
+    /// <summary>Makes the change again that <see cref="Undo"/> has taken back last, unless another was made since. O(1).</summary>
+    /// <returns>Whether there was one.</returns>
+    /// <exception cref="SnapshotException">ReadOnlySnapshot, SnapshotClosed.</exception>
+    public bool Redo()
+    {
+        using (BeginChange()) return _bytes.Redo();
+    }
+
     /// <summary>
-    /// Gives a range the bytes again that it had when the snapshot was opened or last committed. This is a change itself, which
-    /// <see cref="UndoLast"/> takes back. The snapshot's length stays.
+    /// Gives a range the bytes that were at the same offsets when the snapshot was opened or last committed. This is a change itself,
+    /// which <see cref="Undo"/> takes back. The snapshot's length stays.
     /// </summary>
     /// <param name="offset">Where to begin, in bytes from the start.</param>
     /// <param name="count">How many bytes.</param>
     /// <exception cref="SnapshotException">OutOfRange, ReadOnlySnapshot, SnapshotClosed.</exception>
-    public void Undo(long offset, long count)
+    public void Revert(long offset, long count)
     {
         using (BeginChange())
         {
@@ -382,7 +437,7 @@ public sealed class Snapshot : IDisposable
     /// <param name="ranges">The bytes; what lies behind the end is left out.</param>
     /// <param name="length">The length in bytes that the snapshot is to have afterwards; null leaves it.</param>
     /// <exception cref="SnapshotException">As the other.</exception>
-    public void Undo(IReadOnlyList<ByteRange> ranges, long? length = null)
+    public void Revert(IReadOnlyList<ByteRange> ranges, long? length = null)
     {
         ArgumentNullException.ThrowIfNull(ranges);
         using (BeginChange())
@@ -394,10 +449,10 @@ public sealed class Snapshot : IDisposable
 
     /// <summary>
     /// Makes all bytes, and the length, what they were when the snapshot was opened or last committed. This is a change itself, which
-    /// <see cref="UndoLast"/> takes back.
+    /// <see cref="Undo"/> takes back.
     /// </summary>
     /// <exception cref="SnapshotException">ReadOnlySnapshot, SnapshotClosed.</exception>
-    public void UndoAll()
+    public void RevertAll()
     {
         using (BeginChange()) _bytes.RevertAll();
     }

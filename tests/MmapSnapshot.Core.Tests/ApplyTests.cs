@@ -16,10 +16,10 @@ public sealed class ApplyTests
         snapshot.Apply([SnapshotEdit.Fill(4, 11, (byte)'-'), SnapshotEdit.Write(10, "BROWN"u8.ToArray()), SnapshotEdit.Write(14, "!"u8.ToArray())]);
         Assert.Equal("The ------BROW! fox"u8, Bytes.In(snapshot));
         Assert.Equal([new ByteRange(4, 11)], snapshot.GetModifiedRanges());
-        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
         Assert.Equal("The quick brown fox"u8, Bytes.In(snapshot));
         Assert.False(snapshot.IsModified);
-        Assert.False(snapshot.UndoLast());
+        Assert.False(snapshot.Undo());
     }
 
     /// <summary>Edits of which one cannot be made, the length they are made with, and why.</summary>
@@ -54,7 +54,7 @@ public sealed class ApplyTests
         Expect.Error(error, () => snapshot.Apply(edits, length, expectedLength));
         Assert.Equal(Text, System.Text.Encoding.ASCII.GetString(Bytes.In(snapshot)));
         Assert.False(snapshot.IsModified);
-        Assert.False(snapshot.UndoLast());
+        Assert.False(snapshot.Undo());
         Assert.Equal(error, Assert.Single(snapshot.Verify(edits, length, expectedLength)).Error);
     }
 
@@ -84,14 +84,14 @@ public sealed class ApplyTests
         using var readOnly = Snapshot.Open(path, new SnapshotOptions { ReadOnly = true });
         Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.Verify([]));
         Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.Apply([]));
-        Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.UndoLast());
-        Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.Undo(0, 1));
-        Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.UndoAll());
+        Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.Undo());
+        Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.Revert(0, 1));
+        Expect.Error(SnapshotError.ReadOnlySnapshot, () => readOnly.RevertAll());
         var closed = Snapshot.Open(path);
         closed.Close();
         Expect.Error(SnapshotError.SnapshotClosed, () => closed.Verify([]));
         Expect.Error(SnapshotError.SnapshotClosed, () => closed.Apply([]));
-        Expect.Error(SnapshotError.SnapshotClosed, () => closed.UndoLast());
+        Expect.Error(SnapshotError.SnapshotClosed, () => closed.Undo());
     }
 
     [Theory]
@@ -102,7 +102,7 @@ public sealed class ApplyTests
         using var snapshot = Snapshot.Open(workspace.Write("file", "abc"));
         snapshot.Apply([Edit(2, "CD", "c"), Edit(10, "end"), SnapshotEdit.Fill(6, 2, (byte)'-')], length: 14, expectedLength: 3);
         Assert.Equal("abCD\0\0--\0\0end\0"u8, Bytes.In(snapshot));
-        snapshot.UndoLast();
+        snapshot.Undo();
         Assert.Equal("abc"u8, Bytes.In(snapshot));
         Assert.False(snapshot.IsModified);
     }
@@ -116,7 +116,7 @@ public sealed class ApplyTests
         // The first expects more than it writes, the second only expects: so a patch tells that it cuts something off.
         snapshot.Apply([Edit(2, "a", "e quick"), Edit(10, "", "brown")], length: 3);
         Assert.Equal("Tha"u8, Bytes.In(snapshot));
-        snapshot.UndoLast();
+        snapshot.Undo();
         Assert.Equal("The quick brown fox"u8, Bytes.In(snapshot));
         Expect.Error(SnapshotError.ExpectationFailed, () => snapshot.Apply([Edit(2, "a"), Edit(10, "", "green")], length: 3));
         Assert.False(snapshot.IsModified);
@@ -130,7 +130,7 @@ public sealed class ApplyTests
         snapshot.Apply([]);
         snapshot.Apply([Edit(0, "", "The"), Edit(19, "")], length: Text.Length);
         Assert.False(snapshot.IsModified);
-        Assert.False(snapshot.UndoLast());
+        Assert.False(snapshot.Undo());
     }
 
     [Theory]
@@ -160,7 +160,7 @@ public sealed class ApplyTests
             Assert.True(bytes.AsSpan().SequenceEqual(Bytes.In(snapshot)), "something was changed");
             Assert.Equal(modified, snapshot.GetModifiedRanges());
         }
-        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
         Assert.False(snapshot.IsModified);
     }
 
@@ -171,7 +171,7 @@ public sealed class ApplyTests
         using var snapshot = Snapshot.Open(workspace.Write("file", Text));
         Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Fill(0, 5, 1, cancellation: new CancellationToken(canceled: true)));
         Assert.False(snapshot.IsModified);
-        Assert.False(snapshot.UndoLast());
+        Assert.False(snapshot.Undo());
     }
 
     [Fact]
@@ -204,7 +204,7 @@ public sealed class ApplyTests
         snapshot.Apply(edits, progress: listener);
         Changes.AssertHonest(bytes, snapshot);
         Assert.Equal(-1, Bytes.In(snapshot).AsSpan().IndexOfAnyExcept((byte)1));
-        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
         Assert.True(bytes.AsSpan().SequenceEqual(Bytes.In(snapshot)), "something was changed");
         Assert.False(snapshot.IsModified);
         Assert.Equal(descriptors, Descriptors.Nameless(workspace.Folder).Length);
@@ -221,7 +221,7 @@ public sealed class ApplyTests
         Assert.Equal([new ByteRange(1, 1)], snapshot.GetModifiedRanges());
         Expect.Error(SnapshotError.OutOfRange, () => _ = snapshot[3]);
         Expect.Error(SnapshotError.OutOfRange, () => snapshot[-1] = 0);
-        snapshot.UndoLast();
+        snapshot.Undo();
         Assert.Equal((byte)'b', snapshot[1]);
     }
 
@@ -234,10 +234,10 @@ public sealed class ApplyTests
         snapshot.StateChanged += (sender, _) => states.Add(Assert.IsType<Snapshot>(sender).IsClosed ? "closed" : snapshot.IsModified ? "modified" : "unmodified");
         snapshot.Write(0, "x"u8);
         snapshot.Write(1, "y"u8);
-        snapshot.UndoLast();
-        snapshot.UndoLast();
+        snapshot.Undo();
+        snapshot.Undo();
         snapshot.Resize(5);
-        snapshot.UndoAll();
+        snapshot.RevertAll();
         snapshot.Write(0, "z"u8);
         snapshot.Commit(new CommitOptions { NoFlush = true });
         snapshot.Close();
@@ -254,7 +254,7 @@ public sealed class ApplyTests
         using var other = Snapshot.Open(workspace.Write("other", old));
         foreach (int length in (int[])[300_000, 200_000, 400_000])
         {
-            patched.UndoAll();
+            patched.RevertAll();
             patched.Write(10, Bytes.Random(100, seed: 2));
             patched.Fill(50_000, 100_000, 0);
             patched.Resize(length);
@@ -265,7 +265,7 @@ public sealed class ApplyTests
             Assert.All(changes, change => Assert.Equal(patched.Path, change.Path));
             // Expecting what is no longer there, it cannot be made again.
             Expect.Error(SnapshotError.ExpectationFailed, () => other.Apply(Changes.AsEdits(changes), length, expectedLength: old.Length));
-            other.UndoAll();
+            other.RevertAll();
         }
     }
 

@@ -38,7 +38,7 @@ public sealed class ChangesTests
         Assert.Equal(changes, found.Length);
         Assert.Equal(gap + 2, found[^1].Offset + found[^1].Length - 50);
         Assert.Equal(found, snapshot.GetChangesFrom(original));
-        snapshot.UndoAll();
+        snapshot.RevertAll();
         snapshot.Write(50, [bytes[50]]);
         snapshot.Write(51 + gap, [bytes[51 + gap]]);
         Assert.Equal(found, snapshot.GetChanges());
@@ -79,7 +79,7 @@ public sealed class ChangesTests
         snapshot.Resize(4);
         Assert.Equal(
             [new SnapshotChange(snapshot.Path, 4, 2, "", "", 6, 4), new SnapshotChange(snapshot.Path, 3, 3, "64 65 66", "58")], snapshot.GetChanges());
-        snapshot.UndoAll();
+        snapshot.RevertAll();
         snapshot.Resize(100);
         Assert.Equal([new SnapshotChange(snapshot.Path, 6, 94, "", "", 6, 100)], snapshot.GetChanges());
         snapshot.Write(98, "Y"u8);
@@ -117,7 +117,7 @@ public sealed class ChangesTests
         var other = new Thread(() =>
         {
             if (what == "commit") snapshot.Commit();
-            else snapshot.UndoAll();
+            else snapshot.RevertAll();
         });
         other.Start();
         Assert.True(other.Join(TimeSpan.FromSeconds(10)), "the enumeration holds up others");

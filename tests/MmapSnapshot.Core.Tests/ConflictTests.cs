@@ -724,7 +724,7 @@ public sealed class ConflictTests
         snapshot.Fill(100_000, 2 << 20, 1);
         snapshot.Resize(1 << 20);
         snapshot.Resize(4 << 20);
-        snapshot.Undo(0, 200_000);
+        snapshot.Revert(0, 200_000);
         byte[] changed = Bytes.In(snapshot);
         Assert.Null(snapshot.Commit(new CommitOptions { Method = method }).Override);
         Assert.True(changed.AsSpan().SequenceEqual(File.ReadAllBytes(path)), "other bytes were saved");
@@ -755,7 +755,7 @@ public sealed class ConflictTests
         {
             Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
             Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace }));
-            snapshot.UndoAll();
+            snapshot.RevertAll();
             Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
         }
         Assert.Equal((byte)'x', File.ReadAllBytes(path)[offset]);

@@ -459,21 +459,21 @@ public sealed class CreateTests
     {
         using var workspace = Workspace.On(FileSystems.Xfs);
         using var snapshot = Snapshot.Create(workspace.PathOf("new"), 5);
-        Assert.False(snapshot.UndoLast());
+        Assert.False(snapshot.Undo());
         Assert.Empty(snapshot.GetChanges());
         snapshot.Write(1, "abc"u8);
         snapshot.Resize(100);
-        Assert.True(snapshot.UndoLast());
-        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
+        Assert.True(snapshot.Undo());
         Assert.Equal(new byte[5], Bytes.In(snapshot));
         snapshot.Write(1, "abc"u8);
-        snapshot.UndoAll();
+        snapshot.RevertAll();
         Assert.Equal(new byte[5], Bytes.In(snapshot));
         Assert.True(snapshot.IsModified); // it is not there yet
         snapshot.Commit();
-        Assert.True(snapshot.UndoLast());
-        Assert.True(snapshot.UndoLast());
-        Assert.False(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
+        Assert.True(snapshot.Undo());
+        Assert.False(snapshot.Undo());
     }
 
     [Fact]

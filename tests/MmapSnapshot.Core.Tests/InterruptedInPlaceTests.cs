@@ -35,7 +35,7 @@ public sealed class InterruptedInPlaceTests
     public void When_all_is_taken_back_a_save_writes_the_old_bytes_back(string fileSystem)
     {
         using var half = new HalfWritten(fileSystem);
-        half.Snapshot.UndoAll();
+        half.Snapshot.RevertAll();
         Assert.Equal(0, half.Snapshot.ModifiedBytes);
         Assert.True(half.Snapshot.IsModified); // the file is not what the snapshot is
         Assert.Null(half.Snapshot.Commit(_inPlace).Override);

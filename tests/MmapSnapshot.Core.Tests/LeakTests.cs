@@ -62,10 +62,10 @@ public sealed class LeakTests
             using var snapshot = OpenChanged(path);
             snapshot.Resize(2 << 20);
             for (byte value = 0; value < 3; value++) snapshot.Fill(5, (2 << 20) - 5, value); // what stood there goes to files
-            snapshot.Undo(100, 1000);
-            for (int times = 0; times < 3; times++) Assert.True(snapshot.UndoLast());
+            snapshot.Revert(100, 1000);
+            for (int times = 0; times < 3; times++) Assert.True(snapshot.Undo());
             Assert.NotEmpty(snapshot.GetChanges());
-            snapshot.UndoAll();
+            snapshot.RevertAll();
             snapshot.Fill(0, 1, 1);
             snapshot.Resize(3 << 20);
             snapshot.Resize(0);

@@ -301,7 +301,7 @@ public sealed class LeaseBackingTests
         snapshot.Write(0, "new"u8);
         snapshot.Fill(1 << 29, 8 << 20, 7);
         snapshot.Resize(1L << 40);
-        snapshot.UndoLast();
+        snapshot.Undo();
         Assert.InRange(BytesWritten() - before, 0, 4096);
         Assert.Equal(SnapshotBacking.Lease, snapshot.Backing);
         Assert.Equal(1, Leases.On(path));

@@ -46,9 +46,9 @@ public sealed class NoSpaceTests
             stream.Position = 3;
             stream.Write("stream"u8);
             snapshot.Apply([SnapshotEdit.Write(0, "x"u8.ToArray()), SnapshotEdit.Fill(1, Much - 1, 1)], length: Much + 100);
-            snapshot.Undo(0, 100);
-            for (int change = 0; change < 6; change++) Assert.True(snapshot.UndoLast());
-            Assert.False(snapshot.UndoLast());
+            snapshot.Revert(0, 100);
+            for (int change = 0; change < 6; change++) Assert.True(snapshot.Undo());
+            Assert.False(snapshot.Undo());
             Assert.False(snapshot.IsModified);
             Assert.True(bytes.AsSpan().SequenceEqual(Bytes.In(snapshot)), "not all was taken back");
         }

@@ -71,7 +71,7 @@ public static class ProgressTests
         using var snapshot = Snapshot.Open(workspace.Write("file", "text"));
         Expect.Error(SnapshotError.OutOfRange, () => snapshot.Apply([SnapshotEdit.Fill(0, Half, 1), SnapshotEdit.Fill(1, Half, 1), SnapshotEdit.Fill(2, Half, 1)]));
         snapshot.Write(0, "TEXT"u8);
-        snapshot.Undo([new ByteRange(0, long.MaxValue), new ByteRange(1, long.MaxValue - 1), new ByteRange(2, Half)]);
+        snapshot.Revert([new ByteRange(0, long.MaxValue), new ByteRange(1, long.MaxValue - 1), new ByteRange(2, Half)]);
         Assert.Equal("text"u8, Bytes.In(snapshot));
     }
 

@@ -32,8 +32,8 @@ public sealed class QuotaTests : IDisposable
         Assert.Contains("EDQUOT", error.Message, StringComparison.Ordinal);
         Assert.Equal("Hello world!", File.ReadAllText(path));
         Assert.Equal(-1, Bytes.In(snapshot).AsSpan().IndexOfAnyExcept((byte)'x'));
-        Assert.True(snapshot.UndoLast());
-        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
+        Assert.True(snapshot.Undo());
         Assert.False(snapshot.IsModified);
     }
 }

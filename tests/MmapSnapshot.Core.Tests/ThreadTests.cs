@@ -90,13 +90,13 @@ public sealed class ThreadTests
                         snapshot.Resize((Blocks - random.Next(4)) * Block);
                         break;
                     case < 7:
-                        snapshot.UndoLast();
+                        snapshot.Undo();
                         break;
                     case 7:
-                        snapshot.Undo(offset, Block);
+                        snapshot.Revert(offset, Block);
                         break;
                     case 8:
-                        if (random.Next(4) == 0) snapshot.UndoAll();
+                        if (random.Next(4) == 0) snapshot.RevertAll();
                         break;
                     case 9:
                         foreach (var change in snapshot.GetChanges()) Assert.InRange(change.Offset, 0, Blocks * Block);
@@ -113,7 +113,7 @@ public sealed class ThreadTests
             SnapshotError.OutOfRange);
         byte[] saved = File.ReadAllBytes(path);
         Assert.True(Bytes.In(snapshot).AsSpan().SequenceEqual(Changes.Applied(saved, snapshot.GetChanges())), "the changes do not lead to the bytes");
-        snapshot.UndoAll();
+        snapshot.RevertAll();
         Assert.Equal(saved, Bytes.In(snapshot));
         Assert.False(snapshot.IsModified);
     }

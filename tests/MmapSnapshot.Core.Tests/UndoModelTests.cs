@@ -13,9 +13,14 @@ public sealed class UndoModelTests
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
     public void Any_sequence_of_changes_gives_the_states_that_the_model_remembers(string fileSystem)
     {
+        foreach (bool moves in (bool[])[false, true]) Change(fileSystem, moves);
+    }
+
+    private static void Change(string fileSystem, bool moves)
+    {
         using var workspace = Workspace.On(fileSystem);
         var random = new Random(Seed);
-        using var pair = new Pair(workspace, random, maximum: 9 << 18, Bytes.Random(200_000), hole: 700_000, Bytes.Random(300_000));
+        using var pair = new Pair(workspace, random, maximum: 9 << 18, Bytes.Random(200_000), hole: 700_000, Bytes.Random(300_000)) { Moves = moves };
         for (int step = 0; step < 50; step++)
         {
             pair.Change();
@@ -36,11 +41,11 @@ public sealed class UndoModelTests
             for (int count = 0; count < 1700; count++) pair.Write(pair.AnyRange(maximum: 8));
             pair.AssertAlike(changesToo: true);
             for (int count = 0; count < 10; count++) pair.Change();
-            for (int count = random.Next(1200); count > 0; count--) pair.UndoLast();
+            for (int count = random.Next(1200); count > 0; count--) pair.Undo();
             pair.AssertAlike(changesToo: true);
         }
         pair.TakeAllBackOneByOne();
-        pair.UndoAll();
+        pair.RevertAll();
         pair.AssertAlike(changesToo: true);
     }
 
@@ -56,6 +61,8 @@ public sealed class UndoModelTests
         private readonly int _maximum;
 
         private readonly LinkedList<byte[]> _former = new();
+
+        private readonly Stack<byte[]> _undone = new();
 
         private byte[] _baseline;
 
@@ -78,6 +85,9 @@ public sealed class UndoModelTests
             _now = _baseline;
         }
 
+        /// <summary>Whether bytes are inserted and removed, too.</summary>
+        public bool Moves { get; init; }
+
         private int Length => _now.Length;
 
         public void Dispose() => _snapshot.Dispose();
@@ -86,8 +96,17 @@ public sealed class UndoModelTests
 
         public void Change()
         {
-            switch (_random.Next(24))
+            switch (_random.Next(Moves ? 30 : 24))
             {
+                case >= 28:
+                    Redo();
+                    break;
+                case >= 26:
+                    Insert();
+                    break;
+                case >= 24:
+                    Remove(AnyRange(_maximum / 4));
+                    break;
                 case < 6:
                     Write(AnyRange(_maximum));
                     break;
@@ -109,13 +128,13 @@ public sealed class UndoModelTests
                     WriteStream();
                     break;
                 case < 20:
-                    Undo(AnyRange(_maximum));
+                    Revert(AnyRange(_maximum));
                     break;
                 case < 22:
-                    for (int count = _random.Next(5); count >= 0; count--) UndoLast();
+                    for (int count = _random.Next(5); count >= 0; count--) Undo();
                     break;
                 case 22:
-                    if (_random.Next(3) == 0) UndoAll();
+                    if (_random.Next(3) == 0) RevertAll();
                     break;
                 default:
                     if (_random.Next(3) == 0) Commit();
@@ -130,18 +149,41 @@ public sealed class UndoModelTests
             Modify(_now, range, (now, at) => bytes.CopyTo(now[(int)at.Offset..]));
         }
 
-        public void UndoLast()
+        private void Insert()
         {
-            Assert.Equal(_former.Count > 0, _snapshot.UndoLast());
+            byte[] piece = Random(AnyCount((_maximum - Length) / 2));
+            int offset = _random.Next(Length + 1);
+            _snapshot.Insert(offset, piece);
+            Become([.. _now.AsSpan(0, offset), .. piece, .. _now.AsSpan(offset)]);
+        }
+
+        private void Remove(ByteRange range)
+        {
+            _snapshot.Remove(range.Offset, range.Length);
+            if (range.Length > 0) Become([.. _now.AsSpan(0, (int)range.Offset), .. _now.AsSpan((int)range.End)]);
+        }
+
+        private void Redo()
+        {
+            Assert.Equal(_undone.Count > 0, _snapshot.Redo());
+            if (_undone.Count == 0) return;
+            _former.AddLast(_now);
+            _now = _undone.Pop();
+        }
+
+        public void Undo()
+        {
+            Assert.Equal(_former.Count > 0, _snapshot.Undo());
             if (_former.Last is not { } last) return;
+            _undone.Push(_now);
             _now = last.Value;
             _former.RemoveLast();
         }
 
-        public void UndoAll()
+        public void RevertAll()
         {
             if (_snapshot.IsModified) Remember();
-            _snapshot.UndoAll();
+            _snapshot.RevertAll();
             _now = _baseline;
         }
 
@@ -149,17 +191,18 @@ public sealed class UndoModelTests
         {
             while (_former.Count > 0)
             {
-                UndoLast();
+                Undo();
                 if (_former.Count < 20 || _random.Next(5) == 0) AssertAlike(changesToo: _random.Next(20) == 0);
             }
-            Assert.False(_snapshot.UndoLast());
+            Assert.False(_snapshot.Undo());
         }
 
         public void AssertAlike(bool changesToo)
         {
             Assert.Equal(Length, _snapshot.Length);
             Assert.True(_now.AsSpan().SequenceEqual(Bytes.In(_snapshot)), "other bytes than the model's");
-            Changes.AssertHonest(_baseline, _snapshot);
+            if (!Moves) Changes.AssertHonest(_baseline, _snapshot); // which compares what is at the same offset
+            else if (!_snapshot.IsModified) Assert.True(_now.AsSpan().SequenceEqual(_baseline), "it is modified");
             if (changesToo) AssertChanges();
         }
 
@@ -219,13 +262,13 @@ public sealed class UndoModelTests
             Modify(Resized(_now, length), new ByteRange(offset, bytes.Length), (now, at) => bytes.CopyTo(now[(int)at.Offset..]));
         }
 
-        private void Undo(ByteRange range)
+        private void Revert(ByteRange range)
         {
             byte[] bytes = [.. _now];
             var common = range.Before(Math.Min(Length, _baseline.Length));
             _baseline.AsSpan((int)common.Offset, (int)common.Length).CopyTo(bytes.AsSpan((int)common.Offset));
             if (bytes.AsSpan().SequenceEqual(_now)) return; // whether it is a step is not told
-            _snapshot.Undo(range.Offset, range.Length);
+            _snapshot.Revert(range.Offset, range.Length);
             Become(bytes);
         }
 
@@ -256,6 +299,7 @@ public sealed class UndoModelTests
 
         private void Remember()
         {
+            _undone.Clear();
             _former.AddLast(_now);
             if (_former.Count > StepLimit) _former.RemoveFirst();
         }

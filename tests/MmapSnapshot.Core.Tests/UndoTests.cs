@@ -17,12 +17,12 @@ public sealed class UndoTests
         using var workspace = Workspace.On(FileSystems.Tmpfs);
         using var snapshot = Snapshot.Open(workspace.Write("file", new byte[10_010]));
         for (int change = 0; change < 10_005; change++) snapshot.Write(change, "x"u8);
-        for (int change = 0; change < 10_000; change++) Assert.True(snapshot.UndoLast());
-        Assert.False(snapshot.UndoLast());
+        for (int change = 0; change < 10_000; change++) Assert.True(snapshot.Undo());
+        Assert.False(snapshot.Undo());
         Assert.Equal([new ByteRange(0, 5)], snapshot.GetModifiedRanges());
-        snapshot.Undo(0, 2); // what is too old to be taken back alone can be by its range
+        snapshot.Revert(0, 2); // what is too old to be taken back alone can be by its range
         Assert.Equal([new ByteRange(2, 3)], snapshot.GetModifiedRanges());
-        snapshot.UndoAll();
+        snapshot.RevertAll();
         Assert.False(snapshot.IsModified);
         Assert.Equal(new byte[10_010], Bytes.In(snapshot));
     }
@@ -36,10 +36,10 @@ public sealed class UndoTests
         snapshot.Write(0, "H"u8);
         snapshot.Resize(1L << 33);
         snapshot.Resize(100); // cuts off 8 GiB of nothing
-        Assert.True(snapshot.UndoLast());
-        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
+        Assert.True(snapshot.Undo());
         Assert.Equal("Head"u8, Bytes.In(snapshot));
-        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
         Assert.False(snapshot.IsModified);
     }
 
@@ -53,13 +53,13 @@ public sealed class UndoTests
         snapshot.Write(0, "new"u8);
         snapshot.Resize(20);
         snapshot.Commit();
-        snapshot.Undo(0, 20); // to the baseline, which this is
-        snapshot.UndoAll();
+        snapshot.Revert(0, 20); // to the baseline, which this is
+        snapshot.RevertAll();
         Assert.Equal("new text\0\0\0\0\0\0\0\0\0\0\0\0"u8, Bytes.In(snapshot));
         Assert.Empty(snapshot.GetChanges());
-        Assert.True(snapshot.UndoLast());
-        Assert.True(snapshot.UndoLast());
-        Assert.False(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
+        Assert.True(snapshot.Undo());
+        Assert.False(snapshot.Undo());
         Assert.Equal("old text"u8, Bytes.In(snapshot));
         Assert.True(snapshot.IsModified);
         snapshot.Commit();
@@ -67,10 +67,10 @@ public sealed class UndoTests
         // And what is changed from there on is taken back to there.
         snapshot.Write(0, "NEW"u8);
         snapshot.Resize(2);
-        snapshot.UndoAll();
+        snapshot.RevertAll();
         Assert.Equal("old text"u8, Bytes.In(snapshot));
         Assert.Equal(CommitMethod.None, snapshot.Commit().Method);
-        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
         Assert.Equal("NE"u8, Bytes.In(snapshot));
     }
 
@@ -84,7 +84,7 @@ public sealed class UndoTests
         snapshot.Commit(new CommitOptions { Destination = workspace.PathOf("other") });
         File.WriteAllText(path, "theirs");
         Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
-        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
         Assert.Equal("old text"u8, Bytes.In(snapshot));
         Assert.False(snapshot.IsModified);
     }
@@ -96,13 +96,13 @@ public sealed class UndoTests
         using var workspace = Workspace.On(fileSystem);
         using var snapshot = Snapshot.Open(workspace.Write("file", "The quick brown fox"));
         snapshot.Write(4, "QUICK BROWN"u8);
-        snapshot.Undo(6, 4);
+        snapshot.Revert(6, 4);
         Assert.Equal("The QUick BROWN fox"u8, Bytes.In(snapshot));
         Assert.Equal([new ByteRange(4, 2), new ByteRange(10, 5)], snapshot.GetModifiedRanges());
-        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
         Assert.Equal("The QUICK BROWN fox"u8, Bytes.In(snapshot));
         Assert.Equal([new ByteRange(4, 11)], snapshot.GetModifiedRanges());
-        Assert.True(snapshot.UndoLast());
+        Assert.True(snapshot.Undo());
         Assert.False(snapshot.IsModified);
     }
 
@@ -111,16 +111,16 @@ public sealed class UndoTests
     {
         using var workspace = Workspace.On(FileSystems.Tmpfs);
         using var snapshot = Snapshot.Open(workspace.Write("file", "The quick brown fox"));
-        snapshot.Undo(0, 19);
-        Assert.False(snapshot.UndoLast());
+        snapshot.Revert(0, 19);
+        Assert.False(snapshot.Undo());
         snapshot.Write(4, "QUICK"u8);
-        snapshot.Undo(9, 10);
-        snapshot.Undo(0, 4);
-        snapshot.Undo(6, 0);
-        Assert.True(snapshot.UndoLast());
+        snapshot.Revert(9, 10);
+        snapshot.Revert(0, 4);
+        snapshot.Revert(6, 0);
+        Assert.True(snapshot.Undo());
         Assert.False(snapshot.IsModified);
         foreach (var (offset, count) in ((long, long)[])[(-1, 1), (0, -1), (0, 20), (20, 0), (1, long.MaxValue)])
-            Expect.Error(SnapshotError.OutOfRange, () => snapshot.Undo(offset, count));
+            Expect.Error(SnapshotError.OutOfRange, () => snapshot.Revert(offset, count));
     }
 
     [Fact]
@@ -131,7 +131,7 @@ public sealed class UndoTests
         snapshot.Resize(4);
         snapshot.Resize(8);
         snapshot.Write(6, "XY"u8);
-        snapshot.Undo(0, 8);
+        snapshot.Revert(0, 8);
         Assert.Equal("abcdefXY"u8, Bytes.In(snapshot));
         Assert.Equal([new ByteRange(6, 2)], snapshot.GetModifiedRanges());
         Assert.True(snapshot.IsModified);
@@ -147,7 +147,7 @@ public sealed class UndoTests
         byte[] bytes = File.ReadAllBytes(path);
         using var snapshot = Snapshot.Open(path);
         // By each way back, and saved by it: the new file shows what the private one has.
-        foreach (var undo in (Action[])[() => snapshot.UndoLast(), () => snapshot.Undo(0, Length), () => snapshot.UndoAll()])
+        foreach (var undo in (Action[])[() => snapshot.Undo(), () => snapshot.Revert(0, Length), () => snapshot.RevertAll()])
         {
             snapshot.Fill(0, Length, (byte)'x');
             undo();
@@ -168,7 +168,7 @@ public sealed class UndoTests
         using var snapshot = Snapshot.Open(workspace.WriteSparse("file", 64 << 20, 5_000_001, data));
         snapshot.Resize(3);
         snapshot.Resize(10_000_000);
-        snapshot.UndoAll();
+        snapshot.RevertAll();
         Assert.Equal(64 << 20, snapshot.Length);
         Assert.Equal(data, snapshot.Read(5_000_001, 10_000));
         string copy = workspace.PathOf("copy");
@@ -191,17 +191,17 @@ public sealed class UndoTests
         var all = snapshot.GetChanges().ToArray();
         Assert.Equal((Tebibyte, 2 * Tebibyte), (all[0].OldLength, all[0].NewLength));
         Assert.Equal(data.Length, all[1..].Sum(change => change.Length), 1000.0); // two equal bytes may stand at an end
-        snapshot.Undo(Tebibyte / 4, Tebibyte / 2);
+        snapshot.Revert(Tebibyte / 4, Tebibyte / 2);
         Assert.Equal(data, snapshot.Read(Tebibyte / 2, data.Length));
-        snapshot.UndoLast();
+        snapshot.Undo();
         Assert.Equal(new byte[data.Length], snapshot.Read(Tebibyte / 2, data.Length));
-        snapshot.UndoLast();
-        snapshot.UndoLast();
+        snapshot.Undo();
+        snapshot.Undo();
         Assert.Equal(Tebibyte, snapshot.Length);
         Assert.False(snapshot.IsModified);
         snapshot.Write(Tebibyte - 5, "tail!"u8);
         snapshot.Resize(0);
-        snapshot.UndoAll();
+        snapshot.RevertAll();
         Assert.Equal(data, snapshot.Read(Tebibyte / 2, data.Length));
         Assert.Equal(new byte[5], snapshot.Read(Tebibyte - 5, 5));
         Assert.False(snapshot.IsModified);
@@ -221,9 +221,9 @@ public sealed class UndoTests
         Assert.Equal([new ByteRange(Offset, 3), new ByteRange(Offset + 50, 30_000)], snapshot.GetModifiedRanges());
         var first = snapshot.GetChanges().First();
         Assert.Equal((Offset, "6F 6C 64", "6E 65 77"), (first.Offset, first.Before, first.After));
-        snapshot.Undo(Offset + 1, 1000);
+        snapshot.Revert(Offset + 1, 1000);
         Assert.Equal("nld text"u8, snapshot.Read(Offset, 8));
-        snapshot.UndoAll();
+        snapshot.RevertAll();
         Assert.Equal("old text"u8, snapshot.Read(Offset, 8));
         Assert.False(snapshot.IsModified);
     }
@@ -238,7 +238,7 @@ public sealed class UndoTests
         snapshot.Resize(1L << 40);
         for (int fill = 0; fill < 1000; fill++) snapshot.Fill(1000, (1L << 40) - 1000, (byte)(1 + (fill % 2)));
         Assert.Equal(before, Descriptors.Nameless(workspace.Folder).Length);
-        for (int fill = 0; fill < 1001; fill++) Assert.True(snapshot.UndoLast());
+        for (int fill = 0; fill < 1001; fill++) Assert.True(snapshot.Undo());
         Assert.False(snapshot.IsModified);
     }
 

@@ -12,6 +12,7 @@ BeforeDiscovery {
         @{ Cmdlet = 'Get-SnapshotBytes'; Returns = @('Byte[]', 'String', 'Byte', 'SByte', 'Int16', 'UInt16', 'Int32', 'UInt32', 'Int64', 'UInt64', 'Half', 'Single', 'Double').ForEach({ "System.$_" }); Changes = $false }
         @{ Cmdlet = 'New-MmapSnapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
         @{ Cmdlet = 'Open-MmapSnapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $false }
+        @{ Cmdlet = 'Redo-SnapshotBytes'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
         @{ Cmdlet = 'Resize-Snapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
         @{ Cmdlet = 'Save-Snapshot'; Returns = 'MmapSnapshot.CommitResult'; Changes = $true }
         @{ Cmdlet = 'Set-SnapshotBytes'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
@@ -26,7 +27,7 @@ BeforeAll {
     $staged = Split-Path -Path $env:MMAPSNAPSHOT_MODULE
     $names = @(
         'Close-MmapSnapshot', 'Compare-Snapshot', 'Find-SnapshotBytes', 'Format-SnapshotBytes', 'Get-MmapSnapshot', 'Get-ReflinkSupport'
-        'Get-SnapshotBytes', 'New-MmapSnapshot', 'Open-MmapSnapshot', 'Resize-Snapshot', 'Save-Snapshot', 'Set-SnapshotBytes'
+        'Get-SnapshotBytes', 'New-MmapSnapshot', 'Open-MmapSnapshot', 'Redo-SnapshotBytes', 'Resize-Snapshot', 'Save-Snapshot', 'Set-SnapshotBytes'
         'Undo-SnapshotBytes'
     )
 }
@@ -372,7 +373,7 @@ Describe 'Tab completion' {
 
     It 'offers the ids of the open snapshots after <_>' -ForEach @(
         'Save-Snapshot ', 'Save-Snapshot -Snapshot ', 'Set-SnapshotBytes ', 'Get-SnapshotBytes ', 'Find-SnapshotBytes ', 'Compare-Snapshot '
-        'Undo-SnapshotBytes ', 'Format-SnapshotBytes ', 'Resize-Snapshot ', 'Close-MmapSnapshot ', 'Close-MmapSnapshot -Id ', 'Get-MmapSnapshot -Id '
+        'Undo-SnapshotBytes ', 'Redo-SnapshotBytes ', 'Format-SnapshotBytes ', 'Resize-Snapshot ', 'Close-MmapSnapshot ', 'Close-MmapSnapshot -Id ', 'Get-MmapSnapshot -Id '
     ) {
         $offered = Get-Completion $_
         $offered.CompletionText | Should -Contain "$($snapshot.Id)"

@@ -41,9 +41,9 @@ internal static class ThreadRaces
                 {
                     case < 30: snapshot.Read(offset, buffer.AsSpan(0, random.Next(buffer.Length))); break;
                     case < 50: snapshot.Write(offset, buffer.AsSpan(0, random.Next(buffer.Length))); break;
-                    case < 55: snapshot.UndoLast(); break;
-                    case < 57: snapshot.Undo(offset, random.Next(buffer.Length)); break;
-                    case < 58: snapshot.UndoAll(); break;
+                    case < 55: snapshot.Undo(); break;
+                    case < 57: snapshot.Revert(offset, random.Next(buffer.Length)); break;
+                    case < 58: snapshot.RevertAll(); break;
                     case < 61: _ = snapshot.GetChanges().Take(10).Count(); break;
                     case < 64: _ = snapshot.Find(_pattern).Take(10).Count(); break;
                     case < 74: snapshot.Resize(random.Next(200_000)); break;

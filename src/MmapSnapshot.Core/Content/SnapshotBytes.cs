@@ -111,9 +111,39 @@ internal sealed class SnapshotBytes : IDisposable
         _history.Push(Resized(table, length));
     }
 
+    /// <summary>Puts bytes between those that are there, as one step; what follows moves.</summary>
+    internal void Insert(long offset, ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty) return;
+        ByteRange.CheckMaxLength(Current.Length + bytes.Length, _path);
+        _history.Push(Current.Replace(offset, 0, [Reader.Additions.Append(bytes)]));
+    }
+
+    /// <summary>As <see cref="Insert(long, ReadOnlySpan{byte})"/>, one byte again and again.</summary>
+    internal void Insert(long offset, long count, byte value)
+    {
+        ByteRange.CheckMaxLength(count > ByteRange.MaxLength ? count : Current.Length + count, _path);
+        if (count > 0) _history.Push(Current.Replace(offset, 0, [Piece.OfByte(value, count)]));
+    }
+
+    /// <summary>Removes ranges, all of which lie within, as one step; what follows them moves.</summary>
+    internal void Remove(IEnumerable<ByteRange> ranges)
+    {
+        var removed = new RangeSet();
+        foreach (var range in ranges) removed.Add(range);
+        var table = Current;
+        // From the last one on, so that the offsets of those before it stay what they are.
+        foreach (var range in removed.ToArray().Reverse()) table = table.Replace(range.Offset, range.Length, []);
+        _history.Push(table);
+    }
+
     /// <summary>Takes the last step back.</summary>
     /// <returns>Whether there was one.</returns>
     internal bool Undo() => _history.Undo();
+
+    /// <summary>Makes the step again that was taken back last.</summary>
+    /// <returns>Whether there was one, and no other step since.</returns>
+    internal bool Redo() => _history.Redo();
 
     /// <summary>Gives ranges the bytes that the baseline has at the same offsets, and the snapshot a length, as one step.</summary>
     internal void Revert(IEnumerable<ByteRange> ranges, long length)

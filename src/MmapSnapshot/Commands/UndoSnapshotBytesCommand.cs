@@ -111,18 +111,18 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
         switch (ParameterSetName)
         {
             case "All":
-                snapshot.UndoAll();
+                snapshot.RevertAll();
                 break;
             case "Range":
-                snapshot.Undo(Offset, Count);
+                snapshot.Revert(Offset, Count);
                 break;
             case "Change":
-                snapshot.Undo(_ranges, _oldLength);
+                snapshot.Revert(_ranges, _oldLength);
                 break;
             default:
                 for (int i = 0; i < Last; i++)
                 {
-                    if (snapshot.UndoLast()) continue;
+                    if (snapshot.Undo()) continue;
                     WriteVerbose($"'{snapshot.Path}': there was no more to take back than {Wording.Of(i, "change")}.");
                     break;
                 }
