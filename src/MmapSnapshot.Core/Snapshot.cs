@@ -84,7 +84,8 @@ public sealed class Snapshot : IDisposable
         if (!IsReadOnly) _metadata = FileMetadata.Of(source.Handle, bytes.Baseline.Status, Path);
     }
 
-    private Snapshot(ParentFolder folder, string name, SnapshotContent content, PieceTable initial, string? scratchPath, UnixFileMode? mode = null)
+    private Snapshot(
+        ParentFolder folder, string name, SnapshotContent content, PieceTable initial, string? scratchPath, UnixFileMode? mode = null)
     {
         _folder = folder;
         _name = name;
@@ -351,7 +352,9 @@ public sealed class Snapshot : IDisposable
         using (BeginChange()) _bytes.Apply([], ByteRange.CheckLength(length, Path), default);
     }
 
-    /// <summary>Puts bytes between those that are there: what follows moves towards the end. O(bytes), whatever the length of the snapshot.</summary>
+    /// <summary>
+    /// Puts bytes between those that are there: what follows moves towards the end. O(bytes), whatever the length of the snapshot.
+    /// </summary>
     /// <param name="offset">Where the first of them will be, in bytes from the start; at the end, they are appended.</param>
     /// <param name="bytes">The bytes.</param>
     /// <exception cref="SnapshotException">OutOfRange, TooLarge, ReadOnlySnapshot, SnapshotClosed: nothing was changed.</exception>
@@ -504,7 +507,9 @@ public sealed class Snapshot : IDisposable
     /// </summary>
     /// <param name="offset">Where to begin, in bytes from the start.</param>
     /// <param name="count">How many bytes.</param>
-    /// <exception cref="SnapshotException">OutOfRange, TooLarge, SnapshotClosed, SnapshotLost, ReadFailed; NoSpace, WriteFailed: of a copy.</exception>
+    /// <exception cref="SnapshotException">
+    /// OutOfRange, TooLarge, SnapshotClosed, SnapshotLost, ReadFailed; NoSpace, WriteFailed: of a copy.
+    /// </exception>
     public SnapshotView GetView(long offset, int count)
     {
         using (_uses.Enter(Path))
@@ -734,7 +739,8 @@ public sealed class Snapshot : IDisposable
         PieceTable table, CommitTarget target, FileMetadata metadata, CommitOptions options, CancellationToken cancellation)
     {
         var content = new ContentWriter(_bytes.Reader, table, options.Progress, cancellation);
-        var commit = new InPlaceCommit(content, _fileIsMixed ? null : SnapshotBytes.ChangedPlaces(_bytes.Baseline, table), options, cancellation);
+        var places = _fileIsMixed ? null : SnapshotBytes.ChangedPlaces(_bytes.Baseline, table);
+        var commit = new InPlaceCommit(content, places, options, cancellation);
         try
         {
             MoveBaseline(table, commit.Write(target, metadata), commit.Metadata);

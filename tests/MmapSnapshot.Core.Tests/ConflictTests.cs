@@ -34,7 +34,7 @@ public sealed class ConflictTests
             },
             "written"),
         ["appended to"] = (path => File.AppendAllText(path, "more"), "length"),
-        ["truncated"] = (path => Shell.Run("until truncate -s 3 \"$1\" 2>&1; do :; done", path), "length"), // truncate does not wait for leases
+        ["truncated"] = (path => Shell.Run("until truncate -s 3 \"$1\" 2>&1; do :; done", path), "length"), // it waits for no lease
         ["given another mode"] = (path => FileFacts.Chmod(path, "600"), "attributes"),
         ["given another owner"] = (path => FileFacts.Chown(path, 1000, 1000), "attributes"),
         ["given an extended attribute"] = (path => Shell.Run("setfattr -n user.mark -v some \"$1\"", path), "attributes"),

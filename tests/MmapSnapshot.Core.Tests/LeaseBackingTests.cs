@@ -602,10 +602,14 @@ public sealed class LeaseBackingTests
     }
 
     /// <summary>man 5 proc_pid_io, wchar: what this process has written, by whatever call.</summary>
-    private static long BytesWritten() =>
-        long.Parse(File.ReadLines("/proc/self/io").First(line => line.StartsWith("wchar:", StringComparison.Ordinal))[6..], System.Globalization.CultureInfo.InvariantCulture);
+    private static long BytesWritten() => Count("wchar:");
 
     /// <summary>man 5 proc_pid_io, rchar: what this process has read, by whatever call.</summary>
-    private static long BytesRead() =>
-        long.Parse(File.ReadLines("/proc/self/io").First(line => line.StartsWith("rchar:", StringComparison.Ordinal))[6..], System.Globalization.CultureInfo.InvariantCulture);
+    private static long BytesRead() => Count("rchar:");
+
+    private static long Count(string name)
+    {
+        string line = File.ReadLines("/proc/self/io").First(line => line.StartsWith(name, StringComparison.Ordinal));
+        return long.Parse(line[name.Length..], System.Globalization.CultureInfo.InvariantCulture);
+    }
 }

@@ -6,16 +6,19 @@ using Mono.Unix.Native;
 
 namespace MmapSnapshot.Committing;
 
-/// <summary>Writes the bytes of a table to a file: runs of the base as clones or copies, what was written over them, zeros as holes.</summary>
+/// <summary>
+/// Writes the bytes of a table to a file: runs of the base as clones or copies, what was written over them, zeros as holes.
+/// </summary>
 /// <param name="reader">Reads the table.</param>
 /// <param name="table">The bytes.</param>
 /// <param name="listener">Told of the progress, on this thread. May be null.</param>
 /// <param name="cancellation">Ends it.</param>
-internal sealed class ContentWriter(ContentReader reader, PieceTable table, IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
+internal sealed class ContentWriter(
+    ContentReader reader, PieceTable table, IProgress<SnapshotProgress>? listener, CancellationToken cancellation)
 {
     private const int Window = 1 << 20;
 
-    /// <summary>A file of up to so many bytes is written anew: on XFS, to write to a clone and flush it takes longer.</summary>
+    /// <summary>A file of up to so many bytes is written as a whole: on XFS, to write to a clone and flush it takes longer.</summary>
     private const int Small = 64 << 10;
 
     /// <summary>The number of bytes.</summary>
@@ -43,6 +46,7 @@ internal sealed class ContentWriter(ContentReader reader, PieceTable table, IPro
                 return;
             }
             var kept = KeptRanges();
+            var place = new Place(source, target, path);
             bool isClone = TryClone(source, target, kept, path);
             // Cut first, so that nothing of the base shows in what is longer.
             if (isClone && Length < reader.Base.Length) SetLength(target, Length, path);
@@ -50,11 +54,11 @@ internal sealed class ContentWriter(ContentReader reader, PieceTable table, IPro
             foreach (var range in kept)
             {
                 if (isClone) progress.Add(range.Length);
-                else CopyBase(new PieceRun(range.Offset, Piece.OfBase(range.Offset, range.Length)), source, target, path, isEmpty: true, progress);
+                else CopyBase(place, new PieceRun(range.Offset, Piece.OfBase(range.Offset, range.Length)), isEmpty: true, progress);
             }
             foreach (var run in table.Runs(0, Length))
             {
-                if (!IsInPlace(run)) WriteRun(run, source, target, path, occupied: Math.Min(reader.Base.Length, Length), zerosAsHoles: true, progress);
+                if (!IsInPlace(run)) WriteRun(place, run, occupied: Math.Min(reader.Base.Length, Length), zerosAsHoles: true, progress);
             }
         });
     }
@@ -65,15 +69,20 @@ internal sealed class ContentWriter(ContentReader reader, PieceTable table, IPro
     /// <param name="oldLength">The file's length so far.</param>
     /// <param name="path">The path that errors name.</param>
     /// <exception cref="SnapshotException">SnapshotLost, NoSpace, TooLarge, ReadFailed, WriteFailed.</exception>
-    internal void WriteOver(SafeFileHandle target, IReadOnlyList<ByteRange> ranges, long oldLength, string path) => reader.Base.Use(source =>
+    internal void WriteOver(SafeFileHandle target, IReadOnlyList<ByteRange> ranges, long oldLength, string path)
     {
-        var progress = ProgressOf(path);
-        foreach (var range in ranges)
+        reader.Base.Use(source =>
         {
-            foreach (var run in table.Runs(range.Offset, range.Length)) WriteRun(run, source, target, path, occupied: oldLength, zerosAsHoles: false, progress);
-        }
-        SetLength(target, Length, path);
-    });
+            var place = new Place(source, target, path);
+            var progress = ProgressOf(path);
+            foreach (var range in ranges)
+            {
+                foreach (var run in table.Runs(range.Offset, range.Length))
+                    WriteRun(place, run, occupied: oldLength, zerosAsHoles: false, progress);
+            }
+            SetLength(target, Length, path);
+        });
+    }
 
     private static void SetLength(SafeFileHandle target, long length, string path)
     {
@@ -87,7 +96,10 @@ internal sealed class ContentWriter(ContentReader reader, PieceTable table, IPro
 
     private static bool IsInPlace(PieceRun run) => run.Piece.Kind == PieceKind.Base && run.Piece.Offset == run.Offset;
 
-    /// <summary>Where the table has the base's bytes at their own offsets. What was written in between is in them too, if it is short: copying it is cheaper than not.</summary>
+    /// <summary>
+    /// Where the table has the base's bytes at their own offsets. What was written in between is in them too, if it is short: copying
+    /// it is cheaper than not.
+    /// </summary>
     private List<ByteRange> KeptRanges()
     {
         var ranges = new List<ByteRange>();
@@ -110,38 +122,43 @@ internal sealed class ContentWriter(ContentReader reader, PieceTable table, IPro
         throw Failure.From(errno, $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
     }
 
+    /// <param name="place">From where to where.</param>
     /// <param name="run">What to write.</param>
-    /// <param name="source">The base.</param>
-    /// <param name="target">The file.</param>
-    /// <param name="path">The path that errors name.</param>
     /// <param name="occupied">The offset from which on the target has nothing but a hole.</param>
     /// <param name="zerosAsHoles">Whether zeros may be holes where the target has something else.</param>
     /// <param name="progress">Told of the progress.</param>
-    private void WriteRun(PieceRun run, SafeFileHandle source, SafeFileHandle target, string path, long occupied, bool zerosAsHoles, Progress progress)
+    private void WriteRun(in Place place, PieceRun run, long occupied, bool zerosAsHoles, Progress progress)
     {
         long over = Math.Clamp(occupied - run.Offset, 0, run.Piece.Length);
         if (over > 0 && over < run.Piece.Length)
         {
-            WriteRun(run with { Piece = run.Piece.Slice(0, over) }, source, target, path, occupied, zerosAsHoles, progress);
+            WriteRun(place, run with { Piece = run.Piece.Slice(0, over) }, occupied, zerosAsHoles, progress);
             run = new PieceRun(run.Offset + over, run.Piece.Slice(over, run.Piece.Length - over));
         }
+        bool isBase = run.Piece.Kind == PieceKind.Base, isZeros = run.Piece is { Kind: PieceKind.Repeat, Value: 0 };
         bool isEmpty = run.Offset >= occupied;
-        if (run.Piece.Kind == PieceKind.Base) CopyBase(run, source, target, path, isEmpty || (zerosAsHoles && Kernel.PunchHole(target, run.Offset, run.Piece.Length) == 0), progress);
-        else if (run.Piece is { Kind: PieceKind.Repeat, Value: 0 } && (isEmpty || (zerosAsHoles && Kernel.PunchHole(target, run.Offset, run.Piece.Length) == 0))) progress.Add(run.Piece.Length);
-        else WriteBytes(new ByteRange(run.Offset, run.Piece.Length), target, path, progress);
+        if (!isEmpty && zerosAsHoles && (isBase || isZeros)) isEmpty = Kernel.PunchHole(place.Target, run.Offset, run.Piece.Length) == 0;
+        if (isBase) CopyBase(place, run, isEmpty, progress);
+        else if (isZeros && isEmpty) progress.Add(run.Piece.Length);
+        else WriteBytes(new ByteRange(run.Offset, run.Piece.Length), place.Target, place.Path, progress);
     }
 
-    private static void CopyBase(PieceRun run, SafeFileHandle source, SafeFileHandle target, string path, bool isEmpty, Progress progress)
+    /// <param name="place">From where to where.</param>
+    /// <param name="run">A run of the base.</param>
+    /// <param name="isEmpty">Whether the target has a hole there, so that holes of the base can stay holes.</param>
+    /// <param name="progress">Told of the progress.</param>
+    private static void CopyBase(in Place place, PieceRun run, bool isEmpty, Progress progress)
     {
-        long shift = run.Offset - run.Piece.Offset;
+        var (source, target, path) = place;
         var range = new ByteRange(run.Piece.Offset, run.Piece.Length);
-        var copy = new DataCopy(source, target, path, path, progress, shift);
+        var copy = new DataCopy(source, target, path, path, progress, shift: run.Offset - run.Piece.Offset);
         long end = range.Offset;
         foreach (var data in isEmpty ? DataCopy.DataRanges(source, range, path) : [range])
         {
             progress.Add(data.Offset - end);
             end = copy.CopyRange(data);
-            if (end < data.End) throw new SnapshotException(SnapshotError.ReadFailed, $"The bytes of the snapshot of '{path}' end at an unexpected place.", path);
+            if (end == data.End) continue;
+            throw new SnapshotException(SnapshotError.ReadFailed, $"The bytes of the snapshot of '{path}' end at an unexpected place.", path);
         }
         progress.Add(range.End - end);
     }
@@ -154,8 +171,14 @@ internal sealed class ContentWriter(ContentReader reader, PieceTable table, IPro
             progress.Report();
             var bytes = buffer.AsSpan(0, (int)Math.Min(buffer.Length, range.End - offset));
             reader.Read(table, offset, bytes);
-            Failure.Check(Kernel.Write(target, bytes, offset, out _), $"write at offset {offset} of '{path}'", path, SnapshotError.WriteFailed);
+            var errno = Kernel.Write(target, bytes, offset, out _);
+            Failure.Check(errno, $"write at offset {offset} of '{path}'", path, SnapshotError.WriteFailed);
             progress.Add(bytes.Length);
         }
     }
+
+    /// <param name="Source">The base.</param>
+    /// <param name="Target">The file that is written.</param>
+    /// <param name="Path">The path that errors name.</param>
+    private readonly record struct Place(SafeFileHandle Source, SafeFileHandle Target, string Path);
 }

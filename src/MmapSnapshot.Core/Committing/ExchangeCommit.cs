@@ -6,7 +6,7 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Committing;
 
 /// <summary>
-/// Exchanges the contents of the file with those of a new one that has the snapshot's bytes (man 2 ioctl_xfs_commit_range). It stays the same
+/// Exchanges the contents of the file with those of a new one (man 2 ioctl_xfs_commit_range). It stays the same
 /// inode, with its links and open descriptors; readers, and a crash, see the old bytes or the new ones; and the kernel itself
 /// refuses if the file was changed since it was opened.
 /// </summary>
@@ -59,25 +59,25 @@ internal sealed class ExchangeCommit(ContentWriter content, CommitOptions option
                 clone.Dispose();
                 return Refuse($"no new file can be made in its folder ({Failure.Describe(created)})");
             }
-            SafeFileHandle? witness;
-            using (clone)
+            SafeFileHandle? witness = null;
+            try
             {
-                content.Fill(clone, path);
-                if (!options.NoFlush) Failure.Check(Kernel.Sync(clone), $"flush the new bytes of '{path}' to the disk", path, SnapshotError.WriteFailed);
-                witness = options.Close ? null : TryCloneStaged(clone, target);
-                using var marker = SaveMarker.Take(target, now.User, default, options, cancellation);
-                if (Overridden is not null && target.Find()?.IsSameFileAs(now) is not true) return Refuse("the file was replaced in the moment it was saved");
-                errno = Exchange(clone, file, sampled);
-                if (errno == Errno.EBUSY)
+                using (clone)
                 {
-                    const string Conflict = "it was written to in the moment it was saved";
-                    if (!options.Force) throw target.ToConflict(Conflict);
-                    Overridden = Conflict;
+                    content.Fill(clone, path);
+                    if (!options.NoFlush) Failure.Check(Kernel.Sync(clone), $"flush the new bytes of '{path}' to the disk", path, SnapshotError.WriteFailed);
+                    witness = options.Close ? null : TryCloneStaged(clone, target);
+                    using var marker = SaveMarker.Take(target, now.User, default, options, cancellation);
+                    if (Overridden is not null && target.Find()?.IsSameFileAs(now) is not true) return Refuse("the file was replaced in the moment it was saved");
                     errno = Exchange(clone, file, sampled);
+                    if (errno == Errno.EBUSY)
+                    {
+                        const string Conflict = "it was written to in the moment it was saved";
+                        if (!options.Force) throw target.ToConflict(Conflict);
+                        Overridden = Conflict;
+                        errno = Exchange(clone, file, sampled);
+                    }
                 }
-            }
-            using (witness)
-            {
                 if (errno is Errno.EOPNOTSUPP or Errno.ENOTTY or Errno.EINVAL or Errno.EPERM or Errno.EXDEV) return Refuse($"the filesystem does not exchange these files ({Failure.Describe(errno)})");
                 Failure.Check(errno, $"exchange the contents of '{path}'", path, SnapshotError.WriteFailed);
                 // What LosesPrivilegesOnWrite cannot know: in a user namespace the kernel asks for a capability in the first one.
@@ -87,7 +87,12 @@ internal sealed class ExchangeCommit(ContentWriter content, CommitOptions option
                 // Another process that has the file open may have written to it since. What was written before the sample is in no
                 // extent of the witness; what is written after it the kernel reports at the next commit: before Linux 6.13 only if
                 // the clock behind timestamps has advanced since the exchange.
-                return Baseline.TrySettledOf(file, path) is { } after && witness is not null && ExtentMap.AreSame(file, witness) ? after : new Baseline(now, Freshness: null);
+                var after = Baseline.TrySettledOf(file, path);
+                return after is not null && witness is not null && ExtentMap.AreSame(file, witness) ? after : new Baseline(now, Freshness: null);
+            }
+            finally
+            {
+                witness?.Dispose();
             }
         }
     }
@@ -104,7 +109,9 @@ internal sealed class ExchangeCommit(ContentWriter content, CommitOptions option
         return Overridden is null ? Kernel.CommitRange(clone, file, flags, sampled) : Kernel.ExchangeRange(clone, file, flags);
     }
 
-    /// <summary>A clone that shares all blocks with the new bytes, so that a write to them goes to other blocks; null if there can be none.</summary>
+    /// <summary>
+    /// A clone that shares all blocks with the new bytes, so that a write to them goes to other blocks; null if there can be none.
+    /// </summary>
     private static SafeFileHandle? TryCloneStaged(SafeFileHandle staged, CommitTarget target)
     {
         if (Kernel.OpenTmpFile(target.Folder.Handle, out var witness) == 0 && Kernel.Clone(staged, witness) == 0) return witness;

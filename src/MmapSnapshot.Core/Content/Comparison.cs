@@ -23,7 +23,8 @@ internal static class Comparison
     internal static IEnumerable<SnapshotChange> Between(Snapshot before, Snapshot after, Progress progress)
     {
         FrozenBytes old = before.Freeze(), now = after.Freeze();
-        foreach (var difference in Differences(old, now, [new ByteRange(0, Math.Max(old.Length, now.Length))], progress)) yield return difference;
+        var whole = new ByteRange(0, Math.Max(old.Length, now.Length));
+        foreach (var difference in Differences(old, now, [whole], progress)) yield return difference;
     }
 
     private static IEnumerable<SnapshotChange> Differences(FrozenBytes old, FrozenBytes current, ByteRange[] places, Progress progress)
@@ -35,11 +36,12 @@ internal static class Comparison
             foreach (var range in old.DataRanges(place.Before(old.Length))) data.Add(range);
             foreach (var range in current.DataRanges(place.Before(current.Length))) data.Add(range);
         }
-        foreach (var gap in data.Missing(new ByteRange(0, Math.Max(old.Length, current.Length))).Where(gap => gap.Length < Gap).ToArray()) data.Add(gap);
+        long shorter = Math.Min(old.Length, current.Length), longer = Math.Max(old.Length, current.Length);
+        foreach (var gap in data.Missing(new ByteRange(0, longer)).Where(gap => gap.Length < Gap).ToArray()) data.Add(gap);
         var ranges = data.ToArray();
         string path = current.Path;
         if (old.Length != current.Length)
-            yield return new SnapshotChange(path, Math.Min(old.Length, current.Length), Math.Abs(current.Length - old.Length), "", "", old.Length, current.Length);
+            yield return new SnapshotChange(path, shorter, longer - shorter, "", "", old.Length, current.Length);
         progress = progress.Of(progress.Activity, Progress.Sum(ranges.Select(range => range.Length)));
         var before = new byte[Window];
         var now = new byte[Window];
@@ -66,7 +68,8 @@ internal static class Comparison
     }
 
     /// <summary>Reads bytes; what is after the end is 0.</summary>
-    private static void ReadPadded(FrozenBytes bytes, long offset, Span<byte> destination) => destination[bytes.Read(offset, destination)..].Clear();
+    private static void ReadPadded(FrozenBytes bytes, long offset, Span<byte> destination) =>
+        destination[bytes.Read(offset, destination)..].Clear();
 
     /// <summary>What of a run lies before the file's end.</summary>
     private static ReadOnlySpan<byte> Present(byte[] bytes, ByteRange run, long end)

@@ -8,7 +8,9 @@ using Mono.Unix.Native;
 
 namespace MmapSnapshot.Content;
 
-/// <summary>Reads the bytes of any table of a snapshot: from its base, and from what was written to it. It never waits for a writer.</summary>
+/// <summary>
+/// Reads the bytes of any table of a snapshot: from its base, and from what was written to it. It never waits for a writer.
+/// </summary>
 /// <param name="content">The base.</param>
 /// <param name="additions">What was written.</param>
 /// <param name="path">The path that errors name.</param>
@@ -36,7 +38,9 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
         }
     }
 
-    /// <summary>The first run of a range of a table that is not a hole, or repeated zeros; an empty one at its end if there is none.</summary>
+    /// <summary>
+    /// The first run of a range of a table that is neither a hole nor repeated zeros; an empty one at its end if there is none.
+    /// </summary>
     /// <exception cref="SnapshotException">ReadFailed, SnapshotLost.</exception>
     internal ByteRange NextData(PieceTable table, ByteRange within)
     {
@@ -81,7 +85,9 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
     internal unsafe void Show(PieceTable table, long offset, int count, ScanAction action)
     {
         // Not the file itself, through whose mapping bytes could vanish; and not where the addresses do not suffice.
-        if (content.IsPrivate && BaseOffset(table, offset, count) is { } start && _region.TryMap(content.EnsureMappable(), content.Length, path))
+        if (content.IsPrivate
+            && BaseOffset(table, offset, count) is { } start
+            && _region.TryMap(content.EnsureMappable(), content.Length, path))
         {
             BringIn(start, count);
             // SAFETY: the range lies within the base, all of which is mapped until this reader is disposed, after the last use.
@@ -101,14 +107,17 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
     }
 
     /// <summary>Bytes of the private base as memory, which are to be disposed. All lie within the table.</summary>
-    /// <exception cref="SnapshotException">TooLarge: something was changed among them. ReadFailed, SnapshotLost; NoSpace, WriteFailed: of a copy.</exception>
+    /// <exception cref="SnapshotException">
+    /// TooLarge: something was changed among them. ReadFailed, SnapshotLost; NoSpace, WriteFailed: of a copy.
+    /// </exception>
     internal MappedMemory Map(PieceTable table, long offset, int count)
     {
         if (BaseOffset(table, offset, count) is not { } start)
         {
             throw new SnapshotException(
                 SnapshotError.TooLarge,
-                $"A view of {count} bytes of '{path}' cannot be taken, as some of them were changed. View 64 MiB at a time, or save the snapshot elsewhere and open that file.",
+                $"A view of {count} bytes of '{path}' cannot be taken, as some of them were changed. "
+                + "View 64 MiB at a time, or save the snapshot elsewhere and open that file.",
                 path);
         }
         _region.EnsureMapped(content.EnsureMappable(), content.Length, path);
@@ -128,7 +137,8 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
         return AreEqual(ranges.ToArray(), (offset, ours, theirs) =>
         {
             Read(table, offset, ours);
-            Failure.Check(Kernel.Read(file, theirs, offset, out int done), $"read '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
+            var errno = Kernel.Read(file, theirs, offset, out int done);
+            Failure.Check(errno, $"read '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
             return done == theirs.Length;
         });
     }
@@ -199,11 +209,14 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
     {
         var errno = content.Read(destination, offset, out int done);
         if (errno == 0 && done < destination.Length) errno = Errno.EIO; // the private file is shorter than it was made
-        if (errno != 0)
-            throw Failure.From(errno, $"read {destination.Length} bytes at offset {offset} of the snapshot of '{path}'", path, SnapshotError.ReadFailed);
+        if (errno == 0) return;
+        string operation = $"read {destination.Length} bytes at offset {offset} of the snapshot of '{path}'";
+        throw Failure.From(errno, operation, path, SnapshotError.ReadFailed);
     }
 
-    /// <summary>The next data of a piece of the base; an empty run at its end if there is none. Pieces mostly lie in the same data.</summary>
+    /// <summary>
+    /// The next data of a piece of the base; an empty run at its end if there is none. Pieces mostly lie in the same data.
+    /// </summary>
     private ByteRange NextBaseData(Piece piece, long done, long offset, ref ByteRange inBase)
     {
         long start = piece.Offset + done, end = piece.Offset + piece.Length, shift = offset - piece.Offset;

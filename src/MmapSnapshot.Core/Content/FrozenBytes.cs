@@ -2,7 +2,9 @@ using MmapSnapshot.Searching;
 
 namespace MmapSnapshot.Content;
 
-/// <summary>The bytes of a snapshot at one moment, for what takes long: each member is a use of the snapshot by itself, which may be closed in between.</summary>
+/// <summary>
+/// The bytes of a snapshot at one moment, for what takes long: each call is a use of the snapshot, which may be closed in between.
+/// </summary>
 /// <param name="reader">Reads them.</param>
 /// <param name="table">The bytes.</param>
 /// <param name="uses">Of the snapshot.</param>

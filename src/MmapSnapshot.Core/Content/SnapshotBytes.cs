@@ -212,13 +212,17 @@ internal sealed class SnapshotBytes : IDisposable
     public void Dispose() => Reader.Dispose();
 
     private PieceTable Resized(PieceTable table, long length) =>
-        ByteRange.CheckMaxLength(length, _path) > table.Length ? table.Replace(table.Length, 0, [Piece.OfByte(0, length - table.Length)]) : table.Replace(length, table.Length - length, []);
+        ByteRange.CheckMaxLength(length, _path) > table.Length
+            ? table.Replace(table.Length, 0, [Piece.OfByte(0, length - table.Length)])
+            : table.Replace(length, table.Length - length, []);
 
     private PieceTable Written(PieceTable table, long offset, ReadOnlySpan<byte> bytes)
     {
         foreach (var part in WritePlan.Of(table, Baseline, offset, bytes, _read))
         {
-            Piece[] pieces = part.BaselineOffset is { } place ? Baseline.Slice(place, part.Length) : [Reader.Additions.Append(bytes.Slice(part.Start, part.Length))];
+            Piece[] pieces = part.BaselineOffset is { } place
+                ? Baseline.Slice(place, part.Length)
+                : [Reader.Additions.Append(bytes.Slice(part.Start, part.Length))];
             table = table.Replace(offset + part.Start, part.Length, pieces);
         }
         return table;

@@ -1,6 +1,8 @@
 namespace MmapSnapshot.Content;
 
-/// <summary>Counts who uses something just now, so that it is released after the last use and not under one. Entering never waits.</summary>
+/// <summary>
+/// Counts the uses of something, so that it is released after the last one and not during one. Beginning a use never waits.
+/// </summary>
 /// <param name="release">Releases it: called once, by the thread that ends the last use after it was closed.</param>
 internal sealed class UseCount(Action release)
 {

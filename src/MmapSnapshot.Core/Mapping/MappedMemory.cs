@@ -3,7 +3,9 @@ using System.Collections.Concurrent;
 
 namespace MmapSnapshot.Mapping;
 
-/// <summary>A part of a mapping as memory. It stays mapped until it is disposed: a span may outlive all objects that it was taken from.</summary>
+/// <summary>
+/// A part of a mapping as memory. It stays mapped until it is disposed: a span may outlive all objects that it was taken from.
+/// </summary>
 internal sealed unsafe class MappedMemory : MemoryManager<byte>
 {
     /// <summary>Keeps mappings from being finalized, and so unmapped, while a span may still show them.</summary>
