@@ -527,7 +527,21 @@ public sealed class Snapshot : IDisposable
     /// <exception cref="SnapshotException">SnapshotClosed.</exception>
     public Stream AsStream()
     {
-        using (_uses.Enter(Path)) return new SnapshotStream(this);
+        using (_uses.Enter(Path)) return new SnapshotStream(this, 0, count: null, writable: !IsReadOnly);
+    }
+
+    /// <summary>A part of the snapshot as a seekable stream, which cannot grow. Disposing the stream leaves the snapshot open.</summary>
+    /// <param name="offset">Where it begins, in bytes from the start.</param>
+    /// <param name="count">How many bytes it has, fewer if the snapshot becomes shorter.</param>
+    /// <param name="writable">Whether it can be written to; that of a read-only snapshot never can.</param>
+    /// <exception cref="SnapshotException">OutOfRange, SnapshotClosed.</exception>
+    public Stream AsStream(long offset, long count, bool writable = true)
+    {
+        using (_uses.Enter(Path))
+        {
+            ByteRange.Check(offset, count, Length, Path);
+            return new SnapshotStream(this, offset, count, writable && !IsReadOnly);
+        }
     }
 
     /// <summary>
@@ -615,6 +629,9 @@ public sealed class Snapshot : IDisposable
 
     /// <summary>"MmapSnapshot 3: /usr/bin/tool".</summary>
     public override string ToString() => $"MmapSnapshot {Id}: {DisplayText.Of(Path)}";
+
+    /// <summary>For streams: the bytes now, to be told from those of another moment.</summary>
+    internal PieceTable CurrentTable => _bytes.Current;
 
     /// <summary>For streams: reads what there is from <paramref name="offset"/> on, 0 at or past the end.</summary>
     internal int ReadAvailable(long offset, Span<byte> destination)

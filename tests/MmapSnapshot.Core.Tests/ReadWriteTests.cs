@@ -261,4 +261,18 @@ public sealed class ReadWriteTests
         }
         Assert.Equal(expected, Bytes.In(snapshot));
     }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Reading_allocates_nothing(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(10_000)));
+        snapshot.Write(100, "text"u8);
+        var buffer = new byte[200];
+        for (int offset = 0; offset < 100; offset++) snapshot.Read(offset, buffer);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int offset = 0; offset < 1000; offset++) snapshot.Read(offset, buffer);
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
 }

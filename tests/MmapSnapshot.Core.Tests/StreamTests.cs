@@ -234,8 +234,8 @@ public sealed class StreamTests
         using var stream = snapshot.AsStream();
         Assert.True(stream.CanRead && stream.CanSeek);
         Assert.False(stream.CanWrite);
-        Expect.Error(SnapshotError.ReadOnlySnapshot, () => stream.Write("x"u8));
-        Expect.Error(SnapshotError.ReadOnlySnapshot, () => stream.SetLength(3));
+        Assert.Throws<NotSupportedException>(() => stream.Write("x"u8));
+        Assert.Throws<NotSupportedException>(() => stream.SetLength(3));
         Assert.Equal(10, stream.Length);
     }
 
@@ -246,6 +246,7 @@ public sealed class StreamTests
         using var snapshot = Snapshot.Open(workspace.Write("file", "0123456789"));
         using var stream = snapshot.AsStream();
         snapshot.Close();
+        Assert.False(stream.CanRead || stream.CanSeek || stream.CanWrite);
         Expect.Error(SnapshotError.SnapshotClosed, () => stream.ReadByte());
         Expect.Error(SnapshotError.SnapshotClosed, () => stream.Write("x"u8));
         Expect.Error(SnapshotError.SnapshotClosed, () => stream.SetLength(3));
@@ -287,5 +288,62 @@ public sealed class StreamTests
         stream.SetLength(5);
         Assert.Equal(5, stream.Position);
         Assert.Equal(5, snapshot.Length);
+    }
+
+    [Fact]
+    public async Task The_stream_of_a_part_stays_within_it()
+    {
+        using var workspace = Workspace.On(FileSystems.Xfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "0123456789"));
+        await using var part = snapshot.AsStream(3, 4);
+        Assert.Equal(4, part.Length);
+        Assert.Equal('3', part.ReadByte());
+        part.Write("abc"u8);
+        Assert.Equal(-1, part.ReadByte());
+        Assert.Throws<NotSupportedException>(() => part.Write("x"u8));
+        Assert.Throws<NotSupportedException>(() => part.SetLength(2));
+        Assert.Throws<ArgumentOutOfRangeException>(() => part.SetLength(-1));
+        Assert.True(part.FlushAsync(TestContext.Current.CancellationToken).IsCompletedSuccessfully);
+        Assert.Equal("0123abc789"u8, Bytes.In(snapshot));
+        Assert.Equal(2, part.Seek(-2, SeekOrigin.End));
+        Assert.Equal('b', part.ReadByte());
+        snapshot.Resize(5);
+        Assert.Equal(2, part.Length);
+        Assert.Equal(-1, part.ReadByte());
+        await using var readOnly = snapshot.AsStream(0, 5, writable: false);
+        Assert.False(readOnly.CanWrite);
+        Assert.Throws<NotSupportedException>(() => readOnly.WriteByte(1));
+        foreach (var (offset, count) in ((long, long)[])[(-1, 1), (0, -1), (0, 6), (6, 0), (1, long.MaxValue)])
+            Expect.Error(SnapshotError.OutOfRange, () => snapshot.AsStream(offset, count));
+    }
+
+    [Fact]
+    public void A_byte_that_is_read_alone_is_the_present_one_and_allocates_nothing()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Of('a', 10_000)));
+        using var stream = snapshot.AsStream();
+        Assert.Equal('a', stream.ReadByte());
+        snapshot.Fill(0, 10_000, (byte)'b');
+        Assert.Equal('b', stream.ReadByte());
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        while (stream.ReadByte() >= 0) { }
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    [Fact]
+    public void Writes_of_a_stream_that_continue_each_other_are_undone_as_one()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "0123456789"));
+        using var stream = snapshot.AsStream();
+        stream.Write("ab"u8);
+        stream.WriteByte((byte)'c');
+        stream.Position = 5;
+        stream.Write("de"u8);
+        Assert.True(snapshot.Undo());
+        Assert.Equal("abc3456789"u8, Bytes.In(snapshot));
+        Assert.True(snapshot.Undo());
+        Assert.False(snapshot.IsModified);
     }
 }
