@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace MmapSnapshot;
 
 /// <summary>
-/// The progress of a long operation. The snapshot may be locked while a listener runs: it may read the snapshot's properties, but must
-/// neither read nor write its bytes (<see cref="LockRecursionException"/>). An exception that a listener throws is ignored: the operation
+/// The progress of a long operation. A listener may read the snapshot, but not change it during a change, nor commit it during a commit
+/// (<see cref="LockRecursionException"/>). An exception that a listener throws is ignored: the operation
 /// continues. To stop an operation, cancel its token.
 /// </summary>
 /// <param name="Activity">What is being done, for people: "Copying '/x/y'".</param>

@@ -876,6 +876,7 @@ public sealed class Snapshot : IDisposable
     private ChangeScope BeginChange()
     {
         if (IsReadOnly) throw ReadOnly();
+        if (Monitor.IsEntered(_changing)) throw new LockRecursionException("A listener of a change has asked for another change.");
         var use = _uses.Enter(Path);
         Monitor.Enter(_changing);
         return new ChangeScope(this, use);

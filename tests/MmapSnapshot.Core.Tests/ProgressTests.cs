@@ -64,6 +64,31 @@ public static class ProgressTests
     }
 
     [Fact]
+    public static void Listener_may_read_but_neither_change_nor_commit()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(200_000)));
+        var refused = new List<Type?>();
+        var reader = new Listener(report =>
+        {
+            _ = snapshot.Read(0, report.BytesDone & 1);
+            refused.Add(Record.Exception(() => snapshot.Write(1, "x"u8))?.GetType());
+        });
+        snapshot.Apply([SnapshotEdit.Fill(0, 3, 1)], progress: reader);
+        Assert.Equal([typeof(LockRecursionException)], refused);
+        Assert.Equal(new byte[] { 1, 1, 1 }, snapshot.Read(0, 3L));
+        refused.Clear();
+        var saver = new Listener(report =>
+        {
+            _ = snapshot.Read(0, report.BytesDone & 1);
+            refused.Add(Record.Exception(() => snapshot.Commit())?.GetType());
+        });
+        snapshot.Commit(new CommitOptions { Progress = saver });
+        Assert.NotEmpty(refused);
+        Assert.All(refused, type => Assert.Equal(typeof(LockRecursionException), type));
+    }
+
+    [Fact]
     public static void Sums_beyond_64_bits_are_no_error()
     {
         const long Half = long.MaxValue / 2;
