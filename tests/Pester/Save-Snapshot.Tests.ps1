@@ -422,7 +422,7 @@ Describe 'Save-Snapshot on <Label>' -ForEach (Get-TestFileSystem) {
         }
 
         It 'tells with -Verbose by which method and why, and with -Debug of another backing' {
-            # Before version 7.6 PowerShell asks at each ShouldProcess with -Debug, unless told not to.
+            # Before version 7.6 PowerShell asks at each ShouldProcess and at each verbose message with -Debug, unless told not to.
             $quiet = @{ Debug = $true; Confirm = $false }
             $messages = @(Save-Snapshot $snapshot -Verbose @quiet 4>&1 5>&1 | ForEach-Object { "$_" })
             $saved = $messages -like 'Saved *'
