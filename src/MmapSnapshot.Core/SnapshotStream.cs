@@ -80,7 +80,8 @@ internal sealed class SnapshotStream(Snapshot snapshot, long start, long? count,
     public override int ReadByte()
     {
         ThrowIfDisposed();
-        if (snapshot.IsClosed || _bufferTable != snapshot.CurrentTable || _position < _bufferOffset || _position >= _bufferOffset + _buffered)
+        bool isBuffered = _position >= _bufferOffset && _position < _bufferOffset + _buffered;
+        if (snapshot.IsClosed || _bufferTable != snapshot.CurrentTable || !isBuffered)
         {
             if (_buffer.Length == 0) _buffer = new byte[4096];
             _bufferTable = snapshot.CurrentTable;

@@ -20,7 +20,10 @@ public sealed class UndoModelTests
     {
         using var workspace = Workspace.On(fileSystem);
         var random = new Random(Seed);
-        using var pair = new Pair(workspace, random, maximum: 9 << 18, Bytes.Random(200_000), hole: 700_000, Bytes.Random(300_000)) { Moves = moves };
+        using var pair = new Pair(workspace, random, maximum: 9 << 18, Bytes.Random(200_000), hole: 700_000, Bytes.Random(300_000))
+        {
+            Moves = moves,
+        };
         for (int step = 0; step < 50; step++)
         {
             pair.Change();

@@ -27,7 +27,8 @@ BeforeAll {
     $staged = Split-Path -Path $env:MMAPSNAPSHOT_MODULE
     $names = @(
         'Close-MmapSnapshot', 'Compare-Snapshot', 'Find-SnapshotBytes', 'Format-SnapshotBytes', 'Get-MmapSnapshot', 'Get-ReflinkSupport'
-        'Get-SnapshotBytes', 'New-MmapSnapshot', 'Open-MmapSnapshot', 'Redo-SnapshotBytes', 'Resize-Snapshot', 'Save-Snapshot', 'Set-SnapshotBytes'
+        'Get-SnapshotBytes', 'New-MmapSnapshot', 'Open-MmapSnapshot', 'Redo-SnapshotBytes', 'Resize-Snapshot', 'Save-Snapshot',
+        'Set-SnapshotBytes'
         'Undo-SnapshotBytes'
     )
 }
@@ -373,7 +374,8 @@ Describe 'Tab completion' {
 
     It 'offers the ids of the open snapshots after <_>' -ForEach @(
         'Save-Snapshot ', 'Save-Snapshot -Snapshot ', 'Set-SnapshotBytes ', 'Get-SnapshotBytes ', 'Find-SnapshotBytes ', 'Compare-Snapshot '
-        'Undo-SnapshotBytes ', 'Redo-SnapshotBytes ', 'Format-SnapshotBytes ', 'Resize-Snapshot ', 'Close-MmapSnapshot ', 'Close-MmapSnapshot -Id ', 'Get-MmapSnapshot -Id '
+        'Undo-SnapshotBytes ', 'Redo-SnapshotBytes ', 'Format-SnapshotBytes ', 'Resize-Snapshot ', 'Close-MmapSnapshot ',
+        'Close-MmapSnapshot -Id ', 'Get-MmapSnapshot -Id '
     ) {
         $offered = Get-Completion $_
         $offered.CompletionText | Should -Contain "$($snapshot.Id)"

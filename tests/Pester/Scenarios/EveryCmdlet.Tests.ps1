@@ -16,7 +16,12 @@ BeforeDiscovery {
         @{ Cmdlet = 'Get-SnapshotBytes'; Works = { @{ Snapshot = $snapshot; Count = 1 } }; Fails = { @{ Snapshot = $closed } }; Id = 'SnapshotClosed' }
         @{ Cmdlet = 'New-MmapSnapshot'; Works = { @{ Path = "$folder/new.bin" } }; Fails = { @{ Path = $file } }; Id = 'DestinationExists' }
         @{ Cmdlet = 'Open-MmapSnapshot'; Works = { @{ Path = $file } }; Fails = { @{ Path = "$folder/none" } }; Id = 'FileNotFound' }
-        @{ Cmdlet = 'Redo-SnapshotBytes'; Works = { @{ Snapshot = $snapshot; PassThru = $true } }; Fails = { @{ Snapshot = $closed } }; Id = 'SnapshotClosed' }
+        @{
+            Cmdlet = 'Redo-SnapshotBytes'
+            Works  = { @{ Snapshot = $snapshot; PassThru = $true } }
+            Fails  = { @{ Snapshot = $closed } }
+            Id     = 'SnapshotClosed'
+        }
         @{ Cmdlet = 'Resize-Snapshot'; Works = { @{ Snapshot = $snapshot; Length = 1; PassThru = $true } }; Fails = { @{ Snapshot = $closed; Length = 1 } }; Id = 'SnapshotClosed' }
         @{ Cmdlet = 'Save-Snapshot'; Works = { @{ Snapshot = $snapshot; PassThru = $true } }; Fails = { @{ Snapshot = $closed } }; Id = 'SnapshotClosed' }
         @{ Cmdlet = 'Set-SnapshotBytes'; Works = { @{ Snapshot = $snapshot; Offset = 0; Bytes = 'AA'; PassThru = $true } }; Fails = { @{ Snapshot = $closed; Offset = 0; Bytes = 'AA' } }; Id = 'SnapshotClosed' }
