@@ -140,7 +140,9 @@ internal sealed class ReplaceCommit(ContentWriter content, CommitOptions options
         if (!now.Status.IsSameFileAs(found.Status)) return "it was replaced by another file in the moment it was saved"; // -Force: with other metadata
 
         // Another process's write lease is a conflict, as its open file would be.
-        var errno = now.TryOpenSoon(OpenMode.ReadOnly, cancellation, out var current);
+        var errno = isLeased
+            ? now.TryOpen(OpenMode.ReadOnly, out var current)
+            : now.TryOpenSoon(OpenMode.ReadOnly, cancellation, out current);
         using (current)
         {
             bool isOpen = errno == 0, isLocal = isOpen && FileSystem.Of(current).IsLocal;

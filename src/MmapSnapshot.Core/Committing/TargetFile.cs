@@ -11,7 +11,7 @@ namespace MmapSnapshot.Committing;
 /// </summary>
 internal sealed class TargetFile : IDisposable
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan _patience = TimeSpan.FromMilliseconds(100);
 
     private readonly SafeFileHandle _place;
 
@@ -65,7 +65,7 @@ internal sealed class TargetFile : IDisposable
     }
 
     /// <summary>
-    /// As <see cref="TryOpen"/>, but waits 200 ms for the other process to release its lease: a snapshot does so as soon as it has
+    /// As <see cref="TryOpen"/>, but waits 100 ms for the other process to release its lease: a snapshot does so as soon as it has
     /// made its copy. The owner of a file cannot delay a save for longer.
     /// </summary>
     /// <exception cref="SnapshotException">NotARegularFile.</exception>
