@@ -15,8 +15,8 @@ namespace MmapSnapshot.Committing;
 /// <param name="options">How.</param>
 /// <param name="cancellation">Ends a copy, or the wait for another saver.</param>
 /// <param name="isLeased">
-/// Whether another process holds a lease on the target that this one has asked it to release. None can be had then; nor can a process
-/// have the file open for writing.
+/// Whether another process holds a lease on the target that this one has asked it to release: that no lease can be had then is not
+/// taken for an open file. A write lease still is.
 /// </param>
 internal sealed class ReplaceCommit(ContentWriter content, CommitOptions options, CancellationToken cancellation, bool isLeased = false)
 {
@@ -148,7 +148,7 @@ internal sealed class ReplaceCommit(ContentWriter content, CommitOptions options
             bool isOpen = errno == 0, isLocal = isOpen && FileSystem.Of(current).IsLocal;
             using var lease = isLocal ? ReadLease.TryTake(current, out errno) : null;
             var status = now.CurrentStatus();
-            CheckConflict(target, status, openForWriting: !isLeased && (isLocal || !isOpen) && errno == Errno.EAGAIN);
+            CheckConflict(target, status, openForWriting: errno == Errno.EAGAIN && (!isOpen || (isLocal && !isLeased)));
             if (isOpen && Overridden is null && target.DescribeMappedWrite(current) is { } unseen) Override(target, unseen);
             return new NameExchange(target, staged, now, status, Overridden is null ? lease : null, marker, options).TryPublish();
         }
