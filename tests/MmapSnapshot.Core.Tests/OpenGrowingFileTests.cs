@@ -27,7 +27,9 @@ public sealed class OpenGrowingFileTests
                 using var snapshot = Snapshot.Open(path, new SnapshotOptions { ReadOnly = true });
                 Assert.Equal(SnapshotBacking.Copy, snapshot.Backing);
                 // A write that crosses a page moves the size twice, so that the size at one moment can be that of half a line.
-                Assert.True(snapshot.Length % LineLength == 0 || snapshot.Length % Environment.SystemPageSize == 0, $"a length of {snapshot.Length}");
+                Assert.True(
+                    snapshot.Length % LineLength == 0 || snapshot.Length % Environment.SystemPageSize == 0,
+                    $"a length of {snapshot.Length}");
                 Assert.True(snapshot.Length >= lengths[^1], $"{snapshot.Length} after {lengths[^1]}");
                 lengths.Add(snapshot.Length);
                 Assert.Equal(LastLine(path, snapshot.Length), Encoding.ASCII.GetString(snapshot.Read(snapshot.Length - LineLength, LineLength)));
