@@ -64,7 +64,7 @@ internal static class ThinDisks
             for (int way = 0; way < _ways.Length; way++)
             {
                 if (isShort && way == turn % _ways.Length) continue;
-                bool firstInBackground = (turn + way) % 2 == 1;
+                bool firstInBackground = way == (turn + 1) % _ways.Length; // the other way has the failure in its flush
                 foreach (bool inBackground in isShort ? [firstInBackground] : (bool[])[false, true])
                 {
                     Prepare(own, name);
