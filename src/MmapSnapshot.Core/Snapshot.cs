@@ -52,7 +52,7 @@ public sealed class Snapshot : IDisposable
     /// <summary>Whether the file was not there when the snapshot was made.</summary>
     private readonly bool _isNew;
 
-    /// <summary>Why the file can never be saved, in words that follow "because"; null where it may be.</summary>
+    /// <summary>The reason why the file cannot be saved, as a clause after "because"; null if it can.</summary>
     private readonly string? _readOnlyReason;
 
     /// <summary>Whether a commit in place has failed half-way: the file is a mix of its bytes and the snapshot's.</summary>
@@ -555,8 +555,8 @@ public sealed class Snapshot : IDisposable
     /// <param name="cancellation">Ends it.</param>
     /// <returns>
     /// The matches, searched for anew by each enumeration, which throws SnapshotClosed, ReadFailed or
-    /// <see cref="OperationCanceledException"/>. The snapshot may be changed meanwhile: what is searched are the bytes of the
-    /// moment in which the enumeration began.
+    /// <see cref="OperationCanceledException"/>. The snapshot may be changed during the search, which reads the bytes
+    /// as they were when the enumeration began.
     /// </returns>
     /// <exception cref="SnapshotException">OutOfRange, SnapshotClosed.</exception>
     public IEnumerable<SnapshotMatch> Find(

@@ -43,7 +43,7 @@ internal sealed class LeasedContent : SnapshotContent
     /// <summary>Whether the lease is about to be released: whoever waited for that may look here before the copy is seen.</summary>
     private volatile bool _changesHands;
 
-    /// <summary>Why the bytes are gone, and what to do then, in words; null while they are not.</summary>
+    /// <summary>The reason why the bytes are lost, and what to do next; null while they are available.</summary>
     private string? _lost;
 
     private bool _disposed;

@@ -42,7 +42,8 @@ internal sealed class NameExchange(
         catch (SnapshotException)
         {
             displaced?.Dispose();
-            if (staged.ExchangeNames() != 0) marker.Abandon();
+            // Another program's file that came out instead is left to the next saver, which keeps it.
+            if (staged.ExchangeNames() != 0 || !staged.Has(staged.TemporaryName)) marker.Abandon();
             throw;
         }
         using (displaced)
@@ -94,6 +95,11 @@ internal sealed class NameExchange(
             if (staged.Has(staged.TemporaryName)) return conflict;
             if (target.Folder.Find(staged.TemporaryName) is not null) _ = RecoveredFile.TryKeep(target, staged.TemporaryName, options);
             return ForgetName(conflict);
+        }
+        catch (SnapshotException)
+        {
+            marker.Abandon(); // the temporary name may be another program's file: the next saver keeps it
+            throw;
         }
         finally
         {

@@ -37,7 +37,7 @@ internal sealed class ByteSearch(Snapshot snapshot, IReadOnlyList<BytePattern> p
             {
                 scan.Begin(next, (int)Math.Min(window, holeEnd - next));
                 scan.Look(zeros);
-                data = default; // looked for anew, so that a snapshot that was closed in between says so
+                data = default; // ask again: if the snapshot was closed since, this throws SnapshotClosed
             }
             else if (next >= data.Offset && next < data.End - longest + 1)
             {

@@ -35,7 +35,7 @@ internal sealed class SourceFile : IDisposable
     /// <summary>The filesystem it is on.</summary>
     internal FileSystem FileSystem { get; }
 
-    /// <summary>Why it can never be saved, in words that follow "because"; null where it may be.</summary>
+    /// <summary>The reason why it cannot be saved, as a clause after "because"; null if it can.</summary>
     internal string? ReadOnlyReason { get; }
 
     /// <summary>The full path, symbolic links resolved; that of a link in /proc where the file it leads to has no name here.</summary>

@@ -166,14 +166,16 @@ Describe '<Cmdlet> with -WhatIf' -ForEach $changes {
         @(Get-MmapSnapshot).Count | Should -Be $open
     }
 
-    It 'promises nothing that would be refused' {
-        if ($Cmdlet -eq 'New-MmapSnapshot') { Set-ItResult -Skipped -Because 'it takes no snapshot'; return }
-        $closed, $readOnly = (Open-MmapSnapshot $file), (Open-MmapSnapshot $file -ReadOnly)
-        Close-MmapSnapshot $closed
-        foreach ($pair in @(@($closed, $OnClosed), @($readOnly, $OnReadOnly))) {
-            $splat = $pair[0] | ForEach-Object $Arguments
-            $problems = @(Get-ErrorOf { & $Cmdlet @splat -WhatIf })
-            $problems | ForEach-Object { $_.FullyQualifiedErrorId.Split(',')[0] } | Should -Be $pair[1]
+    # New-MmapSnapshot takes no snapshot.
+    if ($_.ContainsKey('OnClosed')) {
+        It 'promises nothing that would be refused' {
+            $closed, $readOnly = (Open-MmapSnapshot $file), (Open-MmapSnapshot $file -ReadOnly)
+            Close-MmapSnapshot $closed
+            foreach ($pair in @(@($closed, $OnClosed), @($readOnly, $OnReadOnly))) {
+                $splat = $pair[0] | ForEach-Object $Arguments
+                $problems = @(Get-ErrorOf { & $Cmdlet @splat -WhatIf })
+                $problems | ForEach-Object { $_.FullyQualifiedErrorId.Split(',')[0] } | Should -Be $pair[1]
+            }
         }
     }
 }
