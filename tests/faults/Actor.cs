@@ -38,6 +38,7 @@ internal static class Actor
         ["hello"] => "hello",
         ["open", var path] => Attempt(() => _snapshot = Snapshot.Open(path)),
         ["fill", var offset, var count, var value] => Attempt(() => _snapshot!.Fill(Number(offset), Number(count), (byte)Number(value))),
+        ["write", var offset, var count, var value] => Attempt(() => _snapshot!.Write(Number(offset), Repeated(count, value))),
         ["commit", var how, .. var destination] => Attempt(() => _snapshot!.Commit(new CommitOptions { Close = how == "close", Destination = destination.FirstOrDefault(), Force = destination.Length > 0 })),
         ["close"] => Attempt(() => _snapshot!.Dispose()),
         ["save", var path, var method] => Save(path, Enum.Parse<CommitMethod>(method)),
@@ -54,6 +55,13 @@ internal static class Actor
     };
 
     private static long Number(string text) => long.Parse(text, CultureInfo.InvariantCulture);
+
+    private static byte[] Repeated(string count, string value)
+    {
+        var bytes = new byte[Number(count)];
+        Array.Fill(bytes, (byte)Number(value));
+        return bytes;
+    }
 
     private static TimeSpan Milliseconds(string text) => TimeSpan.FromMilliseconds(Number(text));
 

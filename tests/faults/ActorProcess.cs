@@ -45,6 +45,16 @@ internal sealed class ActorProcess : IDisposable
         return Receive(timeout);
     }
 
+    /// <summary>Whether it has a file open that has no name and is not on this mount, as one that has room.</summary>
+    internal bool HasUnlinkedFileOutside(string mount) =>
+        new DirectoryInfo($"/proc/{_process.Id}/fd").EnumerateFiles().Any(descriptor =>
+            descriptor.LinkTarget is { } target
+            && target.StartsWith('/')
+            && target.EndsWith(" (deleted)", StringComparison.Ordinal)
+            && !target.StartsWith(mount + "/", StringComparison.Ordinal)
+            && !target.StartsWith("/memfd:doublemapper", StringComparison.Ordinal)
+            && !target.StartsWith("/dev/", StringComparison.Ordinal));
+
     /// <summary>Ends it at once, whatever it waits for.</summary>
     internal void Kill() => _process.Kill(entireProcessTree: true);
 

@@ -64,12 +64,12 @@ internal static class ThinDisks
             for (int way = 0; way < _ways.Length; way++)
             {
                 if (isShort && way == turn % _ways.Length) continue;
-                bool firstInBackground = way == (turn + 1) % _ways.Length; // the other way has the failure in its flush
-                foreach (bool inBackground in isShort ? [firstInBackground] : (bool[])[false, true])
+                bool additionsFirst = way == (turn + 1) % _ways.Length; // the other way has the failure in the flush of its save
+                foreach (bool ofAdditions in isShort ? [additionsFirst] : (bool[])[false, true])
                 {
                     Prepare(own, name);
-                    var (failed, loss) = inBackground ? TryBackground(own, name, _ways[way]) : TryFlush(own, name, _ways[way]);
-                    line.Case(failed, loss is null ? null : $"{(inBackground ? "write-back failed" : "the save failed")}, {_ways[way]}: {loss}");
+                    var (failed, loss) = ofAdditions ? TryAdditions(own, name, _ways[way]) : TryFlush(own, name, _ways[way]);
+                    line.Case(failed, loss is null ? null : $"{(ofAdditions ? "the disk was full when bytes left memory" : "the save failed")}, {_ways[way]}: {loss}");
                 }
             }
         }
@@ -111,20 +111,27 @@ internal static class ThinDisks
         return (first != "ok", loss is null ? null : $"{loss} (the first save: {first})");
     }
 
-    /// <summary>Writing back changed bytes fails in the background, room is made, some of the bytes are changed again, and all is saved.</summary>
-    private static (bool Failed, string? Loss) TryBackground(string own, string name, string way)
+    /// <summary>
+    /// Changed bytes leave memory while the disk is full, so that their flush fails. Room is made, some of them are changed again, and all
+    /// is saved.
+    /// </summary>
+    private static (bool Failed, string? Loss) TryAdditions(string own, string name, string way)
     {
         using var saver = new ActorProcess();
-        if (Open(saver, own, name) is { } problem) return (false, problem);
+        string mount = Path.Join(own, name);
+        if (saver.Ask($"open {Path.Join(mount, "file")}") is not "ok" and var opened) return (false, $"opening: {opened}");
         Fill(own);
-        bool failed = Rig.Shell("sync -f \"$1\" && echo good || echo failed", Path.Join(own, name)) == "failed";
+        string? answer = Write(saver, Offset, Count, First);
+        bool failed = saver.HasUnlinkedFileOutside(mount);
+        Rig.Shell("echo 1 >/proc/sys/vm/drop_caches"); // the page cache still has what never reached the disk
         MakeRoom(own);
-        if (saver.Ask(string.Create(CultureInfo.InvariantCulture, $"fill {SecondOffset} {SecondCount} {Second}")) is not "ok" and var answer)
-            return (failed, IsClear(answer) || IsBroken(Path.Join(own, name)) ? null : $"the second change: {answer}");
-        string? first = saver.Ask(Commit(own, name, way));
-        // This save may be the one that reports the error; the next one must not succeed with wrong bytes.
-        string? loss = JudgeSave(own, name, way, saver, first == "ok" || IsClear(first) ? first : saver.Ask(Commit(own, name, way)), Expected(second: true));
-        return (failed, loss is null ? null : $"{loss} (the first save: {first})");
+        if (answer == "ok") answer = Write(saver, SecondOffset, SecondCount, Second);
+        if (answer != "ok") return (failed, $"a change failed: {answer}");
+        string? loss = JudgeSave(own, name, way, saver, saver.Ask(Commit(own, name, way)), Expected(second: true));
+        return (failed, loss);
+
+        static string? Write(ActorProcess saver, int offset, int count, byte value) =>
+            saver.Ask(string.Create(CultureInfo.InvariantCulture, $"write {offset} {count} {value}"));
     }
 
     private static string? Open(ActorProcess saver, string own, string name)
