@@ -30,13 +30,16 @@ public static class HexText
     /// bytes, and "0x" before them.
     /// </summary>
     /// <param name="text">The text, such as "48 8B 0F".</param>
+    /// <param name="cancellation">Ends it.</param>
     /// <exception cref="SnapshotException">InvalidBytes, with what is wrong and where.</exception>
-    public static byte[] Parse(string text)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static byte[] Parse(string text, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(text);
         var bytes = new List<byte>(text.Length / 2);
         foreach (var (start, end) in Groups(text))
         {
+            cancellation.ThrowIfCancellationRequested();
             string digits = text[start..end];
             int wrong = digits.AsSpan().IndexOfAnyExcept(_digits);
             if (wrong >= 0) throw Invalid(text, start + wrong, $"'{digits[wrong]}' is no hex digit. Use -Text to write text.");

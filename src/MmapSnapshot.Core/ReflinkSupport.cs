@@ -7,7 +7,7 @@ using Mono.Unix.Native;
 namespace MmapSnapshot;
 
 /// <summary>What a path's filesystem can do for a snapshot, found out by trying it on nameless files.</summary>
-/// <param name="Path">The file or folder asked about, symbolic links resolved.</param>
+/// <param name="Path">The file or directory asked about, symbolic links resolved.</param>
 /// <param name="FileSystem">The type of filesystem, as in /proc/self/mountinfo.</param>
 /// <param name="MountPoint">Where it is mounted.</param>
 /// <param name="Reflink">Whether FICLONE works there: a snapshot shares the file's extents.</param>
@@ -38,39 +38,39 @@ public sealed record ReflinkSupport(
     /// <summary>How much of a file is cloned to see whether it can be: some blocks of any size, few extents.</summary>
     private const int Trial = 1 << 20;
 
-    /// <summary>Tries out what can be done with a file, or with files in a folder. Nothing that has a name is made or changed.</summary>
-    /// <param name="path">The file or folder; a symbolic link is followed.</param>
+    /// <summary>Tries out what can be done with a file, or with files in a directory. Nothing that has a name is made or changed.</summary>
+    /// <param name="path">The file or directory; a symbolic link is followed.</param>
     /// <param name="cancellation">Ends the wait for another process's lease on the file.</param>
     /// <exception cref="SnapshotException">FileNotFound, NotARegularFile, AccessDenied, ReadFailed, WriteFailed, NoSpace.</exception>
     public static ReflinkSupport Probe(string path, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(path);
-        if (Directory.Exists(path)) return ProbeFolder(path);
+        if (Directory.Exists(path)) return ProbeDirectory(path);
         using var source = SourceFile.Open(path, trustedLinksOnly: false, cancellation);
-        return Probe(source.Path, source.Folder, source, cancellation);
+        return Probe(source.Path, source.Directory, source, cancellation);
     }
 
-    private static ReflinkSupport ProbeFolder(string path)
+    private static ReflinkSupport ProbeDirectory(string path)
     {
-        var errno = ParentFolder.OpenResolved(path, out var folder);
-        using (folder)
+        var errno = ParentDirectory.OpenResolved(path, out var directory);
+        using (directory)
         {
-            Failure.Check(errno, $"open the folder '{path}'", path, SnapshotError.ReadFailed);
-            return Probe(folder.Path, folder, source: null, CancellationToken.None);
+            Failure.Check(errno, $"open the directory '{path}'", path, SnapshotError.ReadFailed);
+            return Probe(directory.Path, directory, source: null, CancellationToken.None);
         }
     }
 
-    private static ReflinkSupport Probe(string path, ParentFolder folder, SourceFile? source, CancellationToken cancellation)
+    private static ReflinkSupport Probe(string path, ParentDirectory directory, SourceFile? source, CancellationToken cancellation)
     {
-        var mount = Mount.Of(source?.Handle ?? folder.Handle);
-        var created = PrivateFile.TryCreateIn(folder, out var tmpFile);
+        var mount = Mount.Of(source?.Handle ?? directory.Handle);
+        var created = PrivateFile.TryCreateIn(directory, out var tmpFile);
         using (tmpFile)
         {
             bool hasTmpFile = created == 0;
-            var cloned = hasTmpFile ? TryClone(folder, tmpFile, source?.Handle) : created;
-            bool exchange = cloned == 0 && TryExchange(folder, tmpFile);
+            var cloned = hasTmpFile ? TryClone(directory, tmpFile, source?.Handle) : created;
+            bool exchange = cloned == 0 && TryExchange(directory, tmpFile);
             var (opened, lease, obstacle) = source is null
-                ? ExpectBacking(folder, tmpFile, cloned)
+                ? ExpectBacking(directory, tmpFile, cloned)
                 : TryBacking(source, cancellation);
             return new ReflinkSupport(
                 path,
@@ -82,7 +82,7 @@ public sealed record ReflinkSupport(
                 lease,
                 OpenCost: opened switch { SnapshotBacking.Reflink => ByExtent, SnapshotBacking.Copy => ByData, _ => AtOnce },
                 CommitCost: cloned == 0 ? ByExtent : ByData,
-                cloned == 0 ? null : Explain(hasTmpFile, cloned, folder.Path, opened != SnapshotBacking.Copy, obstacle));
+                cloned == 0 ? null : Explain(hasTmpFile, cloned, directory.Path, opened != SnapshotBacking.Copy, obstacle));
         }
     }
 
@@ -96,42 +96,50 @@ public sealed record ReflinkSupport(
         return (opened, opened == SnapshotBacking.Lease || TryLease(source.Handle), opened == SnapshotBacking.Copy ? choice.NoLease : null);
     }
 
-    /// <summary>The same for a file of this user in a folder that may not have any.</summary>
-    private static (SnapshotBacking Opened, bool Lease, string? Obstacle) ExpectBacking(ParentFolder folder, PrivateFile tmpFile, Errno cloned)
+    /// <summary>The same for a file of this user in a directory that may not have any.</summary>
+    private static (SnapshotBacking Opened, bool Lease, string? Obstacle) ExpectBacking(
+        ParentDirectory directory,
+        PrivateFile tmpFile,
+        Errno cloned)
     {
-        var fileSystem = Source.FileSystem.Of(folder.Handle);
-        bool lease = fileSystem.IsLocal && (tmpFile.Handle.IsInvalid ? MayLeaseIn(folder) : TryLeaseOf(tmpFile));
-        if (ImmutableContent.IsImmutable(folder.Handle, fileSystem)) return (SnapshotBacking.Immutable, lease, null);
+        var fileSystem = Source.FileSystem.Of(directory.Handle);
+        bool lease = fileSystem.IsLocal && (tmpFile.Handle.IsInvalid ? MayLeaseIn(directory) : TryLeaseOf(tmpFile));
+        if (ImmutableContent.IsImmutable(directory.Handle, fileSystem)) return (SnapshotBacking.Immutable, lease, null);
         if (cloned == 0) return (SnapshotBacking.Reflink, lease, null);
         return (lease ? SnapshotBacking.Lease : SnapshotBacking.Copy, lease, lease ? null : fileSystem.IsLocal ? LeasedContent.NotOwnerReason : Source.FileSystem.NotLocalReason);
     }
 
-    /// <summary>Whether this user is one who may take leases on the files in a folder: that of its owner, or any with CAP_LEASE.</summary>
-    private static bool MayLeaseIn(ParentFolder folder) => FileStatus.Of(folder.Handle, folder.Path).User == Syscall.geteuid() || Kernel.HasLeaseCapability();
+    /// <summary>
+    /// Whether this user is one who may take leases on the files in a directory: that of its owner, or any with CAP_LEASE.
+    /// </summary>
+    private static bool MayLeaseIn(ParentDirectory directory) =>
+        FileStatus.Of(directory.Handle, directory.Path).User == Kernel.EffectiveUser() || Kernel.HasLeaseCapability();
 
-    private static string Explain(bool hasTmpFile, Errno errno, string folder, bool atOnce, string? obstacle)
+    private static string Explain(bool hasTmpFile, Errno errno, string directory, bool atOnce, string? obstacle)
     {
         string why = (hasTmpFile, errno) switch
         {
             (true, _) => $"The filesystem does not clone here ({Failure.Describe(errno)}), so {(atOnce ? "a save is" : "a snapshot is")} a copy.",
             (false, Errno.EACCES or Errno.EPERM or Errno.EROFS) =>
-                $"'{folder}' cannot be written to ({Failure.Describe(errno)}), so what is changed lies in $TMPDIR, /tmp or memory, and cannot replace its file.",
-            _ => $"No nameless file can be made in '{folder}' ({Failure.Describe(errno)}), so what is changed lies in $TMPDIR, /tmp or memory.",
+                $"'{directory}' cannot be written to ({Failure.Describe(errno)}), so what is changed lies in $TMPDIR, /tmp or memory, "
+                + "and cannot replace its file.",
+            _ =>
+                $"No nameless file can be made in '{directory}' ({Failure.Describe(errno)}), so what is changed lies in $TMPDIR, /tmp or memory.",
         };
         return obstacle is null ? why : $"{why} A snapshot is copied when it is opened, and takes no lease: {obstacle}.";
     }
 
-    private static Errno TryClone(ParentFolder folder, PrivateFile target, SafeFileHandle? file)
+    private static Errno TryClone(ParentDirectory directory, PrivateFile target, SafeFileHandle? file)
     {
         if (file is not null)
         {
             // FileClone.TryClone would share all extents, which can be a hundred thousand: a part shows it as well.
-            long length = FileStatus.Of(file, folder.Path).Length;
+            long length = FileStatus.Of(file, directory.Path).Length;
             var errno = Kernel.CloneStart(file, target.Handle, length > Trial ? (ulong)Trial : 0);
             return errno == Errno.EINVAL ? FileClone.TryClone(file, target.Handle) : errno;
         }
 
-        var created = PrivateFile.TryCreateIn(folder, out var source);
+        var created = PrivateFile.TryCreateIn(directory, out var source);
         using (source)
         {
             if (created != 0) return created;
@@ -141,9 +149,9 @@ public sealed record ReflinkSupport(
     }
 
     /// <summary>A dry run: nothing is exchanged.</summary>
-    private static bool TryExchange(ParentFolder folder, PrivateFile one)
+    private static bool TryExchange(ParentDirectory directory, PrivateFile one)
     {
-        var created = PrivateFile.TryCreateIn(folder, out var other);
+        var created = PrivateFile.TryCreateIn(directory, out var other);
         using (other)
         {
             return created == 0

@@ -3,10 +3,10 @@ namespace MmapSnapshot;
 /// <summary>What went wrong, as a stable id: scripts may test for its name.</summary>
 public enum SnapshotError
 {
-    /// <summary>There is no such file or folder.</summary>
+    /// <summary>There is no such file or directory.</summary>
     FileNotFound,
 
-    /// <summary>The path is a folder, device, FIFO or socket.</summary>
+    /// <summary>The path is a directory, device, FIFO or socket.</summary>
     NotARegularFile,
 
     /// <summary>A permission is missing, or the filesystem is mounted read-only.</summary>
@@ -69,11 +69,25 @@ public enum SnapshotError
     /// <summary>The filesystem or system cannot do this.</summary>
     NotSupported,
 
+    /// <summary>The process, or the system, has as many open files as it may have.</summary>
+    TooManyOpenFiles,
+
     /// <summary>Another process is saving the same file.</summary>
     SaveInProgress,
 
+    /// <summary>
+    /// A save in place was interrupted, and what its journal says does not fit the file, or cannot be trusted to: nothing was written.
+    /// </summary>
+    JournalConflict,
+
+    /// <summary>The journal of an interrupted save in place is damaged.</summary>
+    JournalInvalid,
+
     /// <summary>The path leads through another user's symbolic link to a file or directory that is not that user's.</summary>
     UntrustedLink,
+
+    /// <summary>Two changes of one set write to or remove the same byte, or one inserts bytes between those of another.</summary>
+    OverlappingChanges,
 }
 
 /// <summary>Everything the engine reports: a stable id, the file, and what to do next.</summary>

@@ -43,11 +43,17 @@ public sealed class SnapshotOptions
     public TimeSpan MaxWriterDelay { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// The folder for the bytes of a copy. Without it a copy lies beside the file if that folder can be written to, else in
+    /// The directory for the bytes of a copy. Without it a copy lies beside the file if that directory can be written to, else in
     /// $TMPDIR or /tmp, else in memory.
     /// </summary>
     public string? ScratchPath { get; init; }
 
     /// <summary>Told of the progress of a copy, on the thread that opens. May be null.</summary>
     public IProgress<SnapshotProgress>? Progress { get; init; }
+
+    /// <summary>
+    /// Receives what the user should know although the file is opened, each as a sentence, on the thread that opens: that a save in place
+    /// of it was interrupted, and whether it was repaired. May be null.
+    /// </summary>
+    public IProgress<string>? Warnings { get; init; }
 }

@@ -174,15 +174,15 @@ public sealed class AdditionsTests
     /// <summary>A folder for unlinked files.</summary>
     private sealed class Place : IDisposable
     {
-        private readonly ParentFolder _folder;
+        private readonly ParentDirectory _folder;
 
-        private Place(ParentFolder folder) => _folder = folder;
+        private Place(ParentDirectory folder) => _folder = folder;
 
         public List<PrivateFile> Files { get; } = [];
 
         public static Place At(string path)
         {
-            Assert.Equal(default, ParentFolder.OpenResolved(path, out var folder));
+            Assert.Equal(default, ParentDirectory.OpenResolved(path, out var folder));
             return new Place(folder);
         }
 

@@ -9,11 +9,11 @@ public sealed class ApplyTests
 
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
-    public void Edits_are_made_in_their_order_and_taken_back_as_one(string fileSystem)
+    public void Edits_are_one_change_in_any_order(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
         using var snapshot = Snapshot.Open(workspace.Write("file", Text));
-        snapshot.Apply([SnapshotEdit.Fill(4, 11, (byte)'-'), SnapshotEdit.Write(10, "BROWN"u8.ToArray()), SnapshotEdit.Write(14, "!"u8.ToArray())]);
+        snapshot.Apply([Edit(10, "BROW"), Edit(14, "!"), SnapshotEdit.Fill(4, 6, (byte)'-')]);
         Assert.Equal("The ------BROW! fox"u8, Bytes.In(snapshot));
         Assert.Equal([new ByteRange(4, 11)], snapshot.GetModifiedRanges());
         Assert.True(snapshot.Undo());
@@ -29,7 +29,22 @@ public sealed class ApplyTests
     {
         ["other bytes than expected, first"] = ([Edit(4, "quiet", "quack"), Edit(0, "A")], null, null, SnapshotError.ExpectationFailed),
         ["other bytes than expected, last"] = ([Edit(0, "A"), Edit(4, "quiet", "quick"), Edit(16, "cat", "dog")], null, null, SnapshotError.ExpectationFailed),
-        ["expects what an earlier edit writes"] = ([Edit(0, "A"), Edit(0, "B", "A")], null, null, SnapshotError.ExpectationFailed),
+        ["expects what another edit writes"] = ([Edit(0, "A"), Edit(1, "B", "A")], null, null, SnapshotError.ExpectationFailed),
+        ["the same bytes twice"] = ([Edit(4, "A"), Edit(0, "B"), Edit(4, "A")], null, null, SnapshotError.OverlappingChanges),
+        ["a byte of another edit"] = ([Edit(4, "A"), Edit(0, "BBBBB")], null, null, SnapshotError.OverlappingChanges),
+        ["between the bytes of another edit"] = (
+            [Edit(0, "AAAA"), SnapshotEdit.Insert(2, "B"u8.ToArray())], null, null, SnapshotError.OverlappingChanges),
+        ["between bytes that are removed"] = (
+            [SnapshotEdit.Insert(2, 1, 0), SnapshotEdit.Remove(1, 2)], null, null, SnapshotError.OverlappingChanges),
+        ["bytes that are removed"] = ([SnapshotEdit.Remove(1, 2), Edit(2, "A")], null, null, SnapshotError.OverlappingChanges),
+        ["an insertion past the end"] = ([Edit(0, "A"), SnapshotEdit.Insert(20, "B"u8.ToArray())], null, null, SnapshotError.OutOfRange),
+        ["an insertion of a negative count"] = ([Edit(0, "A"), SnapshotEdit.Insert(2, -1, 0)], null, null, SnapshotError.OutOfRange),
+        ["a removal past the end"] = ([Edit(0, "A"), SnapshotEdit.Remove(18, 2)], null, null, SnapshotError.OutOfRange),
+        ["a removal of a negative count"] = ([Edit(0, "A"), SnapshotEdit.Remove(18, -1)], null, null, SnapshotError.OutOfRange),
+        ["a removal of other bytes than expected"] = (
+            [Edit(0, "A"), SnapshotEdit.Remove(4, 2, "qi"u8.ToArray())], null, null, SnapshotError.ExpectationFailed),
+        ["a removal of another repeated byte"] = (
+            [Edit(0, "A"), Row("Remove", 2, "65 * 2", "")], null, null, SnapshotError.ExpectationFailed),
         ["another length than expected"] = ([Edit(0, "A")], null, 18, SnapshotError.ExpectationFailed),
         ["another length than expected, no edits"] = ([], 5, 18, SnapshotError.ExpectationFailed),
         ["past the end"] = ([Edit(0, "A"), Edit(17, "oxen")], null, null, SnapshotError.OutOfRange),
@@ -59,6 +74,20 @@ public sealed class ApplyTests
     }
 
     [Fact]
+    public void Ranges_may_hold_more_than_2_to_the_63_bytes_in_total()
+    {
+        const long Length = 1L << 60;
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Create(workspace.PathOf("new"), Length);
+        snapshot.Apply([SnapshotEdit.Fill(0, Length, 16)]);
+        Assert.Equal(16, snapshot[Length - 1]);
+        snapshot.Revert([.. Enumerable.Repeat(new ByteRange(0, Length), 16)]);
+        Assert.Equal(0, snapshot[Length - 1]);
+        snapshot.Remove([.. Enumerable.Repeat(new ByteRange(0, Length), 16)]);
+        Assert.Equal(0, snapshot.Length);
+    }
+
+    [Fact]
     public void Verify_tells_of_each_edit_that_cannot_be_made_and_changes_nothing()
     {
         using var workspace = Workspace.On(FileSystems.Tmpfs);
@@ -68,7 +97,7 @@ public sealed class ApplyTests
         Assert.Equal(
             [
                 SnapshotError.ExpectationFailed, SnapshotError.ExpectationFailed, SnapshotError.OutOfRange, SnapshotError.ExpectationFailed,
-                SnapshotError.OutOfRange,
+                SnapshotError.OutOfRange, SnapshotError.OverlappingChanges,
             ],
             refused.Select(one => one.Error));
         Assert.All(refused, one => Assert.Equal(snapshot.Path, one.Path));
@@ -184,7 +213,7 @@ public sealed class ApplyTests
         {
             if (progress.BytesDone > 0) source.Cancel();
         });
-        SnapshotEdit[] edits = [SnapshotEdit.Fill(0, 5 << 20, 1), SnapshotEdit.Fill(0, 1, 2)];
+        SnapshotEdit[] edits = [SnapshotEdit.Fill(0, 5 << 20, 1), SnapshotEdit.Fill(5 << 20, 1, 2)];
         Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Apply(edits, length: 6 << 20, progress: listener, cancellation: source.Token));
         Assert.Equal("The quick brown fox"u8, Bytes.In(snapshot));
         Assert.False(snapshot.IsModified);
@@ -200,7 +229,7 @@ public sealed class ApplyTests
         using var snapshot = Snapshot.Open(workspace.Write("file", bytes));
         int descriptors = Descriptors.Nameless(workspace.Folder).Length;
         var listener = new Listener(progress => _ = progress.BytesDone < 2 << 20 ? 0 : throw new InvalidOperationException("stopped"));
-        SnapshotEdit[] edits = [SnapshotEdit.Fill(1, 1, 7), SnapshotEdit.Fill(0, 4 << 20, 1)];
+        SnapshotEdit[] edits = [SnapshotEdit.Fill(0, 3 << 20, 1), SnapshotEdit.Fill(3 << 20, 1 << 20, 1)];
         snapshot.Apply(edits, progress: listener);
         Changes.AssertHonest(bytes, snapshot);
         Assert.Equal(-1, Bytes.In(snapshot).AsSpan().IndexOfAnyExcept((byte)1));
@@ -260,14 +289,132 @@ public sealed class ApplyTests
             patched.Resize(length);
             if (length > old.Length) patched.Write(350_000, "tail"u8);
             SnapshotChange[] changes = [.. patched.GetChanges()];
-            other.Apply(Changes.AsEdits(changes), length, expectedLength: old.Length);
+            SnapshotEdit[] edits = [.. changes.Select(SnapshotEdit.Of)];
+            other.Apply(edits, expectedLength: old.Length);
             Assert.True(Bytes.In(patched).AsSpan().SequenceEqual(Bytes.In(other)), "the patch makes other bytes");
             Assert.All(changes, change => Assert.Equal(patched.Path, change.Path));
             // Expecting what is no longer there, it cannot be made again.
-            Expect.Error(SnapshotError.ExpectationFailed, () => other.Apply(Changes.AsEdits(changes), length, expectedLength: old.Length));
+            Expect.Error(SnapshotError.ExpectationFailed, () => other.Apply(edits, expectedLength: length));
             other.RevertAll();
         }
     }
+
+    [Fact]
+    public void Offsets_mean_the_content_before_all_edits()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Text));
+        snapshot.Apply(
+        [
+            SnapshotEdit.Insert(19, "."u8.ToArray()),
+            SnapshotEdit.Write(16, "F"u8.ToArray(), "f"u8.ToArray()),
+            SnapshotEdit.Remove(4, 6, "quick "u8.ToArray()),
+            SnapshotEdit.Insert(16, 2, (byte)'<'),
+            SnapshotEdit.Insert(4, "very "u8.ToArray()),
+            SnapshotEdit.Insert(16, "* "u8.ToArray()),
+            SnapshotEdit.Insert(10, "big "u8.ToArray()),
+        ]);
+        Assert.Equal("The very big brown <<* Fox."u8, Bytes.In(snapshot));
+        Assert.True(snapshot.Undo());
+        Assert.Equal("The quick brown fox"u8, Bytes.In(snapshot));
+        Assert.False(snapshot.IsModified);
+        Assert.False(snapshot.Undo());
+    }
+
+    [Fact]
+    public void Insertions_and_removals_of_tebibytes_are_checked_and_made_without_reading_them()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.WriteSparse("file", 1L << 40, 0, "abc"u8.ToArray()));
+        snapshot.Apply([Row("Insert", 3, "", "FF * 1099511627776"), Row("Remove", 3, "00 * 1099511627773", "")]);
+        Assert.Equal((1L << 40) + 3, snapshot.Length);
+        Assert.Equal((byte)0xff, snapshot[1L << 40]);
+        snapshot.Undo();
+        Expect.Error(SnapshotError.ExpectationFailed, () => snapshot.Apply([Row("Remove", 2, "00 * 1099511627774", "")]));
+        Expect.Error(SnapshotError.TooLarge, () => snapshot.Apply([SnapshotEdit.Insert(0, 1L << 60, 0)]));
+        SnapshotEdit[] huge = [SnapshotEdit.Insert(0, long.MaxValue, 0), SnapshotEdit.Insert(1, long.MaxValue, 0)];
+        Expect.Error(SnapshotError.TooLarge, () => snapshot.Apply(huge));
+        snapshot.Apply([SnapshotEdit.Insert(0, (1L << 60) - 4, 0), SnapshotEdit.Remove(3, (1L << 40) - 3)]);
+        Assert.Equal((1L << 60) - 1, snapshot.Length);
+    }
+
+    [Fact]
+    public void A_length_beside_insertions_or_removals_is_no_argument()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Text));
+        Assert.Throws<ArgumentException>(() => snapshot.Apply([SnapshotEdit.Insert(0, 1, 0)], length: 20));
+        Assert.Throws<ArgumentException>(() => snapshot.Verify([SnapshotEdit.Remove(0, 1)], length: 18));
+        Assert.False(snapshot.IsModified);
+    }
+
+    [Fact]
+    public void An_overlap_names_both_changes()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Text));
+        var overlap = Assert.Single(snapshot.Verify([SnapshotEdit.Insert(0x11, 3, 0), Edit(0x10, "cat")]));
+        Assert.Equal(
+            $"'{snapshot.Path}' was not changed: the change of 3 bytes at 0x10 and that of 3 bytes inserted at 0x11 overlap.",
+            overlap.Message);
+    }
+
+    /// <summary>Rows that contradict themselves: kind, before, after, length.</summary>
+    public static TheoryData<string, string, string, long?> Damaged => new()
+    {
+        { "Writes", "00", "01", 1 },
+        { "1", "00", "01", 1 },
+        { "", "00", "01", 1 },
+        { "Write", "00", "", 1 },
+        { "Write", "00 01", "02", null },
+        { "Write", "00 * 3", "02 03", null },
+        { "Write", "00", "02", 2 },
+        { "Write", "", "02", 2 },
+        { "Write", "0", "02", 1 },
+        { "Write", "00 * 20", "02 * 2", 20 },
+        { "Write", "00 * 20", "02 *", 20 },
+        { "Write", "00 * 20", "02", 20 },
+        { "Insert", "00", "02", 1 },
+        { "Insert", "", "", 0 },
+        { "Insert", "", "02 03", 3 },
+        { "Insert", "", "02 03 * 5", 10 },
+        { "Insert", "", "02 * -5", null },
+        { "Insert", "", "02 * 0", 0 },
+        { "Insert", "", "02 * 99999999999999999999", null },
+        { "Insert", "", "02 * 0x10", 16 },
+        { "Remove", "00", "02", 1 },
+        { "Remove", "", "", 5 },
+        { "Remove", "00 01", "", 3 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Damaged))]
+    public void A_row_that_contradicts_itself_is_no_edit(string kind, string before, string after, long? length)
+    {
+        Assert.False(SnapshotEdit.TryParse(kind, 0, before, after, length, out var edit, out string? damage));
+        Assert.Null(edit);
+        Assert.NotEmpty(damage);
+        if (length is not { } count) return;
+        Expect.Error(SnapshotError.InvalidPatch, () => SnapshotEdit.Of(new SnapshotChange("", kind, 0, 0, count, before, after)));
+    }
+
+    [Fact]
+    public void A_row_says_what_is_written_inserted_or_removed()
+    {
+        Assert.Equal((SnapshotEditKind.Write, 5, 2, 2), Numbers(Row("write", 5, "0001", "02,03", 2)));
+        Assert.Equal((SnapshotEditKind.Write, 5, 2, 0), Numbers(Row("Write", 5, "", "02 03")));
+        Assert.Equal((SnapshotEditKind.Write, 5, 70_000, 70_000), Numbers(Row("Write", 5, "00 * 70000", "FF*70000", 70_000)));
+        Assert.Equal((SnapshotEditKind.Insert, 5, 17, 0), Numbers(Row("INSERT", 5, "", "0x41 * 17", 17)));
+        Assert.Equal((SnapshotEditKind.Remove, 5, 3, 3), Numbers(Row("Remove", 5, "00 01 02", "")));
+
+        static (SnapshotEditKind Kind, long Offset, long Count, long Expected) Numbers(SnapshotEdit edit) =>
+            (edit.Kind, edit.Offset, edit.Count, edit.ExpectedCount);
+    }
+
+    private static SnapshotEdit Row(string kind, long offset, string before, string after, long? length = null) =>
+        SnapshotEdit.TryParse(kind, offset, before, after, length, out var edit, out string? damage)
+            ? edit
+            : throw new FormatException(damage);
 
     private static SnapshotEdit Edit(long offset, string text, string expected = "") =>
         SnapshotEdit.Write(offset, System.Text.Encoding.ASCII.GetBytes(text), System.Text.Encoding.ASCII.GetBytes(expected));

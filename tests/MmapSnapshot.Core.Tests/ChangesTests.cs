@@ -17,7 +17,10 @@ public sealed class ChangesTests
         snapshot.Write(9000, [0x0f, 0x84]);
         snapshot.Write(16, [0x90]);
         Assert.Equal(
-            [new SnapshotChange(snapshot.Path, 16, 1, "00", "90"), new SnapshotChange(snapshot.Path, 9000, 2, "00 00", "0F 84")], snapshot.GetChanges());
+            [
+                new SnapshotChange(snapshot.Path, "Write", 16, 16, 1, "00", "90"),
+                new SnapshotChange(snapshot.Path, "Write", 9000, 9000, 2, "00 00", "0F 84"),
+            ], snapshot.GetChanges());
     }
 
     [Theory]
@@ -59,31 +62,158 @@ public sealed class ChangesTests
     }
 
     [Fact]
-    public void A_long_run_is_told_in_parts_of_64_KiB_at_most()
+    public void A_long_run_is_listed_in_parts_of_64_KiB_at_most()
     {
         using var workspace = Workspace.On(FileSystems.Tmpfs);
-        using var snapshot = Snapshot.Open(workspace.Write("file", new byte[300_000]));
-        snapshot.Fill(1000, 200_000, 0xff);
+        byte[] old = Bytes.Random(300_000);
+        using var snapshot = Snapshot.Open(workspace.Write("file", old));
+        snapshot.Write(1000, Array.ConvertAll(old[1000..201_000], value => (byte)~value));
         var changes = snapshot.GetChanges().ToArray();
         Assert.Equal([65_536, 65_536, 65_536, 3392], changes.Select(change => change.Length));
         Assert.Equal([1000, 66_536, 132_072, 197_608], changes.Select(change => change.Offset));
         Assert.All(changes, change => Assert.Equal((change.Length * 3) - 1, change.After.Length));
+        snapshot.RevertAll();
+        snapshot.Insert(1000, Bytes.Random(200_000, seed: 2));
+        snapshot.Remove(250_000, 100_000);
+        changes = [.. snapshot.GetChanges()];
+        Assert.Equal([65_536, 65_536, 65_536, 3392, 65_536, 34_464], changes.Select(change => change.Length));
+        Assert.Equal([1000, 1000, 1000, 1000, 50_000, 115_536], changes.Select(change => change.Offset));
+        Assert.Equal([1000, 66_536, 132_072, 197_608, 250_000, 250_000], changes.Select(change => change.NewOffset));
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void A_run_of_one_value_is_one_change_of_any_length(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        // Zeros that are data, and zeros that are a hole.
+        using var data = Snapshot.Open(workspace.Write("data", new byte[300_000]));
+        using var hole = Snapshot.Open(workspace.WriteSparse("hole", Tebibyte));
+        foreach (var (snapshot, length) in ((Snapshot, long)[])[(data, 200_000), (hole, Tebibyte - 2000)])
+        {
+            string path = snapshot.Path;
+            snapshot.Fill(1000, length, 0xff);
+            var filled = new SnapshotChange(path, "Write", 1000, 1000, length, $"00 * {length}", $"FF * {length}");
+            Assert.Equal([filled], snapshot.GetChanges());
+            snapshot.RevertAll();
+            snapshot.Insert(1000, 2 * Tebibyte, 7);
+            Assert.Equal([new SnapshotChange(path, "Insert", 1000, 1000, 2 * Tebibyte, "", $"07 * {2 * Tebibyte}")], snapshot.GetChanges());
+            snapshot.RevertAll();
+            snapshot.Remove(1000, length);
+            var removed = Assert.Single(snapshot.GetChanges());
+            // Which of many equal bytes were removed does not matter.
+            Assert.Equal(new SnapshotChange(path, "Remove", removed.Offset, removed.Offset, length, $"00 * {length}", ""), removed);
+        }
+    }
+
+    [Theory]
+    [InlineData(16, "07 07 07 07 07 07 07 07 07 07 07 07 07 07 07 07")]
+    [InlineData(17, "07 * 17")]
+    public void More_than_16_bytes_of_one_value_are_written_as_one_and_their_number(int count, string text)
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(100)));
+        snapshot.Insert(10, Bytes.Of('\a', count));
+        Assert.Equal(text, Assert.Single(snapshot.GetChanges()).After);
     }
 
     [Fact]
-    public void A_new_length_is_told_first_and_then_what_was_cut_off_or_added_except_zeros()
+    public void Growth_is_an_insertion_at_the_old_end_and_a_cut_a_removal_there()
     {
         using var workspace = Workspace.On(FileSystems.Tmpfs);
         using var snapshot = Snapshot.Open(workspace.Write("file", "abcdef"));
+        string path = snapshot.Path;
         snapshot.Write(3, "X"u8);
         snapshot.Resize(4);
-        Assert.Equal(
-            [new SnapshotChange(snapshot.Path, 4, 2, "", "", 6, 4), new SnapshotChange(snapshot.Path, 3, 3, "64 65 66", "58")], snapshot.GetChanges());
+        Assert.Equal([new(path, "Write", 3, 3, 1, "64", "58"), new(path, "Remove", 4, 4, 2, "65 66", "")], snapshot.GetChanges());
         snapshot.RevertAll();
         snapshot.Resize(100);
-        Assert.Equal([new SnapshotChange(snapshot.Path, 6, 94, "", "", 6, 100)], snapshot.GetChanges());
+        Assert.Equal([new SnapshotChange(path, "Insert", 6, 6, 94, "", "00 * 94")], snapshot.GetChanges());
         snapshot.Write(98, "Y"u8);
-        Assert.Equal(new SnapshotChange(snapshot.Path, 98, 1, "", "59"), snapshot.GetChanges().Last());
+        Assert.Equal([new(path, "Insert", 6, 6, 94, "", $"{string.Concat(Enumerable.Repeat("00 ", 92))}59 00")], snapshot.GetChanges());
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Insertions_and_removals_are_listed_as_such(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        byte[] old = Bytes.Random(1_000_000);
+        using var snapshot = Snapshot.Open(workspace.Write("file", old));
+        string path = snapshot.Path;
+        snapshot.Insert(900_000, "end"u8);
+        snapshot.Remove(500_000, 4);
+        snapshot.Write(250_000, [(byte)~old[250_000]]);
+        snapshot.Insert(3, "XYZ"u8);
+        Assert.Equal(
+            [
+                new(path, "Insert", 3, 3, 3, "", "58 59 5A"),
+                new(path, "Write", 250_000, 250_003, 1, HexText.Of([old[250_000]]), HexText.Of([(byte)~old[250_000]])),
+                new(path, "Remove", 500_000, 500_003, 4, HexText.Of(old.AsSpan(500_000, 4)), ""),
+                new(path, "Insert", 900_000, 899_999, 3, "", "65 6E 64"),
+            ],
+            snapshot.GetChanges());
+    }
+
+    [Fact]
+    public void Bytes_that_were_replaced_by_more_or_fewer_are_a_write_and_an_insertion_or_removal()
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", "The quick brown fox"));
+        string path = snapshot.Path;
+        snapshot.Apply([SnapshotEdit.Remove(4, 5), SnapshotEdit.Insert(4, "very slick"u8.ToArray())]);
+        // "ick" is equal, counted from the end.
+        Assert.Equal(
+            [new(path, "Write", 4, 4, 2, "71 75", "76 65"), new(path, "Insert", 6, 6, 5, "", "72 79 20 73 6C")],
+            snapshot.GetChanges());
+    }
+
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Files_that_differ_by_an_insertion_and_writes_differ_by_these_alone(string fileSystem)
+    {
+        using var workspace = Workspace.On(fileSystem);
+        byte[] old = Bytes.Random(3_000_000);
+        byte[] now = [.. old[..1_000_003], .. "XYZ"u8, .. old[1_000_003..]];
+        foreach (int at in (int[])[100, 999_000, 1_000_100, 2_999_999]) now[at] ^= 0xff;
+        using var before = Snapshot.Open(workspace.Write("before", old));
+        using var after = Snapshot.Open(workspace.Write("after", now));
+        var changes = after.GetChangesFrom(before).ToArray();
+        Assert.Equal(["Write", "Write", "Insert", "Write", "Write"], changes.Select(change => change.Kind));
+        Assert.Equal((1_000_003, "58 59 5A"), (changes[2].Offset, changes[2].After));
+        Assert.True(now.AsSpan().SequenceEqual(Changes.Applied(old, changes)), "the changes do not lead to the bytes");
+        changes = [.. before.GetChangesFrom(after)];
+        Assert.Equal(["Write", "Write", "Remove", "Write", "Write"], changes.Select(change => change.Kind));
+        Assert.True(old.AsSpan().SequenceEqual(Changes.Applied(now, changes)), "the changes do not lead back");
+    }
+
+    /// <summary>Two contents, and the changes between them by kind, offset and length.</summary>
+    public static TheoryData<string, string, string> Aligned => new()
+    {
+        { "", "", "" },
+        { "", "abc", "Insert 0 3" },
+        { "abc", "", "Remove 0 3" },
+        { "aaaa", "aaaaaa", "Insert 4 2" },
+        { "abc", "abcabc", "Insert 3 3" },
+        { "abcdefgh", "abXdefgh", "Write 2 1" },
+        { "abcdefgh", "XYabcdefgh", "Insert 0 2" },
+        { "abcdefgh", "abcdef", "Remove 6 2" },
+        { "abcdefgh", "abefgh", "Remove 2 2" },
+        { "0123456789abcdefghij", "X1234567890abcdefghiY", "Write 0 1, Insert 10 1, Write 19 1" },
+        { "abc", "xyz123", "Write 0 3, Insert 3 3" },
+        { "xyz123", "abc", "Write 0 3, Remove 3 3" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Aligned))]
+    public void Files_of_other_lengths_are_aligned_where_the_fewest_bytes_differ(string old, string now, string expected)
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var before = Snapshot.Open(workspace.Write("before", old));
+        using var after = Snapshot.Open(workspace.Write("after", now));
+        var changes = after.GetChangesFrom(before).ToArray();
+        Assert.Equal(expected, string.Join(", ", changes.Select(change => $"{change.Kind} {change.Offset} {change.Length}")));
+        Assert.Equal(Bytes.In(after), Changes.Applied(Bytes.In(before), changes));
     }
 
     [Fact]
@@ -110,7 +240,7 @@ public sealed class ChangesTests
     public void Enumerated_changes_are_those_of_the_moment_in_which_the_enumeration_began(string what)
     {
         using var workspace = Workspace.On(FileSystems.Xfs);
-        using var snapshot = Snapshot.Open(workspace.Write("file", new byte[300_000]));
+        using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(300_000)));
         snapshot.Fill(0, 300_000, 1);
         using var changes = snapshot.GetChanges().GetEnumerator();
         Assert.True(changes.MoveNext());
@@ -131,7 +261,7 @@ public sealed class ChangesTests
     public void A_snapshot_that_is_closed_under_an_enumeration_says_so()
     {
         using var workspace = Workspace.On(FileSystems.Xfs);
-        var snapshot = Snapshot.Open(workspace.Write("file", new byte[300_000]));
+        var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(300_000)));
         snapshot.Fill(0, 300_000, 1);
         using var changes = snapshot.GetChanges().GetEnumerator();
         Assert.True(changes.MoveNext());
@@ -187,7 +317,6 @@ public sealed class ChangesTests
         {
             var changes = two.GetChangesFrom(one).ToArray();
             Assert.Equal(two.Path, changes[0].Path);
-            Assert.Equal((from.Length, to.Length), (changes[0].OldLength, changes[0].NewLength));
             Assert.True(to.AsSpan().SequenceEqual(Changes.Applied(from, changes)), "the changes do not lead to the bytes");
             Assert.True(from.AsSpan().SequenceEqual(Changes.Reverted(to, changes)), "the changes do not lead back");
         }
@@ -201,11 +330,11 @@ public sealed class ChangesTests
         using var one = Snapshot.Open(workspace.WriteSparse("one", Tebibyte, Tebibyte / 2, "old text"u8.ToArray()));
         using var two = Snapshot.Open(workspace.WriteSparse("two", Tebibyte + 10, Tebibyte / 3, "more"u8.ToArray()));
         var watch = Stopwatch.StartNew();
+        // The insertion where two has "more" leaves fewer bytes different than one at the end.
         Assert.Equal(
             [
-                new SnapshotChange(two.Path, Tebibyte, 10, "", "", Tebibyte, Tebibyte + 10),
-                new SnapshotChange(two.Path, Tebibyte / 3, 4, "00 00 00 00", "6D 6F 72 65"),
-                new SnapshotChange(two.Path, Tebibyte / 2, 8, "6F 6C 64 20 74 65 78 74", "00 00 00 00 00 00 00 00"),
+                new(two.Path, "Insert", Tebibyte / 3, Tebibyte / 3, 10, "", "6D 6F 72 65 00 00 00 00 00 00"),
+                new(two.Path, "Write", Tebibyte / 2, (Tebibyte / 2) + 10, 8, "6F 6C 64 20 74 65 78 74", "00 00 00 00 00 00 00 00"),
             ],
             two.GetChangesFrom(one));
         one.Write(Tebibyte - 1, "x"u8);

@@ -586,7 +586,7 @@ public sealed class ConflictTests
         snapshot.Write(0, "new"u8);
         FileFacts.Rename(workspace.PathOf("folder"), workspace.PathOf("moved"));
         var error = Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Method = method }));
-        Assert.Contains("folder", error.Message, StringComparison.Ordinal);
+        Assert.Contains("directory", error.Message, StringComparison.Ordinal);
         Assert.Equal(["moved"], workspace.Names());
         Assert.Equal(Old, File.ReadAllText(workspace.PathOf("moved/file")));
     }

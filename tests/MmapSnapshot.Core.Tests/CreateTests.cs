@@ -139,26 +139,6 @@ public sealed class CreateTests
         Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
     }
 
-    [Fact]
-    public void Where_its_bytes_lie_elsewhere_it_is_saved_again_all_the_same()
-    {
-        // A folder that one may not write to yet has no room for the private bytes.
-        using var workspace = Workspace.On(FileSystems.XfsExchange);
-        string folder = workspace.MakeFolder("folder"), path = Path.Join(folder, "new");
-        FileFacts.Chown(folder, OtherUser.Id, OtherUser.Id);
-        FileFacts.Chmod(folder, "555");
-        OtherUser.Run(() =>
-        {
-            using var snapshot = Snapshot.Create(path, 3);
-            Assert.NotEqual(folder, snapshot.BackingLocation);
-            FileFacts.Chmod(folder, "755");
-            snapshot.Commit();
-            snapshot.Write(0, "abc"u8);
-            Assert.Equal(CommitMethod.Exchange, snapshot.Commit().Method);
-        });
-        Assert.Equal("abc", File.ReadAllText(path));
-    }
-
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
     public void Somebody_elses_file_is_not_overwritten_without_Force(string fileSystem)
@@ -363,25 +343,88 @@ public sealed class CreateTests
         Assert.Equal("text", File.ReadAllText(path));
     }
 
-    [Fact]
-    public void A_folder_that_may_not_be_written_to_is_told_when_it_is_saved()
+    [Theory]
+    [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
+    public void Directory_without_write_permission_is_refused_at_once(string fileSystem)
     {
+        using var workspace = Workspace.On(fileSystem);
+        string path = Path.Join(workspace.MakeFolder("folder"), "new");
+        OtherUser.Run(() => AssertRefused(path, "EACCES"));
+        Snapshot.Create(path).Dispose(); // as root, who needs no permission
+        AssertElsewhereWorks(workspace);
+    }
+
+    [Fact]
+    public void Directory_that_an_ACL_opens_to_the_user_is_not_refused()
+    {
+        Tools.Require("setfacl");
         using var workspace = Workspace.On(FileSystems.Ext4);
-        string folder = workspace.MakeFolder("folder"), path = Path.Join(folder, "new");
-        using (Mounts.ReadOnly(folder))
-        {
-            using var snapshot = Snapshot.Create(path, 3);
-            Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit());
-            Assert.True(snapshot.IsModified);
-            snapshot.Commit(new CommitOptions { Destination = workspace.PathOf("other") });
-        }
+        string folder = workspace.MakeFolder("folder");
+        Shell.Run("setfacl -m \"u:$2:rwx\" \"$1\"", folder, $"{OtherUser.Id}");
         OtherUser.Run(() =>
         {
-            using var snapshot = Snapshot.Create(path, 3);
-            Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit());
+            using var snapshot = Snapshot.Create(Path.Join(folder, "new"), 3);
+            snapshot.Commit();
         });
-        Assert.Empty(Directory.GetFileSystemEntries(folder));
-        Assert.Equal(new byte[3], File.ReadAllBytes(workspace.PathOf("other")));
+        Assert.Equal(new byte[3], File.ReadAllBytes(Path.Join(folder, "new")));
+    }
+
+    [Fact]
+    public void Directory_on_a_read_only_mount_is_refused_at_once()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string folder = workspace.MakeFolder("folder");
+        using (Mounts.ReadOnly(folder)) AssertRefused(Path.Join(folder, "new"), "EROFS");
+        AssertElsewhereWorks(workspace);
+    }
+
+    [Fact]
+    public void Immutable_directory_is_refused_at_once()
+    {
+        Tools.Require("chattr");
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string folder = workspace.MakeFolder("folder");
+        Shell.Run("chattr +i \"$1\"", folder);
+        try
+        {
+            AssertRefused(Path.Join(folder, "new"), "EPERM");
+        }
+        finally
+        {
+            Shell.Run("chattr -i \"$1\"", folder);
+        }
+        AssertElsewhereWorks(workspace);
+    }
+
+    [Fact]
+    public void Deleted_directory_is_refused_at_once()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string folder = workspace.MakeFolder("folder");
+        using var holder = Shell.Start("cd \"$1\"; echo there; read _", folder);
+        Assert.Equal("there", holder.StandardOutput.ReadLine());
+        Directory.Delete(folder);
+        var error = Expect.Error(SnapshotError.FileNotFound, () => Snapshot.Create($"/proc/{holder.Id}/cwd/new"));
+        Assert.Contains("its directory was deleted", error.Message, StringComparison.Ordinal);
+        holder.StandardInput.Close();
+        holder.WaitForExit();
+        AssertElsewhereWorks(workspace);
+    }
+
+    private static void AssertRefused(string path, string errno)
+    {
+        string message = Expect.Error(SnapshotError.AccessDenied, () => Snapshot.Create(path)).Message;
+        Assert.Contains(path, message, StringComparison.Ordinal);
+        Assert.Contains(errno, message, StringComparison.Ordinal);
+        Assert.EndsWith("Give the path of a file in another directory.", message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFileSystemEntries(Path.GetDirectoryName(path)!));
+    }
+
+    /// <summary>What the message advises.</summary>
+    private static void AssertElsewhereWorks(Workspace workspace)
+    {
+        using var snapshot = Snapshot.Create(workspace.PathOf("elsewhere"), 3);
+        snapshot.Commit();
     }
 
     [Theory]

@@ -80,7 +80,7 @@ public sealed class LeakTests
             Expect.Error(SnapshotError.TooLarge, () => snapshot.Resize(long.MaxValue));
             using var cancelled = new CancellationTokenSource();
             cancelled.Cancel();
-            SnapshotEdit[] edits = [SnapshotEdit.Fill(0, 2 << 20, 1), SnapshotEdit.Fill(0, 1, 1)];
+            SnapshotEdit[] edits = [SnapshotEdit.Fill(0, 2 << 20, 1), SnapshotEdit.Fill(2 << 20, 1, 1)];
             Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Apply(edits, length: 3 << 20, cancellation: cancelled.Token));
         },
         ["compared in part"] = (_, path) =>

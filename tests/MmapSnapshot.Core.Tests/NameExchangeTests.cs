@@ -75,7 +75,7 @@ public sealed class NameExchangeTests
 
     private static string? Publish(Workspace workspace, Action before, ReadLease? lease = null)
     {
-        Assert.Equal((Errno)0, ParentFolder.Open(workspace.Folder, out var directory));
+        Assert.Equal((Errno)0, ParentDirectory.Open(workspace.Folder, out var directory));
         using (directory)
         {
             var target = new CommitTarget(directory, "file", Expected: null);

@@ -104,7 +104,8 @@ public sealed class RefusalTests
             var error = Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit());
             Assert.Contains("InPlace", error.Message, StringComparison.Ordinal);
             Assert.Equal(Old, File.ReadAllText(path));
-            snapshot.Commit(_inPlace);
+            Assert.Contains("-NoJournal", error.Message, StringComparison.Ordinal);
+            snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace, NoJournal = true });
         });
         Assert.Equal(New, File.ReadAllText(path));
     }
@@ -244,7 +245,7 @@ public sealed class RefusalTests
         {
             using var snapshot = OpenChanged(path);
             Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit());
-            snapshot.Commit(_inPlace);
+            snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace, NoJournal = true });
             Assert.Equal(New, File.ReadAllText(path));
         }
         finally

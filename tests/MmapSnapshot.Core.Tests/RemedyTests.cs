@@ -16,24 +16,45 @@ public sealed class RemedyTests
         {
             using var snapshot = Changed(path);
             AssertRemedy(SnapshotError.AccessDenied, "InPlace", snapshot, new CommitOptions());
-            snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace });
+            snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace, NoJournal = true });
         });
         Assert.Equal("new", File.ReadAllText(path));
     }
 
     [Fact]
-    public void In_a_directory_without_write_permission_a_new_file_can_be_saved_elsewhere()
+    public void In_a_directory_that_has_lost_its_write_permission_a_new_file_can_be_saved_elsewhere()
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string folder = workspace.MakeFolder("folder");
+        FileFacts.Chmod(folder, "777");
+        Snapshot? snapshot = null;
+        OtherUser.Run(() => snapshot = Snapshot.Create(Path.Join(folder, "new"), 3));
+        FileFacts.Chmod(folder, "755");
+        OtherUser.Run(() =>
+        {
+            using (snapshot)
+            {
+                AssertRemedy(SnapshotError.AccessDenied, "Destination", snapshot!, new CommitOptions());
+                snapshot!.Commit(new CommitOptions { Destination = workspace.PathOf("other") });
+            }
+        });
+    }
+
+    [Fact]
+    public void Destination_in_a_directory_without_write_permission_is_refused_before_data_is_copied()
     {
         using var workspace = Workspace.On(FileSystems.Ext4);
         string folder = workspace.MakeFolder("folder");
         OtherUser.Run(() =>
         {
-            using var snapshot = Snapshot.Create(Path.Join(folder, "new"), 3);
-            AssertRemedy(SnapshotError.AccessDenied, "Destination", snapshot, new CommitOptions());
             using var changed = Changed(workspace.Write("file", "old"));
-            var elsewhere = new CommitOptions { Destination = Path.Join(folder, "other") };
-            AssertRemedy(SnapshotError.AccessDenied, "Destination", changed, elsewhere);
-            snapshot.Commit(new CommitOptions { Destination = workspace.PathOf("other") });
+            var reports = new List<SnapshotProgress>();
+            var listener = new Listener(reports.Add);
+            var refused = new CommitOptions { Destination = Path.Join(folder, "other"), Progress = listener };
+            AssertRemedy(SnapshotError.AccessDenied, "Destination", changed, refused);
+            Assert.Empty(reports);
+            changed.Commit(new CommitOptions { Destination = workspace.PathOf("other"), Progress = listener });
+            Assert.NotEmpty(reports);
         });
     }
 

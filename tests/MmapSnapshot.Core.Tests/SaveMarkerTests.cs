@@ -278,7 +278,7 @@ public sealed partial class SaveMarkerTests
     {
         using var workspace = Workspace.On(FileSystems.Ext4);
         workspace.Write("file", "old");
-        Assert.Equal((Errno)0, ParentFolder.Open(workspace.Folder, out var directory));
+        Assert.Equal((Errno)0, ParentDirectory.Open(workspace.Folder, out var directory));
         using (directory)
         {
             var target = new CommitTarget(directory, "file", Expected: null);
@@ -314,7 +314,7 @@ public sealed partial class SaveMarkerTests
         using var workspace = Workspace.On(FileSystems.Ext4);
         string path = workspace.Write("file", "old");
         FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
-        _ = ParentFolder.Open(workspace.Folder, out var directory);
+        _ = ParentDirectory.Open(workspace.Folder, out var directory);
         using (directory)
         {
             var target = new CommitTarget(directory, "file", Expected: null);

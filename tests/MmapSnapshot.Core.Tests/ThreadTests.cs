@@ -84,7 +84,8 @@ public sealed class ThreadTests
                         snapshot.Write(offset, Bytes.Of((char)letter, Block));
                         break;
                     case 3:
-                        snapshot.Apply([SnapshotEdit.Fill(offset, Block, letter), SnapshotEdit.Write(0, Bytes.Of((char)letter, Block))], length: Blocks * Block);
+                        var first = SnapshotEdit.Write(0, Bytes.Of((char)letter, Block));
+                        snapshot.Apply([SnapshotEdit.Fill(Math.Max(offset, Block), Block, letter), first], length: Blocks * Block);
                         break;
                     case 4:
                         snapshot.Resize((Blocks - random.Next(4)) * Block);

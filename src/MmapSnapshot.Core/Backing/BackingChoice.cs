@@ -7,7 +7,7 @@ namespace MmapSnapshot.Backing;
 /// <summary>Why a snapshot has been given its backing: no more than it takes to say it in words, should somebody ask.</summary>
 internal readonly record struct BackingChoice
 {
-    /// <summary>The caller has named the backing, or a folder for it.</summary>
+    /// <summary>The caller has named the backing, or a directory for it.</summary>
     internal static readonly BackingChoice AskedFor = new() { WasAskedFor = true };
 
     internal bool WasAskedFor { get; private init; }
@@ -49,5 +49,7 @@ internal readonly record struct CloneObstacle(Errno Errno, bool HasNoPlace)
 {
     /// <summary>In words, as a sentence about the file.</summary>
     public override string ToString() =>
-        HasNoPlace ? $"no nameless file can be made in its folder ({Failure.Describe(Errno)})" : $"it cannot be cloned ({Failure.Describe(Errno)})";
+        HasNoPlace
+            ? $"no nameless file can be made in its directory ({Failure.Describe(Errno)})"
+            : $"it cannot be cloned ({Failure.Describe(Errno)})";
 }

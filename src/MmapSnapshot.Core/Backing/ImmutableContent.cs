@@ -14,23 +14,23 @@ internal sealed class ImmutableContent : SnapshotContent
 
     private readonly FileStatus _status;
 
-    private readonly ParentFolder _folder;
+    private readonly ParentDirectory _directory;
 
     private readonly object _copying = new();
 
     private PrivateContent? _copy;
 
-    private ImmutableContent(SafeFileHandle own, string path, ParentFolder folder, in FileStatus status)
+    private ImmutableContent(SafeFileHandle own, string path, ParentDirectory directory, in FileStatus status)
     {
         _source = own;
         _path = path;
-        _folder = folder;
+        _directory = directory;
         _status = status;
     }
 
     internal override SnapshotBacking Backing => Copy?.Backing ?? SnapshotBacking.Immutable;
 
-    internal override string Location => Copy?.Location ?? _folder.Path;
+    internal override string Location => Copy?.Location ?? _directory.Path;
 
     internal override long Length => _status.Length;
 
@@ -46,7 +46,7 @@ internal sealed class ImmutableContent : SnapshotContent
         try
         {
             baseline = Baseline.SettledOf(own, source.Path, cancellation);
-            return new ImmutableContent(own, source.Path, source.Folder, baseline.Status);
+            return new ImmutableContent(own, source.Path, source.Directory, baseline.Status);
         }
         catch
         {
@@ -55,8 +55,8 @@ internal sealed class ImmutableContent : SnapshotContent
         }
     }
 
-    /// <summary>Whether nobody can write to a file, or to the files in a folder.</summary>
-    /// <param name="file">The file or folder.</param>
+    /// <summary>Whether nobody can write to a file, or to the files in a directory.</summary>
+    /// <param name="file">The file or directory.</param>
     /// <param name="fileSystem">The filesystem it is on.</param>
     internal static bool IsImmutable(SafeFileHandle file, FileSystem fileSystem) =>
         fileSystem.Type is FileSystem.Erofs or FileSystem.Squashfs
@@ -74,7 +74,7 @@ internal sealed class ImmutableContent : SnapshotContent
         lock (_copying)
         {
             if (Copy is not null) return;
-            var file = PrivateFile.CreateAnywhere(_folder, scratchPath: null);
+            var file = PrivateFile.CreateAnywhere(_directory, scratchPath: null);
             Volatile.Write(ref _copy, PrivateContent.CopyOf(_source, _status, file, _path, listener, cancellation));
         }
     }

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using MmapSnapshot.Native;
-using Mono.Unix.Native;
 
 namespace MmapSnapshot.Backing;
 
@@ -30,7 +29,7 @@ internal static class LeaseKeeper
     /// Whether the kernel would deliver the signal for a lease that this thread takes: to a thread of the same user, or from
     /// root. The kernel keeps users by thread, and a host may have given one to some.
     /// </summary>
-    internal static bool CanHear() => Syscall.geteuid() is var user && (user == 0 || user == _keeper.Value.User);
+    internal static bool CanHear() => Kernel.EffectiveUser() is var user && (user == 0 || user == _keeper.Value.User);
 
     internal static void Watch(LeasedContent content) => _watched.Add(content, _mark);
 
@@ -43,7 +42,7 @@ internal static class LeaseKeeper
         var thread = new Thread(() =>
         {
             Kernel.BlockUrgentSignal();
-            keeper = (Kernel.CurrentThread(), Syscall.getuid());
+            keeper = (Kernel.CurrentThread(), Kernel.RealUser());
             started.Set();
             Run();
         })

@@ -19,24 +19,33 @@ namespace MmapSnapshot.Backing;
 /// </remarks>
 internal sealed class LeasedContent : SnapshotContent
 {
-    internal const string NotOwnerReason = "only its owner and root may take a lease (man 2 fcntl, CAP_LEASE)";
+    /// <summary>How often, each millisecond, a lease is requested while readers in this process close the previous descriptor.</summary>
+    private const int LeaseAttempts = 50;
 
-    private readonly SafeFileHandle _source;
+    internal const string NotOwnerReason = "only its owner and root may take a lease (man 2 fcntl, CAP_LEASE)";
 
     private readonly string _path;
 
+    /// <summary>The length and identity of the base, whatever a save has made of the file since.</summary>
     private readonly FileStatus _status;
-
-    private readonly ReadLease _lease;
 
     private readonly LeaseBudget _budget;
 
-    private readonly ParentFolder _folder;
+    private readonly ParentDirectory _directory;
 
     private readonly string? _scratchPath;
 
     /// <summary>Held while the copy takes over from the source. Never while code of others runs: the keeper waits for it.</summary>
     private readonly object _gate = new();
+
+    /// <summary>Held while a private copy is made on request, and while a save writes to the source: not both at once.</summary>
+    private readonly object _handover = new();
+
+    /// <summary>How the source is held; replaced as a whole, under the gate.</summary>
+    private Hold _hold;
+
+    /// <summary>Whether a save holds the source: it will see itself what another process has done.</summary>
+    private bool _isWritten;
 
     private PrivateContent? _copy;
 
@@ -48,20 +57,26 @@ internal sealed class LeasedContent : SnapshotContent
 
     private bool _disposed;
 
-    private LeasedContent(SafeFileHandle own, string path, ParentFolder folder, in FileStatus status, ReadLease lease, LeaseBudget budget, string? scratchPath)
+    private LeasedContent(
+        SafeFileHandle own,
+        string path,
+        ParentDirectory directory,
+        in FileStatus status,
+        ReadLease lease,
+        LeaseBudget budget,
+        string? scratchPath)
     {
-        _source = own;
+        _hold = new Hold(own, status, lease, Writing: null);
         _path = path;
-        _folder = folder;
+        _directory = directory;
         _status = status;
-        _lease = lease;
         _budget = budget;
         _scratchPath = scratchPath;
     }
 
     internal override SnapshotBacking Backing => Settled()?.Backing ?? SnapshotBacking.Lease;
 
-    internal override string Location => Settled()?.Location ?? _folder.Path;
+    internal override string Location => Settled()?.Location ?? _directory.Path;
 
     internal override long Length => _status.Length;
 
@@ -71,12 +86,20 @@ internal sealed class LeasedContent : SnapshotContent
     /// <param name="source">The file.</param>
     /// <param name="scratchPath">Where the copy goes; null: to the first place that has room.</param>
     /// <param name="maxWriterDelay">How long a writer may be kept waiting.</param>
-    /// <param name="copyTime">How long a private copy or clone takes to be made, where that is known; null: as long as copying all bytes is expected to take.</param>
+    /// <param name="copyTime">
+    /// How long a private copy or clone takes to be made, where that is known; null: as long as copying all bytes is expected to take.
+    /// </param>
     /// <param name="cancellation">Ends the wait for a settled status.</param>
     /// <param name="baseline">What the source was when the lease began, and is until it ends.</param>
     /// <param name="reason">Why there is no lease, in words; null when there is one.</param>
     internal static LeasedContent? TryTake(
-        SourceFile source, string? scratchPath, TimeSpan maxWriterDelay, TimeSpan? copyTime, CancellationToken cancellation, out Baseline baseline, out string? reason)
+        SourceFile source,
+        string? scratchPath,
+        TimeSpan maxWriterDelay,
+        TimeSpan? copyTime,
+        CancellationToken cancellation,
+        out Baseline baseline,
+        out string? reason)
     {
         baseline = default;
         reason = !source.FileSystem.IsLocal ? FileSystem.NotLocalReason
@@ -86,14 +109,36 @@ internal sealed class LeasedContent : SnapshotContent
 
         // A descriptor of its own: this content closes it as soon as it has a copy, whatever the opener is doing just then.
         var errno = Kernel.Reopen(source.Handle, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out var own);
-        if (errno == 0) return TryTake(own, source.FileSystem, source.Path, source.Folder, scratchPath, maxWriterDelay, copyTime, cancellation, out baseline, out reason);
+        if (errno == 0)
+        {
+            return TryTake(
+                own,
+                source.FileSystem,
+                source.Path,
+                source.Directory,
+                scratchPath,
+                maxWriterDelay,
+                copyTime,
+                cancellation,
+                out baseline,
+                out reason);
+        }
         own.Dispose();
         reason = $"it cannot be opened again ({Failure.Describe(errno)})";
         return null;
     }
 
     private static LeasedContent? TryTake(
-        SafeFileHandle own, FileSystem fileSystem, string path, ParentFolder folder, string? scratchPath, TimeSpan maxWriterDelay, TimeSpan? copyTime, CancellationToken cancellation, out Baseline baseline, out string? reason)
+        SafeFileHandle own,
+        FileSystem fileSystem,
+        string path,
+        ParentDirectory directory,
+        string? scratchPath,
+        TimeSpan maxWriterDelay,
+        TimeSpan? copyTime,
+        CancellationToken cancellation,
+        out Baseline baseline,
+        out string? reason)
     {
         baseline = default;
         LeaseBudget? budget = null;
@@ -116,7 +161,7 @@ internal sealed class LeasedContent : SnapshotContent
             budget = LeaseBudget.TryReserve(baseline.Status, delay, maxWriterDelay, out reason);
             if (budget is null) return null;
 
-            var taken = new LeasedContent(own, path, folder, baseline.Status, lease, budget, scratchPath);
+            var taken = new LeasedContent(own, path, directory, baseline.Status, lease, budget, scratchPath);
             LeaseKeeper.Watch(taken);
             // Whoever came before the keeper knew of the lease was announced to nobody.
             taken.GiveWayIfAsked();
@@ -134,7 +179,11 @@ internal sealed class LeasedContent : SnapshotContent
         }
     }
 
+    private Hold Held => Volatile.Read(ref _hold);
+
     internal override bool IsPrivate => Copy is not null;
+
+    internal override bool IsReadFrom(in FileStatus file) => Copy is null && _status.IsSameFileAs(file);
 
     internal override ByteRange NextData(ByteRange within)
     {
@@ -142,16 +191,17 @@ internal sealed class LeasedContent : SnapshotContent
         {
             if (Copy is { } copy) return copy.NextData(within);
             ThrowIfLost();
+            var hold = Held;
             try
             {
-                var data = DataCopy.FirstData(_source, within, _path);
-                if (IsUnchanged()) return data;
+                var data = DataCopy.FirstData(hold.File, within, _path);
+                if (hold.IsUnchanged()) return data;
             }
             catch (ObjectDisposedException)
             {
-                continue; // the copy has just taken over
+                continue; // the copy, or a save, has just taken over
             }
-            GiveWay();
+            AwaitHandover();
         }
     }
 
@@ -161,16 +211,17 @@ internal sealed class LeasedContent : SnapshotContent
         {
             if (Copy is { } copy) return copy.Read(destination, offset, out done);
             ThrowIfLost();
+            var hold = Held;
             try
             {
-                var errno = Kernel.Read(_source, destination, offset, out done);
-                if (IsUnchanged()) return errno;
+                var errno = Kernel.Read(hold.File, destination, offset, out done);
+                if (hold.IsUnchanged()) return errno;
             }
             catch (ObjectDisposedException)
             {
-                continue; // the copy has just taken over
+                continue; // the copy, or a save, has just taken over
             }
-            GiveWay();
+            AwaitHandover();
         }
     }
 
@@ -178,27 +229,67 @@ internal sealed class LeasedContent : SnapshotContent
     {
         EnsureAvailable();
         if (Copy is not null) return;
-        PrivateContent copy;
-        try
+        lock (_handover)
         {
-            // Not behind the gate: the listener may take its time, and the keeper must not wait for it.
-            copy = PrivateContent.CopyOf(_source, _status, PrivateFile.CreateAnywhere(_folder, _scratchPath), _path, listener, cancellation);
-        }
-        catch (Exception exception) when (exception is SnapshotException or ObjectDisposedException)
-        {
-            // Whoever was quicker, the keeper or another thread, has closed the source before it is seen to have taken over.
-            bool takenOver;
-            lock (_gate) takenOver = Copy is not null || _lost is not null;
-            if (!takenOver) throw;
-            ThrowIfLost();
-            return;
-        }
-        lock (_gate)
-        {
-            if (Copy is null && _lost is null) TakeOver(copy, failure: null);
-            else copy.Dispose();
+            if (Copy is not null) return;
+            PrivateContent copy;
+            try
+            {
+                // Not inside the gate: the listener may take its time, and the keeper must not wait for it.
+                var file = PrivateFile.CreateAnywhere(_directory, _scratchPath);
+                copy = PrivateContent.CopyOf(Held.File, _status, file, _path, listener, cancellation);
+            }
+            catch (Exception exception) when (exception is SnapshotException or ObjectDisposedException)
+            {
+                // The keeper, or another thread, was quicker, and has closed the source before it is seen to have taken over.
+                bool takenOver;
+                lock (_gate) takenOver = Copy is not null || _lost is not null;
+                if (!takenOver) throw;
+                ThrowIfLost();
+                return;
+            }
+            lock (_gate)
+            {
+                if (Copy is null && _lost is null) TakeOver(copy, failure: null);
+                else copy.Dispose();
+            }
         }
         ThrowIfLost();
+    }
+
+    internal override SourceWriting? TryBeginWriting(out string? reason)
+    {
+        Monitor.Enter(_handover);
+        bool isBegun = false;
+        try
+        {
+            reason = "the snapshot is not the file itself under a lease any more";
+            Hold hold;
+            lock (_gate)
+            {
+                hold = Held;
+                if (_disposed || Copy is not null || _lost is not null || !hold.Stands) return null;
+                // An overlay copies a file of a lower layer when it is opened for writing: its status is another one then.
+                reason = FileSystem.Of(hold.File).Type == FileSystem.Overlay
+                    ? "an overlay may copy the file when it is opened for writing"
+                    : null;
+                if (reason is not null) return null;
+                // Before the lease is released for a moment: if another process has the file open, nothing is risked.
+                reason = DescribeRefusal(Kernel.TakeWriteLease(hold.File));
+                if (reason is not null) return null;
+                _isWritten = true;
+            }
+            isBegun = true;
+            if (TryExchangeLease(hold, out var errno) is { } file) return new SourceWriting(file, EndWriting);
+            reason = DescribeRefusal(errno) ?? "it was written to in the moment it was saved";
+            return null;
+        }
+        finally
+        {
+            // Not begun, or not with success.
+            if (!isBegun) Monitor.Exit(_handover);
+            else if (Held.Writing is null) _ = EndWriting();
+        }
     }
 
     internal override void Use(Action<SafeFileHandle> action)
@@ -211,16 +302,17 @@ internal sealed class LeasedContent : SnapshotContent
                 return;
             }
             ThrowIfLost();
+            var hold = Held;
             try
             {
-                action(_source);
-                if (IsUnchanged()) return;
+                action(hold.File);
+                if (hold.IsUnchanged()) return;
             }
-            catch (Exception exception) when (exception is SnapshotException or ObjectDisposedException && !IsUnchanged())
+            catch (Exception exception) when (exception is SnapshotException or ObjectDisposedException && !hold.IsUnchanged())
             {
                 // A writer has cut the file short, or the copy has taken over and closed it.
             }
-            GiveWay();
+            AwaitHandover();
         }
     }
 
@@ -244,7 +336,7 @@ internal sealed class LeasedContent : SnapshotContent
     {
         lock (_gate)
         {
-            if (_disposed || Copy is not null || _lost is not null || Stands()) return;
+            if (_disposed || Copy is not null || _lost is not null || _isWritten || Held.Stands) return;
             var copy = CopyWherever(out string? failure);
             TakeOver(copy, failure);
         }
@@ -260,41 +352,145 @@ internal sealed class LeasedContent : SnapshotContent
         }
     }
 
+    /// <summary>What was read may be another process's: after this there is a copy, or the source is held again.</summary>
+    private void AwaitHandover()
+    {
+        if (Volatile.Read(ref _isWritten))
+        {
+            // The save that it would wait for cannot continue before this read ends.
+            if (Monitor.IsEntered(_handover))
+                throw new LockRecursionException("A listener of a save has read what another process waits for.");
+            lock (_handover)
+            {
+            }
+        }
+        else
+        {
+            GiveWay();
+        }
+    }
+
     private void GiveWayIfAsked()
     {
-        if (Copy is null && !Stands()) GiveWay();
+        if (Copy is null && !Held.Stands) GiveWay();
     }
 
-    /// <summary>Whether what was read before is the snapshot's: no process waits to write to the file, or none has written yet.</summary>
-    private bool IsUnchanged()
+    private static string? DescribeRefusal(Errno errno) => errno switch
+    {
+        0 => null,
+        Errno.EAGAIN => "another process has it open",
+        _ => $"it cannot be opened for writing ({Failure.Describe(errno)})",
+    };
+
+    /// <summary>
+    /// Exchanges the read lease for a write lease, under which this process has the only descriptor of the source.
+    /// </summary>
+    /// <param name="hold">How it is held.</param>
+    /// <param name="errno">Why it is not possible; 0: another process wrote to the file in between.</param>
+    /// <returns>The source, open for reading and writing; null: it was not possible, and the source is held without a lease.</returns>
+    private SafeFileHandle? TryExchangeLease(Hold hold, out Errno errno)
+    {
+        bool stood = hold.Reading!.TryRelease(); // one's own lease too keeps a file from being opened for writing
+        errno = Kernel.Reopen(hold.File, OpenMode.ReadWrite | OpenMode.NoControllingTerminal | OpenMode.NonBlocking, out var file);
+        if (!stood || errno != 0)
+        {
+            file.Dispose();
+            SetHold(hold with { Reading = null });
+            return null;
+        }
+        var held = new Hold(file, hold.Status, Reading: null, Writing: null);
+        SetHold(held);
+        hold.File.Dispose();
+        if (TryTakeLease(() => (WriteLease.TryTake(file, out var refusal), refusal), hold.File, out errno) is not { } lease) return null;
+        if ((errno = Kernel.Stat(file, out var now)) != 0 || hold.Status.DifferenceTo(FileStatus.From(now)) is not null)
+        {
+            lease.Dispose();
+            return null;
+        }
+        SetHold(held with { Writing = lease });
+        return file;
+    }
+
+    /// <summary>Takes a lease, after a moment if readers in this process have not closed the previous descriptor yet.</summary>
+    private static TLease? TryTakeLease<TLease>(Func<(TLease? Lease, Errno Errno)> take, SafeFileHandle previous, out Errno errno)
+        where TLease : class
+    {
+        for (int attempt = 1; ; attempt++)
+        {
+            bool isInUse = !previous.IsClosed;
+            (var lease, errno) = take();
+            if (lease is not null || errno != Errno.EAGAIN || !isInUse || attempt == LeaseAttempts) return lease;
+            Thread.Sleep(1);
+        }
+    }
+
+    /// <summary>
+    /// Holds the source under a read lease again, as what it is now: under the write lease only this process has written to it. Without
+    /// one, or if another process was quicker, it is copied as long as it is what it was, or is lost.
+    /// </summary>
+    /// <returns>Whether a write lease was held until now.</returns>
+    private bool EndWriting()
     {
         try
         {
-            return _lease.Stands || _status.DifferenceTo(FileStatus.Of(_source, _path)) is null;
+            var hold = Held;
+            bool isKnown = true, wasHeld = false;
+            if (hold.Writing is { } writing)
+            {
+                var after = Baseline.TrySettledOf(hold.File, _path);
+                isKnown = after is not null;
+                if (after is not null)
+                {
+                    // From here on what is read is good as long as the status stays this.
+                    hold = hold with { Status = after.Value.Status, Writing = null };
+                    SetHold(hold);
+                    wasHeld = writing.TryRelease();
+                }
+            }
+            if (isKnown) hold = TakeReadLease(hold);
+            lock (_gate)
+            {
+                _isWritten = false;
+                if (hold.Stands && hold.HasStatus()) return wasHeld;
+                var copy = CopyWherever(out string? failure);
+                // Without a status the write lease still says that no other process has written to it.
+                TakeOver(copy, failure, isKnown ? hold.HasStatus() : null);
+                return wasHeld;
+            }
         }
-        catch (ObjectDisposedException)
+        finally
         {
-            return false; // the copy has taken over
+            Monitor.Exit(_handover);
         }
     }
 
-    private bool Stands()
+    private Hold TakeReadLease(Hold hold)
     {
-        try
+        var errno = Kernel.Reopen(hold.File, OpenMode.ReadOnly | OpenMode.NoControllingTerminal | OpenMode.NonBlocking, out var file);
+        if (errno != 0)
         {
-            return _lease.Stands;
+            file.Dispose();
+            return hold;
         }
-        catch (ObjectDisposedException)
-        {
-            return false;
-        }
+        var previous = hold.File;
+        hold = hold with { File = file };
+        SetHold(hold);
+        previous.Dispose();
+        var lease = TryTakeLease(() => (ReadLease.TryTake(file, out var refusal, listener: LeaseKeeper.Thread), refusal), previous, out _);
+        hold = hold with { Reading = lease };
+        SetHold(hold);
+        return hold;
     }
 
-    /// <summary>Copies the source to the first place that has room. It does not throw: the writer must not wait for what went wrong.</summary>
+    private void SetHold(Hold hold) => Volatile.Write(ref _hold, hold);
+
+    /// <summary>
+    /// Copies the source to the first place that has room. It does not throw: the writer must not wait for what went wrong.
+    /// </summary>
     private PrivateContent? CopyWherever(out string? failure)
     {
         failure = "there is no place for a private file";
-        var places = PrivateFile.CreateEverywhere(_folder, _scratchPath).GetEnumerator();
+        var places = PrivateFile.CreateEverywhere(_directory, _scratchPath).GetEnumerator();
         while (true)
         {
             try
@@ -306,7 +502,7 @@ internal sealed class LeasedContent : SnapshotContent
                     places.Current.Dispose();
                     continue;
                 }
-                return PrivateContent.CopyOf(_source, _status, places.Current, _path, listener: null, CancellationToken.None);
+                return PrivateContent.CopyOf(Held.File, _status, places.Current, _path, listener: null, CancellationToken.None);
             }
 #pragma warning disable CA1031 // Nor must the other leases, if it is the keeper that this happens to.
             catch (Exception exception)
@@ -317,14 +513,17 @@ internal sealed class LeasedContent : SnapshotContent
         }
     }
 
-    private bool CanClone(PrivateFile place) => FileClone.CanClone(_source, place.Handle) && Kernel.Truncate(place.Handle, 0) == 0;
+    private bool CanClone(PrivateFile place) => FileClone.CanClone(Held.File, place.Handle) && Kernel.Truncate(place.Handle, 0) == 0;
 
-    /// <summary>Releases the lease; with a copy that was made while it stood, the snapshot goes on. Behind the gate.</summary>
-    private void TakeOver(PrivateContent? copy, string? failure)
+    /// <summary>Releases the lease; with a copy that was made while it was held, the snapshot continues. Inside the gate.</summary>
+    /// <param name="copy">The copy, or null.</param>
+    /// <param name="failure">Why there is none.</param>
+    /// <param name="isUnchanged">Whether the file was what it is known as after it was copied; null: if the lease was held, it was.</param>
+    private void TakeOver(PrivateContent? copy, string? failure, bool? isUnchanged = null)
     {
         _changesHands = true;
-        bool stood = LetGo();
-        if (copy is not null && stood)
+        bool isHeld = LetGo(), isGood = isUnchanged ?? isHeld;
+        if (copy is not null && isGood)
         {
             Volatile.Write(ref _copy, copy);
             return;
@@ -332,29 +531,32 @@ internal sealed class LeasedContent : SnapshotContent
         copy?.Dispose();
         Volatile.Write(
             ref _lost,
-            stood
+            isGood
                 ? $"another process opened the file for writing, and its bytes could not be copied before ({failure}). "
-                + "Close it and open the file again, with -ScratchPath for a folder that a copy can be made in"
-                : "another process opened the file for writing, and this process did not copy it within /proc/sys/fs/lease-break-time, "
+                + "Close it and open the file again, with -ScratchPath for a directory that a copy can be made in"
+                : isUnchanged is null
+                ? "another process opened the file for writing, and this process did not copy it within /proc/sys/fs/lease-break-time, "
                 + "because it was stopped or the machine was too busy. Close it and open the file again; with -Backing Copy, or a smaller "
-                + "-MaxWriterDelay, it is copied when it is opened, and cannot be lost");
+                + "-MaxWriterDelay, it is copied when it is opened, and cannot be lost"
+                : "another process wrote to the file in the moment it was saved. Close it and open the file again");
     }
 
-    /// <summary>Releases the lease and the source. Behind the gate.</summary>
-    /// <returns>Whether the lease had stood until now.</returns>
+    /// <summary>Releases the lease and the source. Inside the gate.</summary>
+    /// <returns>Whether the lease was held until now.</returns>
     private bool LetGo()
     {
         LeaseKeeper.Forget(this);
+        var hold = Held;
         bool stood;
         try
         {
-            stood = _lease.TryRelease();
+            stood = hold.Reading?.TryRelease() ?? hold.Writing?.TryRelease() ?? false;
         }
         catch (ObjectDisposedException)
         {
             stood = false; // a forgotten snapshot: its descriptor was finalized already
         }
-        _source.Dispose();
+        hold.File.Dispose();
         _budget.Dispose();
         return stood;
     }
@@ -376,5 +578,45 @@ internal sealed class LeasedContent : SnapshotContent
             SnapshotError.SnapshotLost,
             $"The snapshot of '{_path}' is lost: {why}.",
             _path);
+    }
+
+    /// <summary>How the source is held.</summary>
+    /// <param name="File">Open for reading or, under a write lease, for both.</param>
+    /// <param name="Status">What it is; as long as that is so its bytes are the snapshot's.</param>
+    /// <param name="Reading">The read lease, or null.</param>
+    /// <param name="Writing">The write lease, or null.</param>
+    private sealed record Hold(SafeFileHandle File, FileStatus Status, ReadLease? Reading, WriteLease? Writing)
+    {
+        /// <summary>Whether there is a lease, and no process waits for its end.</summary>
+        internal bool Stands
+        {
+            get
+            {
+                try
+                {
+                    return Reading?.Stands ?? (Writing is not null && Kernel.HasWriteLease(File));
+                }
+                catch (ObjectDisposedException)
+                {
+                    return false;
+                }
+            }
+        }
+
+        /// <summary>Whether what was read is the snapshot's: no process waits to write to the file, or none has written yet.</summary>
+        internal bool IsUnchanged() => Stands || HasStatus();
+
+        /// <summary>Whether the file is what it was.</summary>
+        internal bool HasStatus()
+        {
+            try
+            {
+                return Kernel.Stat(File, out var now) == 0 && Status.DifferenceTo(FileStatus.From(now)) is null;
+            }
+            catch (ObjectDisposedException)
+            {
+                return false; // the copy, or a save, has taken over
+            }
+        }
     }
 }

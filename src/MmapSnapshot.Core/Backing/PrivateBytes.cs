@@ -72,7 +72,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         var cloneTime = Fragmentation.CloneTime(source.Handle, FileStatus.Of(source.Handle, source.Path));
         if (cloneTime is null) return null;
         // Without a clone the keeper would have to copy it all.
-        var created = PrivateFile.TryCreateIn(source.Folder, out var trial);
+        var created = PrivateFile.TryCreateIn(source.Directory, out var trial);
         using (trial)
         {
             if (created != 0 || !FileClone.CanClone(source.Handle, trial.Handle)) return null;
@@ -80,16 +80,16 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         return TryLease(source, options, new BackingChoice { CloneTime = cloneTime }, cancellation, out _);
     }
 
-    /// <summary>A clone in the file's own folder; null, with what is in the way, where there can be none.</summary>
+    /// <summary>A clone in the file's own directory; null, with what is in the way, where there can be none.</summary>
     private static PrivateBytes? TryReflink(SourceFile source, in BackingChoice choice, CancellationToken cancellation, out CloneObstacle obstacle)
     {
-        var created = PrivateFile.TryCreateIn(source.Folder, out var file);
+        var created = PrivateFile.TryCreateIn(source.Directory, out var file);
         obstacle = new CloneObstacle(created, HasNoPlace: true);
         if (created != 0)
         {
             file.Dispose();
             if (PrivateFile.IsNoPlace(created)) return null;
-            throw Failure.From(created, $"create a private file in '{source.Folder.Path}'", source.Path, SnapshotError.WriteFailed);
+            throw Failure.From(created, $"create a private file in '{source.Directory.Path}'", source.Path, SnapshotError.WriteFailed);
         }
         try
         {
@@ -122,7 +122,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         bool mayLease = options is { ReadOnly: true, Backing: SnapshotBacking.Auto, ScratchPath: null };
         var shortages = new List<string>();
         var exceeded = default(SnapshotException);
-        foreach (var place in PrivateFile.CreateEverywhere(source.Folder, options.ScratchPath))
+        foreach (var place in PrivateFile.CreateEverywhere(source.Directory, options.ScratchPath))
         {
             if (place.HasRoomFor(needed, out long available))
             {
@@ -139,7 +139,8 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
             shortages.Add($"'{place.Location}' has {available}");
             if (mayLease && shortages.Count == 1 && LeaseWithoutRoom(TimeSpan.MaxValue, copyTime: null, choice) is { } lease) return lease;
         }
-        if (shortages.Count == 0) return CopyTo(PrivateFile.CreateAnywhere(source.Folder, options.ScratchPath), source, options, choice, cancellation);
+        if (shortages.Count == 0)
+            return CopyTo(PrivateFile.CreateAnywhere(source.Directory, options.ScratchPath), source, options, choice, cancellation);
         // Without room for a copy no writer ever waits for one.
         if (mayLease && LeaseWithoutRoom(TimeSpan.MaxValue, TimeSpan.Zero, choice) is { } last) return last;
         throw NoRoom(source, options, needed, shortages, exceeded);
@@ -154,7 +155,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
     {
         var ways = new List<string> { "Free some space" };
         if (!options.ReadOnly && options.ScratchPath is null && CanLease(source)) ways.Add("open it with -ReadOnly, which needs no copy");
-        ways.Add(options.ScratchPath is null ? "give -ScratchPath a folder that has room" : "give -ScratchPath another folder");
+        ways.Add(options.ScratchPath is null ? "give -ScratchPath a directory that has room" : "give -ScratchPath another directory");
         return new SnapshotException(
             SnapshotError.NoSpace,
             $"There is no room for a copy of '{source.Path}', which takes {needed} bytes: {string.Join(", ", shortages)} (ENOSPC). {string.Join(", or ", ways)}.",

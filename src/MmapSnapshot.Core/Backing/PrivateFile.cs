@@ -22,7 +22,7 @@ internal sealed class PrivateFile : IDisposable
     /// <summary>Open for reading and writing; close-on-exec.</summary>
     internal SafeFileHandle Handle { get; }
 
-    /// <summary>The folder whose filesystem holds the bytes, or "memory".</summary>
+    /// <summary>The directory whose filesystem holds the bytes, or "memory".</summary>
     internal string Location { get; }
 
     /// <summary>
@@ -60,11 +60,11 @@ internal sealed class PrivateFile : IDisposable
         return bytes + (bytes / 128) <= available;
     }
 
-    /// <summary>man 2 open, O_TMPFILE in <paramref name="folder"/>.</summary>
-    internal static Errno TryCreateIn(ParentFolder folder, out PrivateFile file)
+    /// <summary>man 2 open, O_TMPFILE in <paramref name="directory"/>.</summary>
+    internal static Errno TryCreateIn(ParentDirectory directory, out PrivateFile file)
     {
-        var errno = Kernel.OpenTmpFile(folder.Handle, out var handle);
-        file = new PrivateFile(handle, folder.Path);
+        var errno = Kernel.OpenTmpFile(directory.Handle, out var handle);
+        file = new PrivateFile(handle, directory.Path);
         return errno;
     }
 
@@ -72,7 +72,7 @@ internal sealed class PrivateFile : IDisposable
     /// Wherever there is a place: in <paramref name="scratchPath"/> if one is named (and nowhere else), else beside the file,
     /// else in $TMPDIR or /tmp, else in memory.
     /// </summary>
-    internal static PrivateFile CreateAnywhere(ParentFolder beside, string? scratchPath)
+    internal static PrivateFile CreateAnywhere(ParentDirectory beside, string? scratchPath)
     {
         if (scratchPath is not null)
         {
@@ -86,9 +86,9 @@ internal sealed class PrivateFile : IDisposable
         file.Dispose();
         if (!IsNoPlace(errno)) throw Failure.From(errno, $"create a private file in '{beside.Path}'", beside.Path, SnapshotError.WriteFailed);
 
-        foreach (string folder in TemporaryFolders())
+        foreach (string directory in TemporaryDirectories())
         {
-            if (TryCreateIn(folder, out var elsewhere) == 0) return elsewhere;
+            if (TryCreateIn(directory, out var elsewhere) == 0) return elsewhere;
             elsewhere.Dispose();
         }
 
@@ -97,7 +97,7 @@ internal sealed class PrivateFile : IDisposable
     }
 
     /// <summary>A file in each of those places in turn, for a caller who may find one too small.</summary>
-    internal static IEnumerable<PrivateFile> CreateEverywhere(ParentFolder beside, string? scratchPath)
+    internal static IEnumerable<PrivateFile> CreateEverywhere(ParentDirectory beside, string? scratchPath)
     {
         if (scratchPath is not null)
         {
@@ -105,32 +105,32 @@ internal sealed class PrivateFile : IDisposable
             yield break;
         }
         if (TryCreateIn(beside, out var file) == 0) yield return file;
-        foreach (string folder in TemporaryFolders())
+        foreach (string directory in TemporaryDirectories())
         {
-            if (TryCreateIn(folder, out var elsewhere) == 0) yield return elsewhere;
+            if (TryCreateIn(directory, out var elsewhere) == 0) yield return elsewhere;
         }
         if (Kernel.MemfdCreate(MemoryName, out var memory) == 0) yield return new PrivateFile(memory, InMemory);
     }
 
-    /// <summary>Whether an errno of <see cref="TryCreateIn(ParentFolder, out PrivateFile)"/> says that another place may do.</summary>
+    /// <summary>Whether an errno of <see cref="TryCreateIn(ParentDirectory, out PrivateFile)"/> says that another place may do.</summary>
     internal static bool IsNoPlace(Errno errno) => errno is
         Errno.EACCES or Errno.EPERM or Errno.EROFS // not ours to write to
-        or Errno.EOPNOTSUPP or Errno.EISDIR or Errno.ENOENT; // no O_TMPFILE here (man 2 open), or the folder is gone
+        or Errno.EOPNOTSUPP or Errno.EISDIR or Errno.ENOENT; // no O_TMPFILE here (man 2 open), or the directory is gone
 
     public void Dispose() => Handle.Dispose();
 
-    private static IEnumerable<string> TemporaryFolders()
+    private static IEnumerable<string> TemporaryDirectories()
     {
-        if (Environment.GetEnvironmentVariable("TMPDIR") is { Length: > 0 } folder) yield return folder;
+        if (Environment.GetEnvironmentVariable("TMPDIR") is { Length: > 0 } directory) yield return directory;
         yield return "/tmp";
     }
 
     private static Errno TryCreateIn(string path, out PrivateFile file)
     {
-        var errno = ParentFolder.OpenResolved(path, out var folder);
-        using (folder)
+        var errno = ParentDirectory.OpenResolved(path, out var directory);
+        using (directory)
         {
-            if (errno == 0) return TryCreateIn(folder, out file);
+            if (errno == 0) return TryCreateIn(directory, out file);
             file = new PrivateFile(new SafeFileHandle(), path);
             return errno;
         }

@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Source;
 using Mono.Unix.Native;
 
 namespace MmapSnapshot.Backing;
@@ -21,6 +22,21 @@ internal abstract class SnapshotContent : IDisposable
 
     /// <summary>Whether the bytes are in a private file already.</summary>
     internal abstract bool IsPrivate { get; }
+
+    /// <summary>Whether the bytes are read from this file itself, so that they change if it is written to.</summary>
+    internal virtual bool IsReadFrom(in FileStatus file) => false;
+
+    /// <summary>
+    /// Takes a write lease on the file that the bytes are read from, so that a save can write to it: no other process opens it until that
+    /// ends. What the save writes over must be redirected first.
+    /// </summary>
+    /// <param name="reason">Why that is not possible, as a clause; null: it is.</param>
+    /// <returns>The file; to be disposed by the same thread. Or null.</returns>
+    internal virtual SourceWriting? TryBeginWriting(out string? reason)
+    {
+        reason = "the snapshot is not the file itself under a lease";
+        return null;
+    }
 
     /// <summary>The first run of data in a range (man 2 lseek, SEEK_DATA); an empty one at its end if there is none.</summary>
     /// <exception cref="SnapshotException">SnapshotLost, ReadFailed.</exception>

@@ -2,6 +2,7 @@ using Microsoft.Win32.SafeHandles;
 using MmapSnapshot.Backing;
 using MmapSnapshot.Content;
 using MmapSnapshot.Native;
+using MmapSnapshot.Source;
 using Mono.Unix.Native;
 
 namespace MmapSnapshot.Committing;
@@ -24,8 +25,41 @@ internal sealed class ContentWriter(
     /// <summary>The number of bytes.</summary>
     internal long Length => table.Length;
 
+    /// <summary>The base of the snapshot.</summary>
+    internal SnapshotContent Base => reader.Base;
+
+    /// <summary>Whether the base is in so many extents that a clone of it takes long.</summary>
+    /// <exception cref="SnapshotException">SnapshotLost, ReadFailed.</exception>
+    internal bool IsBaseFragmented()
+    {
+        bool isFragmented = false;
+        reader.Base.Use(file => isFragmented = Fragmentation.CloneTime(file, FileStatus.Of(file, "")) is not null);
+        return isFragmented;
+    }
+
+    /// <summary>Writes a range of the table, zeros as bytes.</summary>
+    /// <param name="range">A range of the table.</param>
+    /// <param name="target">Open for writing.</param>
+    /// <param name="shift">How much further on it goes in the target.</param>
+    /// <param name="path">The path that errors name.</param>
+    /// <exception cref="SnapshotException">SnapshotLost, NoSpace, ReadFailed, WriteFailed.</exception>
+    internal void WriteBytes(ByteRange range, SafeFileHandle target, long shift, string path) =>
+        WriteBytes(range, (offset, bytes) => reader.Read(table, offset, bytes), target, shift, path, ProgressOf(path));
+
     /// <summary>Sees to it that this process holds nothing of the file that the snapshot is of: it is about to be written to.</summary>
     internal void MakeBasePrivate() => reader.Base.MakePrivate(listener, cancellation);
+
+    /// <summary>Reads bytes of the table, all of which lie within it.</summary>
+    /// <exception cref="SnapshotException">ReadFailed, SnapshotLost.</exception>
+    internal void Read(long offset, Span<byte> destination) => reader.Read(table, offset, destination);
+
+    /// <summary>The runs of a range of the table that are not zeros for certain, in order.</summary>
+    /// <exception cref="SnapshotException">ReadFailed, SnapshotLost; when enumerated.</exception>
+    internal IEnumerable<ByteRange> DataRanges(ByteRange within) => reader.DataRanges(table, within);
+
+    /// <summary>Prepares a save that writes to ranges of the file that is the base (<see cref="ContentReader.RedirectBase"/>).</summary>
+    /// <exception cref="SnapshotException">SnapshotLost, ReadFailed.</exception>
+    internal void RedirectBase(IEnumerable<ByteRange> ranges) => reader.RedirectBase(ranges, cancellation);
 
     /// <summary>Fills an empty file.</summary>
     /// <param name="target">Open for writing.</param>
@@ -47,12 +81,13 @@ internal sealed class ContentWriter(
             }
             var kept = KeptRanges();
             var place = new Place(source, target, path);
-            bool isClone = TryClone(source, target, kept, path);
-            // Cut first, so that nothing of the base shows in what is longer.
-            if (isClone && Length < reader.Base.Length) SetLength(target, Length, path);
+            bool isClone = TryClone(source, target, kept, path), isRedirected = isClone && reader.IsBaseRedirected;
+            // Cut first, so that nothing of the base shows in what is longer. A file that was written to has another length perhaps.
+            if (isClone && (Length < reader.Base.Length || isRedirected)) SetLength(target, Math.Min(Length, reader.Base.Length), path);
             if (!isClone || Length > reader.Base.Length) SetLength(target, Length, path);
             foreach (var range in kept)
             {
+                if (isRedirected) WriteRedirected(place, range);
                 if (isClone) progress.Add(range.Length);
                 else CopyBase(place, new PieceRun(range.Offset, Piece.OfBase(range.Offset, range.Length)), isEmpty: true, progress);
             }
@@ -147,11 +182,32 @@ internal sealed class ContentWriter(
     /// <param name="run">A run of the base.</param>
     /// <param name="isEmpty">Whether the target has a hole there, so that holes of the base can stay holes.</param>
     /// <param name="progress">Told of the progress.</param>
-    private static void CopyBase(in Place place, PieceRun run, bool isEmpty, Progress progress)
+    private void CopyBase(in Place place, PieceRun run, bool isEmpty, Progress progress)
+    {
+        long shift = run.Offset - run.Piece.Offset;
+        foreach (var part in reader.BasePlaces(run.Piece.Offset, run.Piece.Length))
+        {
+            var range = new ByteRange(part.Offset, part.Piece.Length);
+            if (part.Piece.Kind == PieceKind.Base) CopyFile(place, range, shift, isEmpty, progress);
+            else if (isEmpty && part.Piece is { Kind: PieceKind.Repeat, Value: 0 }) progress.Add(range.Length);
+            else WriteBytes(range, reader.ReadBase, place.Target, shift, place.Path, progress);
+        }
+    }
+
+    /// <summary>Writes what a clone of the base does not have, as a save has written to the base.</summary>
+    private void WriteRedirected(in Place place, ByteRange range)
+    {
+        foreach (var part in reader.BasePlaces(range.Offset, range.Length))
+        {
+            if (part.Piece.Kind == PieceKind.Base) continue;
+            WriteBytes(new ByteRange(part.Offset, part.Piece.Length), reader.ReadBase, place.Target, shift: 0, place.Path, default);
+        }
+    }
+
+    private static void CopyFile(in Place place, ByteRange range, long shift, bool isEmpty, Progress progress)
     {
         var (source, target, path) = place;
-        var range = new ByteRange(run.Piece.Offset, run.Piece.Length);
-        var copy = new DataCopy(source, target, path, path, progress, shift: run.Offset - run.Piece.Offset);
+        var copy = new DataCopy(source, target, path, path, progress, shift);
         long end = range.Offset;
         foreach (var data in isEmpty ? DataCopy.DataRanges(source, range, path) : [range])
         {
@@ -163,16 +219,19 @@ internal sealed class ContentWriter(
         progress.Add(range.End - end);
     }
 
-    private void WriteBytes(ByteRange range, SafeFileHandle target, string path, Progress progress)
+    private void WriteBytes(ByteRange range, SafeFileHandle target, string path, Progress progress) =>
+        WriteBytes(range, (offset, bytes) => reader.Read(table, offset, bytes), target, shift: 0, path, progress);
+
+    private static void WriteBytes(ByteRange range, BaseReader read, SafeFileHandle target, long shift, string path, Progress progress)
     {
         var buffer = new byte[Math.Min(Window, range.Length)];
         for (long offset = range.Offset; offset < range.End; offset += buffer.Length)
         {
             progress.Report();
             var bytes = buffer.AsSpan(0, (int)Math.Min(buffer.Length, range.End - offset));
-            reader.Read(table, offset, bytes);
-            var errno = Kernel.Write(target, bytes, offset, out _);
-            Failure.Check(errno, $"write at offset {offset} of '{path}'", path, SnapshotError.WriteFailed);
+            read(offset, bytes);
+            var errno = Kernel.Write(target, bytes, offset + shift, out _);
+            Failure.Check(errno, $"write at offset {offset + shift} of '{path}'", path, SnapshotError.WriteFailed);
             progress.Add(bytes.Length);
         }
     }

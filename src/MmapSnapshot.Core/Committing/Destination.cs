@@ -9,13 +9,15 @@ namespace MmapSnapshot.Committing;
 /// Where a commit to another path goes: a directory, by descriptor, and a name in it. Of a file that has the name no more is known
 /// than that it exists: what a commit takes over from it is read from the file that it replaces.
 /// </summary>
-/// <param name="Folder">The directory, by descriptor.</param>
+/// <param name="Directory">The directory, by descriptor.</param>
 /// <param name="Name">The name in it.</param>
 /// <param name="Existing">The status of the file that has the name; null when there is none.</param>
-internal sealed record Destination(ParentFolder Folder, string Name, FileStatus? Existing) : IDisposable
+internal sealed record Destination(ParentDirectory Directory, string Name, FileStatus? Existing) : IDisposable
 {
     /// <summary>How often a name may be moved while it is resolved.</summary>
     private const int Attempts = 8;
+
+    internal string FullPath => Directory.Combine(Name);
 
     /// <summary>Follows a path through trusted symbolic links (<see cref="TrustedPath"/>). Its last component need not exist.</summary>
     /// <exception cref="SnapshotException">
@@ -26,7 +28,7 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileStatus?
         if (path.Length == 0 || path.Contains('\0')) throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' cannot be the path of a file.", path);
         string full = Path.GetFullPath(path);
         if (Path.GetFileName(full).Length == 0)
-            throw new SnapshotException(SnapshotError.NotARegularFile, $"'{path}' is a folder; name the file in it.", path);
+            throw new SnapshotException(SnapshotError.NotARegularFile, $"'{path}' is a directory; name the file in it.", path);
 
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
@@ -41,7 +43,24 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileStatus?
         throw new SnapshotException(SnapshotError.WriteFailed, $"'{path}' was moved again and again while it was opened.", path);
     }
 
-    public void Dispose() => Folder.Dispose();
+    /// <summary>
+    /// Refuses a directory in which a commit could not create a file, so that no work is put into a snapshot that cannot be committed.
+    /// </summary>
+    /// <exception cref="SnapshotException">AccessDenied: no permission, or read-only; FileNotFound: it was deleted.</exception>
+    internal void ThrowUnlessFilesCanBeCreated()
+    {
+        bool isDeleted = Directory.IsDeleted();
+        var errno = isDeleted ? Errno.ENOENT : Kernel.CheckWritable(Directory.Handle);
+        if (!isDeleted && errno is not (Errno.EACCES or Errno.EPERM or Errno.EROFS)) return; // a commit finds out what else there may be
+        string obstacle = isDeleted ? "its directory was deleted"
+            : errno == Errno.EROFS ? "its filesystem is read-only"
+            : "this user may not create files in its directory";
+        string path = FullPath;
+        throw Failure.From(
+            errno, $"create '{path}', as {obstacle}", path, SnapshotError.WriteFailed, "Give the path of a file in another directory.");
+    }
+
+    public void Dispose() => Directory.Dispose();
 
     /// <summary>The place of an existing file; null when it was moved.</summary>
     private static Destination? TryOf(SafeFileHandle place, string path)
@@ -56,7 +75,7 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileStatus?
                 SnapshotError.NotSupported, $"'{path}' is outside of the directories that this process can reach ({real}).", path);
         }
         string name = Path.GetFileName(real);
-        var errno = ParentFolder.Open(Path.GetDirectoryName(real) ?? "/", out var directory);
+        var errno = ParentDirectory.Open(Path.GetDirectoryName(real) ?? "/", out var directory);
         if (errno == 0 && directory.Find(name) is { } now && now.IsSameFileAs(status)) return new Destination(directory, name, status);
         directory.Dispose();
         if (errno is 0 or Errno.ENOENT) return null;
@@ -67,7 +86,7 @@ internal sealed record Destination(ParentFolder Folder, string Name, FileStatus?
     private static Destination? TryOfNew(string full, string path)
     {
         string parent = Path.GetDirectoryName(full)!, name = Path.GetFileName(full);
-        var errno = ParentFolder.OpenTrusted(parent, out var directory);
+        var errno = ParentDirectory.OpenTrusted(parent, out var directory);
         if (errno != 0)
         {
             directory.Dispose();

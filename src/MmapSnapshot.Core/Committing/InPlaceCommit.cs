@@ -1,4 +1,6 @@
+using System.Runtime.ExceptionServices;
 using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Backing;
 using MmapSnapshot.Native;
 using MmapSnapshot.Source;
 using Mono.Unix.Native;
@@ -6,91 +8,199 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Committing;
 
 /// <summary>
-/// Writes the bytes into the file itself. It stays the same inode; but readers, and a crash, can see a mix of old and new, so
-/// this is done only when asked for by name.
+/// Writes the bytes into the file itself, which stays the same inode. A journal makes an interrupted save recoverable, and a write lease,
+/// where one is available, has readers wait until the save is done.
 /// </summary>
+/// <param name="target">The file to write into.</param>
+/// <param name="known">The metadata of the expected file: what writing takes from it is given back.</param>
 /// <param name="content">The bytes.</param>
 /// <param name="modified">Which of them the file has not; null: all.</param>
 /// <param name="options">How.</param>
-/// <param name="cancellation">Ends it, half-way.</param>
-internal sealed class InPlaceCommit(ContentWriter content, IReadOnlyList<ByteRange>? modified, CommitOptions options, CancellationToken cancellation)
+/// <param name="cancellation">Ends it: the old bytes are written back.</param>
+/// <param name="overridden">What <see cref="CommitOptions.Force"/> has overridden in an earlier attempt; null: nothing.</param>
+internal sealed class InPlaceCommit(
+    CommitTarget target,
+    FileMetadata known,
+    ContentWriter content,
+    IReadOnlyList<ByteRange>? modified,
+    CommitOptions options,
+    CancellationToken cancellation,
+    string? overridden = null) : IStagedCommit
 {
-    /// <summary>What the file was when a write that had begun has failed, and left it a mix of old and new; else null.</summary>
-    internal Baseline? Interrupted { get; private set; }
+    /// <summary>Of a base under a lease so many bytes are kept in the additions at most; for more it is copied.</summary>
+    private const long MaxKept = 64 << 20;
 
-    /// <summary>What <see cref="CommitOptions.Force"/> overrode.</summary>
-    internal string? Overridden { get; private set; }
+    private SaveMarker? _marker;
 
-    /// <summary>What the committed file has besides its bytes; null: what it had when it was opened.</summary>
-    internal FileMetadata? Metadata { get; private set; }
+    /// <summary>The journal that has the name of this save's; null: none, or one that was repaired.</summary>
+    private JournalOutcome? _passedBy;
 
-    /// <summary>Writes into the target, and returns what it is then.</summary>
-    /// <param name="target">The file to write into.</param>
-    /// <param name="known">The metadata of the expected file: what writing takes from it is given back.</param>
-    internal Baseline Write(CommitTarget target, FileMetadata known)
+    /// <summary>The file as it was found, and open for writing, with its status when its old bytes were read.</summary>
+    private TargetFile? _found;
+
+    private SafeFileHandle? _file;
+
+    /// <summary>Where the base of the snapshot is the file itself: it is held for writing, and not copied.</summary>
+    private SourceWriting? _writing;
+
+    private FileStatus _status;
+
+    private string? _overridden = overridden;
+
+    private FileMetadata _metadata = known;
+
+    private Journal? _journal;
+
+    private JournalRecord? _record;
+
+    private WriteLease? _lease;
+
+    private bool _isAtomicForReaders;
+
+    /// <summary>The error that ended the writing, and whether the old bytes are in the file again.</summary>
+    private ExceptionDispatchInfo? _failure;
+
+    private bool _isRolledBack;
+
+    public CommitObstacle? Select()
+    {
+        _marker = TakeMarker();
+        _passedBy = InterruptedSave.Settle(target.Directory, target.Name, options.Force, cancellation);
+        _found = target.Look() ?? throw Deleted(target.Path);
+        _overridden = target.DescribeConflict(_found.Status) ?? _overridden;
+        if (_overridden is not null && !options.Force) throw target.ToConflict(_overridden);
+        target.ThrowIfWriteProtected(_found, options);
+        return null;
+    }
+
+    /// <summary>The journal, without a name.</summary>
+    public CommitObstacle? Stage()
+    {
+        _writing = TryBeginWriting();
+        if (_writing is not null) _file = _writing.File;
+        else OpenFile();
+        CheckUnchanged();
+        if (target.Expected is { } expected && !expected.Status.IsSameFileAs(_found!.Status))
+        {
+            // -Force: another file has the name now, whose privileges were not given to these bytes.
+            _metadata = _metadata.WithoutPrivileges();
+            _metadata.DropPrivileges(_file!, target.Path);
+        }
+        _metadata.CheckRestorable(_file!, target.Path);
+        _status = FileStatus.SettledOf(_file!, target.Path, cancellation);
+        target.Backup?.Copy(_file!);
+        if (!options.NoJournal) WriteJournal();
+        return null;
+    }
+
+    public void Flush() => _journal?.Flush();
+
+    /// <summary>
+    /// The journal gets its name, and readers have to wait: no process may have written to the file since its old bytes were read.
+    /// </summary>
+    public CommitObstacle? Validate()
+    {
+        LinkJournal();
+        if (_writing is null) _lease = WriteLease.TryTake(_file!, out _);
+        if (_status.DifferenceTo(FileStatus.Of(_file!, target.Path)) is null) return null;
+        _journal?.End(!options.NoFlush);
+        return new CommitObstacle(ObstacleKind.Changed, "it was written to in the moment it was saved");
+    }
+
+    public CommitObstacle? Publish()
+    {
+        try
+        {
+            if (_journal is null) WriteWithoutJournal();
+            else Replay(_journal, new JournalReplay(_journal, _record!, _file!, _metadata, target.Path));
+            if (_writing is null) _isAtomicForReaders = _lease?.TryRelease() is true;
+        }
+        catch (Exception exception)
+        {
+            _failure = ExceptionDispatchInfo.Capture(exception);
+        }
+        if (!_isRolledBack) target.Backup?.Keep();
+        return null;
+    }
+
+    public PublishedFile Complete()
+    {
+        // A process that had it mapped has it still.
+        var after = (Baseline.TryOf(_file!) ?? new Baseline(_status, Freshness: null)) with { MayChangeUnseen = true };
+        bool hasFailed = _failure is not null;
+        if (_writing is not null) _isAtomicForReaders = _writing.End() && !hasFailed;
+        return new PublishedFile(after, hasFailed ? null : _metadata, _overridden, _failure, IsMixed: hasFailed && !_isRolledBack)
+        {
+            IsRolledBack = _isRolledBack,
+            IsRecoverable = !options.NoJournal && !options.NoFlush,
+            IsAtomicForReaders = _isAtomicForReaders,
+        };
+    }
+
+    public void Dispose()
+    {
+        _lease?.Dispose();
+        _journal?.Dispose();
+        if (_writing is not null) _writing.Dispose();
+        else _file?.Dispose();
+        _found?.Dispose();
+        _marker?.Dispose();
+    }
+
+    /// <summary>
+    /// Where the base is the file itself, its length stays and no other process has it open: keeps what will be overwritten, and takes the
+    /// file for writing. Readers wait from here on.
+    /// </summary>
+    /// <returns>Null: the base has to be copied.</returns>
+    private SourceWriting? TryBeginWriting()
+    {
+        // Without a journal the new bytes would be read from the base while it is written to.
+        if (_overridden is not null || modified is null || options.NoJournal || !content.Base.IsReadFrom(_found!.Status)) return null;
+        if (content.Length != content.Base.Length || Progress.Sum(modified.Select(place => place.Length)) > MaxKept) return null;
+        content.RedirectBase(modified);
+        return content.Base.TryBeginWriting(out _);
+    }
+
+    private void OpenFile()
     {
         string path = target.Path;
-        using var marker = TakeMarker(target);
-        using var found = target.Look() ?? throw Deleted(path);
-        Overridden = target.DescribeConflict(found.Status);
-        if (Overridden is not null && !options.Force) throw target.ToConflict(Overridden);
-        target.ThrowIfWriteProtected(found, options);
         content.MakeBasePrivate(); // it would change with the file
-        var errno = found.Open(OpenMode.ReadWrite, cancellation, out var file); // the file that was compared, whatever the name refers to by now
-        using (file)
+        // The file that was compared, whatever the name refers to by now.
+        var errno = _found!.Open(OpenMode.ReadWrite, cancellation, out _file);
+        if (errno == Errno.ETXTBSY)
         {
-            if (errno == Errno.ETXTBSY)
-            {
-                throw new SnapshotException(
-                    SnapshotError.NotSupported,
-                    $"Cannot write into '{path}': {Failure.Describe(errno)}, it is a running program. Save with -Method Replace: what runs keeps the old file.",
-                    path,
-                    NativeConvert.FromErrno(errno));
-            }
-            if (errno != 0)
-                throw Failure.From(errno, $"open '{path}' for writing", path, SnapshotError.WriteFailed, RemedyFor(errno, found));
-
-            var now = FileStatus.Of(file, path);
-            // overlayfs copies a file up when it is opened for writing: another inode, and another change time, but the same
-            // bytes as long as length and modification time are.
-            if (Overridden is null && (now.Length != found.Status.Length || !now.Modified.Equals(found.Status.Modified)))
-                throw target.ToConflict("it was written to in the moment it was saved");
-            if (Overridden is null && target.DescribeMappedWrite(file) is { } unseen)
-            {
-                if (!options.Force) throw target.ToConflict(unseen);
-                Overridden = unseen;
-            }
-            var metadata = Overridden is null ? known : FileMetadata.Of(file, now, path);
-            if (target.Expected is { } expected && !expected.Status.IsSameFileAs(found.Status))
-            {
-                // -Force: another file has the name now, whose privileges were not given to these bytes.
-                metadata = metadata.WithoutPrivileges();
-                metadata.DropPrivileges(file, path);
-            }
-            Metadata = metadata;
-            metadata.CheckRestorable(file, path);
-
-            try
-            {
-                WriteBytes(file, now.Length, path);
-                metadata.RestoreAfterWrite(file, path);
-                if (!options.NoFlush) Failure.Check(Kernel.Sync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
-            }
-            catch
-            {
-                Interrupted = Baseline.TryOf(file) is { } mixed ? mixed with { MayChangeUnseen = true } : null;
-                throw;
-            }
-            // Whoever had it mapped has it still.
-            return (Baseline.TryOf(file) ?? new Baseline(now, Freshness: null)) with { MayChangeUnseen = true };
+            throw new SnapshotException(
+                SnapshotError.NotSupported,
+                $"Cannot write into '{path}': {Failure.Describe(errno)}, it is a running program. "
+                + "Save with -Method Replace: what runs keeps the old file.",
+                path,
+                NativeConvert.FromErrno(errno));
         }
+        if (errno != 0)
+            throw Failure.From(errno, $"open '{path}' for writing", path, SnapshotError.WriteFailed, RemedyFor(errno, _found));
+    }
+
+    private void CheckUnchanged()
+    {
+        string path = target.Path;
+        var now = FileStatus.Of(_file!, path);
+        // overlayfs copies a file up when it is opened for writing: another inode, and another change time, but the same
+        // bytes as long as length and modification time are.
+        if (_overridden is null && (now.Length != _found!.Status.Length || !now.Modified.Equals(_found.Status.Modified)))
+            throw target.ToConflict("it was written to in the moment it was saved");
+        if (_overridden is null && target.DescribeMappedWrite(_file!) is { } unseen)
+        {
+            if (!options.Force) throw target.ToConflict(unseen);
+            _overridden = unseen;
+        }
+        if (_overridden is not null) _metadata = FileMetadata.Of(_file!, now, path);
     }
 
     /// <summary>What works where the file cannot be opened for writing.</summary>
     private string? RemedyFor(Errno errno, TargetFile found) => errno switch
     {
         Errno.EROFS => "Save with -Destination elsewhere.",
-        Errno.EACCES when options.Force && found.Status.User == Syscall.geteuid() =>
+        Errno.EACCES when options.Force && found.Status.User == Kernel.EffectiveUser() =>
             "Save with -Force and -Method Replace to replace it, or with -Destination elsewhere.",
         Errno.EACCES => "Save with -Destination elsewhere.",
         _ => null,
@@ -98,12 +208,12 @@ internal sealed class InPlaceCommit(ContentWriter content, IReadOnlyList<ByteRan
 
     private static SnapshotException Deleted(string path) => new(
         SnapshotError.SnapshotConflict,
-        $"'{path}' was not saved: it was deleted since the snapshot was opened, so there is no file to write into. Save with -Method Replace or "
-        + "with -Destination to create one.",
+        $"'{path}' was not saved: it was deleted since the snapshot was opened, so there is no file to write into. "
+        + "Save with -Method Replace or with -Destination to create one.",
         path);
 
     /// <summary>Where no marker can be made, no other process of this user can replace the file either.</summary>
-    private SaveMarker TakeMarker(CommitTarget target)
+    private SaveMarker TakeMarker()
     {
         uint owner = (target.Find() ?? throw Deleted(target.Path)).User;
         try
@@ -116,15 +226,89 @@ internal sealed class InPlaceCommit(ContentWriter content, IReadOnlyList<ByteRan
         }
     }
 
-    private void WriteBytes(SafeFileHandle file, long lengthNow, string path)
+    private void WriteJournal()
     {
-        if (modified is not null && Overridden is null)
+        ulong token = _passedBy?.State == JournalState.PassedBy ? SaveNames.Token() : 0;
+        if (token != 0)
         {
-            content.WriteOver(file, modified, lengthNow, path);
-            return;
+            options.Warnings?.Report(
+                $"'{_passedBy!.Record.Journal}' was passed by, because {_passedBy.Record.Reason}: "
+                + "the journal of this save has another name. "
+                + $"If the save of '{target.Path}' is interrupted, only Repair-MmapSnapshot finds it.");
         }
-        // What others wrote must not show through our holes.
-        Failure.Check(Kernel.Truncate(file, 0), $"empty '{path}'", path, SnapshotError.WriteFailed);
-        content.Fill(file, path);
+        _journal?.Dispose();
+        _journal = Journal.Create(target.Directory, target.Name);
+        var plan = new JournalPlan(content, _file!, _status, target.Path);
+        _record = plan.Write(_journal, target.Name, token, _overridden is null ? modified : null, cancellation);
+        plan.CheckSpace(_journal, cancellation);
+    }
+
+    private void LinkJournal()
+    {
+        if (_journal is null) return;
+        while (!_journal.TryLink(_record!.JournalName))
+        {
+            // Since it was looked for, a process that could make no marker has left one, or another user has.
+            _passedBy = InterruptedSave.Settle(target.Directory, target.Name, options.Force, cancellation);
+            WriteJournal();
+            if (!options.NoFlush) _journal.Flush();
+        }
+        if (options.NoFlush) return;
+        try
+        {
+            _journal.FlushName();
+        }
+        catch (SnapshotException)
+        {
+            _journal.End(flush: false); // nothing was written to the file
+            throw;
+        }
+    }
+
+    private void Replay(Journal journal, JournalReplay replay)
+    {
+        try
+        {
+            replay.RollForward(
+                !options.NoFlush, new Progress($"Saving '{target.Path}'", journal.Header.BodyLength, options.Progress, cancellation));
+            journal.End(!options.NoFlush);
+        }
+        catch
+        {
+            if (!replay.IsCut && !journal.Header.IsDone) _isRolledBack = TryRollBack(journal, replay);
+            throw;
+        }
+    }
+
+    /// <summary>The old bytes are on the disk before the journal says that there is nothing to repair; else it stays.</summary>
+    private static bool TryRollBack(Journal journal, JournalReplay replay)
+    {
+        try
+        {
+            replay.RollBack();
+            journal.End(flush: true);
+            return true;
+        }
+        catch (SnapshotException)
+        {
+            return false;
+        }
+    }
+
+    private void WriteWithoutJournal()
+    {
+        string path = target.Path;
+        if (modified is not null && _overridden is null)
+        {
+            content.WriteOver(_file!, modified, _status.Length, path);
+        }
+        else
+        {
+            // What others wrote must not show through our holes.
+            Failure.Check(Kernel.Truncate(_file!, 0), $"empty '{path}'", path, SnapshotError.WriteFailed);
+            content.Fill(_file!, path);
+        }
+        _metadata.RestoreAfterWrite(_file!, path);
+        if (!options.NoFlush) Failure.Check(Kernel.Sync(_file!), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
     }
 }

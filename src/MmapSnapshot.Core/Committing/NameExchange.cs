@@ -36,7 +36,7 @@ internal sealed class NameExchange(
         TargetFile? displaced = null;
         try
         {
-            displaced = TargetFile.Find(target.Folder, staged.TemporaryName);
+            displaced = TargetFile.Find(target.Directory, staged.TemporaryName);
             after = expected.CurrentStatus(); // its descriptor was open throughout: no other file has its inode number
         }
         catch (SnapshotException)
@@ -57,9 +57,11 @@ internal sealed class NameExchange(
         // A process that opened it before the exchange waits for the lease, and would write to a file without a name.
         if (lease is { Stands: false }) return PutBack(displaced, "another process opened it for writing in the moment it was saved");
 
-        if (Kernel.UnlinkAt(target.Folder.Handle, staged.TemporaryName) is not 0 and var errno)
+        if (Kernel.UnlinkAt(target.Directory.Handle, staged.TemporaryName) is not 0 and var errno)
         {
-            options.Warnings?.Report($"The old file is still there as '{target.Folder.Combine(staged.TemporaryName)}' ({Failure.Describe(errno)}). The next save of '{target.Path}' removes it.");
+            options.Warnings?.Report(
+                $"The old file is still there as '{target.Directory.Combine(staged.TemporaryName)}' ({Failure.Describe(errno)}). "
+                + $"The next save of '{target.Path}' removes it.");
             marker.Abandon();
         }
         staged.ForgetTemporaryName();
@@ -85,7 +87,7 @@ internal sealed class NameExchange(
         {
             var putIn = FileStatus.Of(staged.Handle, target.Path);
             var cameOut = displaced.Status;
-            while (staged.ExchangeNames() == 0 && TargetFile.Find(target.Folder, staged.TemporaryName) is { } found)
+            while (staged.ExchangeNames() == 0 && TargetFile.Find(target.Directory, staged.TemporaryName) is { } found)
             {
                 open.Add(found);
                 if (found.Status.IsSameFileAs(putIn)) break;
@@ -93,7 +95,7 @@ internal sealed class NameExchange(
             }
             // The staged file came out, unless the target's name was removed or taken by more than one other file in between.
             if (staged.Has(staged.TemporaryName)) return conflict;
-            if (target.Folder.Find(staged.TemporaryName) is not null) _ = RecoveredFile.TryKeep(target, staged.TemporaryName, options);
+            if (target.Directory.Find(staged.TemporaryName) is not null) _ = RecoveredFile.TryKeep(target, staged.TemporaryName, options);
             return ForgetName(conflict);
         }
         catch (SnapshotException)
@@ -121,12 +123,15 @@ internal sealed class NameExchange(
             target.Path,
             NativeConvert.FromErrno(errno)),
         Errno.EISDIR => new SnapshotException(
-            SnapshotError.NotARegularFile, $"Cannot replace '{target.Path}': it is a folder now.", target.Path, NativeConvert.FromErrno(errno)),
+            SnapshotError.NotARegularFile,
+            $"Cannot replace '{target.Path}': it is a directory now.",
+            target.Path,
+            NativeConvert.FromErrno(errno)),
         _ => Failure.From(
             errno,
             $"replace '{target.Path}'",
             target.Path,
             SnapshotError.WriteFailed,
-            errno == Errno.EPERM ? "It is immutable or append-only (man 1 lsattr), or another user's in a sticky folder." : null),
+            errno == Errno.EPERM ? "It is immutable or append-only (man 1 lsattr), or another user's in a sticky directory." : null),
     };
 }

@@ -18,12 +18,14 @@ internal static class RecoveredFile
         for (int attempt = 1; attempt <= Attempts; attempt++)
         {
             string name = SaveNames.Recovered(target.Name, DateTimeOffset.UtcNow, attempt);
-            if (target.Folder.Find(name) is not null) continue;
+            if (target.Directory.Find(name) is not null) continue;
             // The warning comes first: after the rename no trace is left that a later save could report.
             options.Warnings?.Report(
-                $"A file that another program had named '{target.Path}' while it was being saved is kept as '{target.Folder.Combine(name)}'.");
-            var errno = Kernel.RenameAtNoReplace(target.Folder.Handle, temporaryName, name);
-            if (errno == Errno.EINVAL) errno = Kernel.RenameAt(target.Folder.Handle, temporaryName, name); // no RENAME_NOREPLACE: the look before it has to do
+                $"A file that another program had named '{target.Path}' while it was being saved "
+                + $"is kept as '{target.Directory.Combine(name)}'.");
+            var errno = Kernel.RenameAtNoReplace(target.Directory.Handle, temporaryName, name);
+            // No RENAME_NOREPLACE: the look before it has to do.
+            if (errno == Errno.EINVAL) errno = Kernel.RenameAt(target.Directory.Handle, temporaryName, name);
             if (errno == Errno.EEXIST) continue;
             return errno is 0 or Errno.ENOENT;
         }

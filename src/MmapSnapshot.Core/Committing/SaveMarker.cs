@@ -20,7 +20,7 @@ internal sealed class SaveMarker : IDisposable
     /// <summary>How long another saver is waited for.</summary>
     private static readonly TimeSpan _timeout = TimeSpan.FromMilliseconds(200);
 
-    private readonly ParentFolder _directory;
+    private readonly ParentDirectory _directory;
 
     private readonly SafeFileHandle? _file;
 
@@ -29,7 +29,7 @@ internal sealed class SaveMarker : IDisposable
 
     private SaveRecord _record;
 
-    private SaveMarker(ParentFolder directory, SafeFileHandle? file, string? name, in SaveRecord record)
+    private SaveMarker(ParentDirectory directory, SafeFileHandle? file, string? name, in SaveRecord record)
     {
         _directory = directory;
         _file = file;
@@ -79,7 +79,8 @@ internal sealed class SaveMarker : IDisposable
             {
                 var errno = marker.TryName(name);
                 if (errno == 0) return marker;
-                if (errno != Errno.EEXIST) throw Failure.From(errno, $"create '{target.Folder.Combine(name)}'", target.Path, SnapshotError.WriteFailed);
+                if (errno != Errno.EEXIST)
+                    throw Failure.From(errno, $"create '{target.Directory.Combine(name)}'", target.Path, SnapshotError.WriteFailed);
 
                 var existing = Examine(target, name, owner, options);
                 bool isHeld = existing is Existing.Held or Existing.HeldByOwner or Existing.HeldWithLinks;
@@ -92,7 +93,8 @@ internal sealed class SaveMarker : IDisposable
                 {
                     marker.Dispose();
                     options.Warnings?.Report(
-                        $"'{target.Folder.Combine(name)}' is another user's, or cannot be opened: other processes that save '{target.Path}' at the same time are not excluded.");
+                        $"'{target.Directory.Combine(name)}' is another user's, or cannot be opened: "
+                        + $"other processes that save '{target.Path}' at the same time are not excluded.");
                     return None(target);
                 }
                 if (isHeld) cancellation.WaitHandle.WaitOne(1);
@@ -107,7 +109,8 @@ internal sealed class SaveMarker : IDisposable
     }
 
     /// <summary>For a save without a marker, which excludes no other saver.</summary>
-    internal static SaveMarker None(CommitTarget target) => new(target.Folder, file: null, name: null, new SaveRecord(SaveNames.Token(), Staged: null, Expected: null));
+    internal static SaveMarker None(CommitTarget target) =>
+        new(target.Directory, file: null, name: null, new SaveRecord(SaveNames.Token(), Staged: null, Expected: null));
 
     /// <summary>Takes another token, as a file bears the temporary name of this one.</summary>
     internal Errno ChangeToken()
@@ -129,31 +132,36 @@ internal sealed class SaveMarker : IDisposable
 
     private static SnapshotException InProgress(CommitTarget target, string name) => new(
         SnapshotError.SaveInProgress,
-        $"'{target.Path}' was not saved: another process is saving it (it holds a lock on '{target.Folder.Combine(name)}'). Try again when it has finished.",
+        $"'{target.Path}' was not saved: another process is saving it (it holds a lock on '{target.Directory.Combine(name)}'). "
+            + "Try again when it has finished.",
         target.Path);
 
     /// <summary>A locked marker that has not got its name yet.</summary>
     private static SaveMarker Create(CommitTarget target, uint owner, SaveRecord record)
     {
         string? name = null;
-        var errno = Kernel.OpenTmpFile(target.Folder.Handle, out var file);
+        var errno = Kernel.OpenTmpFile(target.Directory.Handle, out var file);
         if (StagedFile.HasNoTmpFile(errno))
         {
             file.Dispose();
             name = SaveNames.Temporary("marker", SaveNames.Token());
-            errno = Kernel.OpenAt(target.Folder.Handle, name, OpenMode.Create | OpenMode.Exclusive | OpenMode.ReadWrite | OpenMode.NoFollow, out file);
+            errno = Kernel.OpenAt(
+                target.Directory.Handle,
+                name,
+                OpenMode.Create | OpenMode.Exclusive | OpenMode.ReadWrite | OpenMode.NoFollow,
+                out file);
         }
         if (errno != 0)
         {
             file.Dispose();
             throw Failure.From(errno, $"create a file beside '{target.Path}'", target.Path, SnapshotError.WriteFailed);
         }
-        var marker = new SaveMarker(target.Folder, file, name, record);
+        var marker = new SaveMarker(target.Directory, file, name, record);
         try
         {
             if (record is { Token: 0, Staged: not null }) marker._record = record with { Token = FileStatus.Of(file, target.Path).Inode };
             // The user whose file it is about can then read a marker of root's, and see that it is locked.
-            if (owner != Syscall.geteuid()) _ = Kernel.ChangeMode(file, Kernel.PrivateMode | FilePermissions.S_IRGRP | FilePermissions.S_IROTH);
+            if (owner != Kernel.EffectiveUser()) _ = Kernel.ChangeMode(file, Kernel.PrivateMode | FilePermissions.S_IRGRP | FilePermissions.S_IROTH);
             _ = Kernel.SetOfdWriteLock(file); // where there are no locks, the name alone excludes others
             Failure.Check(Kernel.Write(file, marker._record.ToBytes(), 0, out _), $"write to a file beside '{target.Path}'", target.Path, SnapshotError.WriteFailed);
             return marker;
@@ -177,10 +185,10 @@ internal sealed class SaveMarker : IDisposable
     /// <summary>Finds out whose the marker is that bears the name. If its maker is dead, removes it together with what that left.</summary>
     private static Existing Examine(CommitTarget target, string name, uint owner, CommitOptions options)
     {
-        using var found = TargetFile.Find(target.Folder, name);
+        using var found = TargetFile.Find(target.Directory, name);
         if (found is null) return Existing.Removed;
         uint user = found.Status.User;
-        bool isOwn = user == 0 || user == Syscall.geteuid();
+        bool isOwn = user == 0 || user == Kernel.EffectiveUser();
         if (!found.Status.IsRegular || (!isOwn && user != owner)) return Existing.Foreign;
         var errno = found.TryOpen(OpenMode.ReadWrite, out var file);
         bool isReadOnly = errno == Errno.EACCES;
@@ -189,19 +197,24 @@ internal sealed class SaveMarker : IDisposable
         {
             if (errno != 0) return Existing.Foreign;
             errno = isReadOnly ? Errno.EACCES : Kernel.SetOfdWriteLock(file);
-            if (target.Folder.Find(name) is not { } now || !now.IsSameFileAs(found.Status)) return Existing.Removed;
+            if (target.Directory.Find(name) is not { } now || !now.IsSameFileAs(found.Status)) return Existing.Removed;
             bool hasLinks = found.Status.Links > 1;
             if (errno != 0)
             {
                 // A reader of it may hold a read lock, but only its maker a write lock. Where there are no locks, its maker must be taken to live.
                 bool isHeld = Kernel.GetOfdLock(file, out int type) != 0 || type == Constants.F_WRLCK;
                 // Released since: to be looked at again, unless it is a dead one that may not be locked.
-                if (!isHeld && type == Constants.F_UNLCK && !(isReadOnly && target.Folder.Find(name) is { } still && still.IsSameFileAs(found.Status))) return Existing.Removed;
+                if (!isHeld
+                    && type == Constants.F_UNLCK
+                    && !(isReadOnly && target.Directory.Find(name) is { } still && still.IsSameFileAs(found.Status)))
+                {
+                    return Existing.Removed;
+                }
                 return !isHeld ? Existing.Foreign : hasLinks ? Existing.HeldWithLinks : isOwn ? Existing.Held : Existing.HeldByOwner;
             }
             if (hasLinks || !TryRead(file, found.Status, out var record)) return Existing.Foreign;
             if (record.Token != 0 && !TryRemoveTemporary(target, record, isOwn ? null : user, options)) return Existing.Foreign;
-            return Kernel.UnlinkAt(target.Folder.Handle, name) is 0 or Errno.ENOENT ? Existing.Removed : Existing.Foreign;
+            return Kernel.UnlinkAt(target.Directory.Handle, name) is 0 or Errno.ENOENT ? Existing.Removed : Existing.Foreign;
         }
     }
 
@@ -226,13 +239,15 @@ internal sealed class SaveMarker : IDisposable
     private static bool TryRemoveTemporary(CommitTarget target, in SaveRecord record, uint? forger, CommitOptions options)
     {
         string name = SaveNames.Temporary(target.Name, record.Token);
-        using var found = TargetFile.Find(target.Folder, name);
+        using var found = TargetFile.Find(target.Directory, name);
         if (found is null) return true;
         if (forger is { } user && found.Status.User != user) return false;
         var identity = Identify(found);
         bool isStaged = identity is not null && identity == record.Staged;
         bool isReplaced = identity is not null && identity == record.Expected && IsTarget(target, record.Staged);
-        return isStaged || isReplaced ? Kernel.UnlinkAt(target.Folder.Handle, name) is 0 or Errno.ENOENT : RecoveredFile.TryKeep(target, name, options);
+        return isStaged || isReplaced
+            ? Kernel.UnlinkAt(target.Directory.Handle, name) is 0 or Errno.ENOENT
+            : RecoveredFile.TryKeep(target, name, options);
     }
 
     private static bool IsTarget(CommitTarget target, FileIdentity? staged)

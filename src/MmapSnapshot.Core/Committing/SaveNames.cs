@@ -6,12 +6,14 @@ using Mono.Unix;
 namespace MmapSnapshot.Committing;
 
 /// <summary>
-/// The names that a save makes beside its target: the marker, the temporary name of the new file, and the name under which a
-/// file of another program is kept that came to lie under the temporary name. All fit into NAME_MAX.
+/// The names that a save makes beside its target: the marker, the journal, the temporary name of the new file, and the name under
+/// which a file of another program is kept that came to lie under the temporary name. All fit into NAME_MAX.
 /// </summary>
 internal static class SaveNames
 {
     private const string Suffix = ".mmap-snapshot";
+
+    private const string JournalSuffix = ".mmap-snapshot-journal";
 
     /// <summary>Hexadecimal digits of a <see cref="Token"/>, and of the hash that replaces the end of a long name.</summary>
     private const int Digits = 16;
@@ -24,6 +26,28 @@ internal static class SaveNames
 
     /// <summary>".name.0123456789abcdef.mmap-snapshot": the new file between its first name and the target's.</summary>
     internal static string Temporary(string target, ulong token) => $".{Fit(target, 2 + Digits + Suffix.Length)}.{token:x16}{Suffix}";
+
+    /// <summary>".name.mmap-snapshot-journal", or ".name.0123456789abcdef.mmap-snapshot-journal": of a save in place.</summary>
+    /// <param name="target">The name that is saved.</param>
+    /// <param name="token">0: the name under which every process looks for it.</param>
+    internal static string Journal(string target, ulong token = 0) => token == 0
+        ? $".{Fit(target, 1 + JournalSuffix.Length)}{JournalSuffix}"
+        : $".{Fit(target, 2 + Digits + JournalSuffix.Length)}.{token:x16}{JournalSuffix}";
+
+    /// <summary>Whether a name can be one of <see cref="Journal"/>.</summary>
+    internal static bool IsJournal(string name) =>
+        name.Length > 1 + JournalSuffix.Length && name[0] == '.' && name.EndsWith(JournalSuffix, StringComparison.Ordinal);
+
+    /// <summary>Whether a name is one of <see cref="Journal"/> for this target.</summary>
+    internal static bool IsJournalOf(string target, string name) => IsJournal(name)
+        && (name == Journal(target)
+            || (name.Length > JournalSuffix.Length + Digits
+                && ulong.TryParse(
+                    name.AsSpan(name.Length - JournalSuffix.Length - Digits, Digits),
+                    NumberStyles.AllowHexSpecifier,
+                    CultureInfo.InvariantCulture,
+                    out ulong token)
+                && name == Journal(target, token)));
 
     /// <summary>"name.recovered-20261126T093000Z", with "-2" and so on when that name is taken.</summary>
     internal static string Recovered(string target, DateTimeOffset when, int attempt)

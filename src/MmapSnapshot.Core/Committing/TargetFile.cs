@@ -27,9 +27,11 @@ internal sealed class TargetFile : IDisposable
     /// <summary>The status at the moment it was found.</summary>
     internal FileStatus Status { get; }
 
-    /// <summary>Finds what a name refers to: man 2 open, O_PATH. A symbolic link is found itself, and nothing happens to a FIFO or device.</summary>
+    /// <summary>
+    /// Finds what a name refers to: man 2 open, O_PATH. A symbolic link is found itself, and nothing happens to a FIFO or device.
+    /// </summary>
     /// <returns>The file, or null when there is no such name.</returns>
-    internal static TargetFile? Find(ParentFolder directory, string name)
+    internal static TargetFile? Find(ParentDirectory directory, string name)
     {
         string path = directory.Combine(name);
         var errno = Kernel.OpenAt(directory.Handle, name, OpenMode.PathOnly | OpenMode.NoFollow, out var place);
@@ -52,6 +54,10 @@ internal sealed class TargetFile : IDisposable
 
     /// <summary>Whether this user may write to it, found out without opening it: 0, EACCES, EROFS, EPERM.</summary>
     internal Errno CheckWritable() => Kernel.CheckWritable(_place);
+
+    /// <summary>Whether a file of another mount covers the one in the directory (man 8 mount, --bind).</summary>
+    internal bool IsMountPoint(ParentDirectory directory) =>
+        Kernel.MountId(_place) is { } own && Kernel.MountId(directory.Handle) is { } parent && own != parent;
 
     /// <summary>The status now.</summary>
     internal FileStatus CurrentStatus() => FileStatus.Of(_place, _path);

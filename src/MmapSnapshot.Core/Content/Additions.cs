@@ -10,7 +10,7 @@ namespace MmapSnapshot.Content;
 /// </summary>
 /// <remarks>
 /// <para>
-/// One thread at a time may append. Any number may read at the same time what was appended before, and never wait for it:
+/// Threads that append wait for each other. Any number may read at the same time what was appended before, and never wait for it:
 /// they take the memory of a chunk by one reference, and it stays what it is for as long as they have it.
 /// </para>
 /// <para>
@@ -32,6 +32,8 @@ internal sealed class Additions(Func<IEnumerable<PrivateFile>> createFiles, stri
 
     private readonly List<PrivateFile> _files = [];
 
+    private readonly object _appending = new();
+
     /// <summary>Replaced when it is full; its entries never change.</summary>
     private Chunk[] _chunks = [];
 
@@ -51,16 +53,19 @@ internal sealed class Additions(Func<IEnumerable<PrivateFile>> createFiles, stri
     /// <returns>Their piece.</returns>
     internal Piece Append(ReadOnlySpan<byte> bytes)
     {
-        var piece = Piece.OfAdditions(Length, bytes.Length);
-        while (!bytes.IsEmpty)
+        lock (_appending)
         {
-            int used = (int)(Length % ChunkSize), count = Math.Min(bytes.Length, ChunkSize - used);
-            LastChunk().Write(used, bytes[..count]);
-            bytes = bytes[count..];
-            Length += count;
-            if (Length >= _storeAt) Store();
+            var piece = Piece.OfAdditions(Length, bytes.Length);
+            while (!bytes.IsEmpty)
+            {
+                int used = (int)(Length % ChunkSize), count = Math.Min(bytes.Length, ChunkSize - used);
+                LastChunk().Write(used, bytes[..count]);
+                bytes = bytes[count..];
+                Length += count;
+                if (Length >= _storeAt) Store();
+            }
+            return piece;
         }
-        return piece;
     }
 
     /// <summary>Reads bytes that were appended.</summary>

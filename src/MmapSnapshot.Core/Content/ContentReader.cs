@@ -19,6 +19,8 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
     /// <summary>The base as memory; mapped when it is first needed.</summary>
     private readonly MappedRegion _region = new();
 
+    private readonly BaseRedirection _redirection = new(content, additions);
+
     /// <summary>The base.</summary>
     internal SnapshotContent Base => content;
 
@@ -38,6 +40,47 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
         }
     }
 
+    /// <summary>Reads bytes of the base, all of which lie within it, from where they are by now.</summary>
+    /// <exception cref="SnapshotException">ReadFailed, SnapshotLost.</exception>
+    internal void ReadBase(long offset, Span<byte> destination)
+    {
+        while (true)
+        {
+            var places = _redirection.Places;
+            try
+            {
+                foreach (var run in places.Runs(offset, destination.Length))
+                {
+                    var part = destination.Slice((int)(run.Offset - offset), (int)run.Piece.Length);
+                    if (run.Piece.Kind == PieceKind.Repeat) part.Fill(run.Piece.Value);
+                    else if (run.Piece.Kind == PieceKind.Additions) additions.Read(run.Piece.Offset, part);
+                    else ReadContent(run.Offset, part);
+                }
+                if (ReferenceEquals(places, _redirection.Places)) return;
+            }
+            catch (SnapshotException) when (!ReferenceEquals(places, _redirection.Places))
+            {
+                // A save has written to the base, and cut it perhaps, since it redirected what was read here.
+            }
+        }
+    }
+
+    /// <summary>Whether a save has written to the base, so that some of its bytes are elsewhere.</summary>
+    internal bool IsBaseRedirected => _redirection.IsAny;
+
+    /// <summary>Where the bytes of a range of the base are: runs of the base at their own offsets, all else is redirected.</summary>
+    internal PieceRuns BasePlaces(long offset, long count) => _redirection.Places.Runs(offset, count);
+
+    /// <summary>
+    /// Prepares a save that writes to the file that is the base: keeps the bytes that ranges of it have, so that tables and their readers
+    /// have them later too. If the save does nothing then, this does no harm. One save at a time.
+    /// </summary>
+    /// <param name="ranges">Where the save will write, or cut, in the base.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <exception cref="SnapshotException">SnapshotLost, ReadFailed.</exception>
+    internal void RedirectBase(IEnumerable<ByteRange> ranges, CancellationToken cancellation) =>
+        _redirection.Redirect(ranges, ReadContent, cancellation);
+
     /// <summary>
     /// The first run of a range of a table that is neither a hole nor repeated zeros; an empty one at its end if there is none.
     /// </summary>
@@ -52,29 +95,54 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
     /// <exception cref="SnapshotException">ReadFailed, SnapshotLost.</exception>
     internal IEnumerable<ByteRange> DataRanges(PieceTable table, ByteRange within)
     {
-        ByteRange pending = default, inBase = default;
+        ByteRange pending = default;
+        foreach (var (range, value) in Stretches(table, within))
+        {
+            if (value == 0) continue;
+            if (pending.Length > 0 && pending.End == range.Offset)
+            {
+                pending = ByteRange.Between(pending.Offset, range.End);
+                continue;
+            }
+            if (pending.Length > 0) yield return pending;
+            pending = range;
+        }
+        if (pending.Length > 0) yield return pending;
+    }
+
+    /// <summary>
+    /// A range of a table as stretches in order: holes and repeated bytes, whose value is known, and all others. Two that touch differ in
+    /// what is known of them.
+    /// </summary>
+    /// <exception cref="SnapshotException">ReadFailed, SnapshotLost.</exception>
+    internal IEnumerable<Stretch> Stretches(PieceTable table, ByteRange within)
+    {
+        Stretch pending = default;
+        ByteRange inBase = default;
         var runs = table.Runs(within.Offset, within.Length);
         while (runs.MoveNext())
         {
             var (offset, piece) = runs.Current;
             for (long done = 0; done < piece.Length;)
             {
-                var data = new ByteRange(offset + done, piece.Length - done);
-                if (piece.Kind == PieceKind.Base) data = NextBaseData(piece, done, offset, ref inBase);
-                else if (piece is { Kind: PieceKind.Repeat, Value: 0 }) data = new ByteRange(data.End, 0);
-                if (data.Length > 0 && pending.Length > 0 && pending.End == data.Offset)
+                var rest = new ByteRange(offset + done, piece.Length - done);
+                var next = piece.Kind switch
                 {
-                    pending = ByteRange.Between(pending.Offset, data.End);
-                }
-                else if (data.Length > 0)
+                    PieceKind.Base => NextInBase(piece, done, offset, ref inBase),
+                    PieceKind.Repeat => new Stretch(rest, piece.Value),
+                    _ => new Stretch(rest, null),
+                };
+                done = next.Range.End - offset;
+                if (pending.Range.Length > 0 && pending.Value == next.Value)
                 {
-                    if (pending.Length > 0) yield return pending;
-                    pending = data;
+                    pending = new Stretch(ByteRange.Between(pending.Range.Offset, next.Range.End), next.Value);
+                    continue;
                 }
-                done = data.End - offset;
+                if (pending.Range.Length > 0) yield return pending;
+                pending = next;
             }
         }
-        if (pending.Length > 0) yield return pending;
+        if (pending.Range.Length > 0) yield return pending;
     }
 
     /// <summary>
@@ -86,7 +154,7 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
     {
         // Not the file itself, through whose mapping bytes could vanish; and not where the addresses do not suffice.
         if (content.IsPrivate
-            && BaseOffset(table, offset, count) is { } start
+            && MappableOffset(table, offset, count) is { } start
             && _region.TryMap(content.EnsureMappable(), content.Length, path))
         {
             BringIn(start, count);
@@ -112,17 +180,19 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
     /// </exception>
     internal MappedMemory Map(PieceTable table, long offset, int count)
     {
-        if (BaseOffset(table, offset, count) is not { } start)
-        {
-            throw new SnapshotException(
-                SnapshotError.TooLarge,
-                $"A view of {count} bytes of '{path}' cannot be taken, as some of them were changed. "
-                + "View 64 MiB at a time, or save the snapshot elsewhere and open that file.",
-                path);
-        }
-        _region.EnsureMapped(content.EnsureMappable(), content.Length, path);
+        if (MappableOffset(table, offset, count) is null) throw Changed();
+        var file = content.EnsureMappable();
+        // Once it is private, no save writes to it.
+        if (MappableOffset(table, offset, count) is not { } start) throw Changed();
+        _region.EnsureMapped(file, content.Length, path);
         BringIn(start, count);
         return new MappedMemory(_region, start, count);
+
+        SnapshotException Changed() => new(
+            SnapshotError.TooLarge,
+            $"A view of {count} bytes of '{path}' cannot be taken, as some of them were changed. "
+            + "View 64 MiB at a time, or save the snapshot elsewhere and open that file.",
+            path);
     }
 
     /// <summary>Whether a file has the bytes of a table. Holes that both have are not read.</summary>
@@ -179,7 +249,9 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
 
     private static bool AreEqual(ByteRange[] ranges, PairReader read)
     {
-        byte[] ours = new byte[256 << 10], theirs = new byte[ours.Length];
+        if (ranges.Length == 0) return true;
+        // Mostly a few bytes are compared, and the memory of more costs as much as a save does.
+        byte[] ours = new byte[Math.Min(256 << 10, ranges.Max(range => range.Length))], theirs = new byte[ours.Length];
         foreach (var range in ranges)
         {
             for (long offset = range.Offset; offset < range.End; offset += ours.Length)
@@ -192,11 +264,13 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
         return true;
     }
 
-    /// <summary>Where the base has a range of a table, if that is one run of it.</summary>
-    private static long? BaseOffset(PieceTable table, long offset, int count)
+    /// <summary>Where the base has a range of a table, if that is one run of it and nothing of it is redirected.</summary>
+    private long? MappableOffset(PieceTable table, long offset, int count)
     {
         var run = table.Find(offset);
-        return run.Piece.Kind == PieceKind.Base && run.End - offset >= count ? run.Piece.Offset + (offset - run.Offset) : null;
+        if (run.Piece.Kind != PieceKind.Base || run.End - offset < count) return null;
+        long start = run.Piece.Offset + (offset - run.Offset);
+        return _redirection.IsInBase(start, count) ? start : null;
     }
 
     /// <summary>Brings a range of the base, which is mapped, into memory.</summary>
@@ -205,7 +279,7 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
         if (!_region.IsResident(offset, count)) _region.Populate(content.EnsureMappable(), offset, count, path);
     }
 
-    private void ReadBase(long offset, Span<byte> destination)
+    private void ReadContent(long offset, Span<byte> destination)
     {
         var errno = content.Read(destination, offset, out int done);
         if (errno == 0 && done < destination.Length) errno = Errno.EIO; // the private file is shorter than it was made
@@ -214,14 +288,32 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
         throw Failure.From(errno, operation, path, SnapshotError.ReadFailed);
     }
 
-    /// <summary>
-    /// The next data of a piece of the base; an empty run at its end if there is none. Pieces mostly lie in the same data.
-    /// </summary>
-    private ByteRange NextBaseData(Piece piece, long done, long offset, ref ByteRange inBase)
+    /// <summary>The next hole, or the next data, of a piece of the base. Pieces mostly lie in the same data.</summary>
+    private Stretch NextInBase(Piece piece, long done, long offset, ref ByteRange inBase)
     {
         long start = piece.Offset + done, end = piece.Offset + piece.Length, shift = offset - piece.Offset;
-        if (start < inBase.Offset || start >= inBase.End) inBase = content.NextData(ByteRange.Between(start, content.Length));
-        long from = Math.Clamp(inBase.Offset, start, end), to = inBase.Length == 0 ? from : Math.Min(inBase.End, end);
-        return inBase.Length == 0 || from == end ? new ByteRange(end + shift, 0) : ByteRange.Between(from + shift, to + shift);
+        if (start < inBase.Offset || start >= inBase.End) inBase = NextBaseData(start);
+        long data = inBase.Length == 0 ? end : Math.Clamp(inBase.Offset, start, end);
+        return data > start
+            ? new Stretch(ByteRange.Between(start + shift, data + shift), 0)
+            : new Stretch(ByteRange.Between(start + shift, Math.Min(inBase.End, end) + shift), null);
+    }
+
+    /// <summary>The first data of the base from an offset on, or the first part of it; an empty run at its end if there is none.</summary>
+    private ByteRange NextBaseData(long start)
+    {
+        while (true)
+        {
+            var places = _redirection.Places;
+            var data = new ByteRange(content.Length, 0);
+            foreach (var run in places.Runs(start, content.Length - start))
+            {
+                if (run.Piece is { Kind: PieceKind.Repeat, Value: 0 }) continue;
+                data = ByteRange.Between(run.Offset, run.End);
+                if (run.Piece.Kind == PieceKind.Base) data = content.NextData(data);
+                if (data.Length > 0) break;
+            }
+            if (ReferenceEquals(places, _redirection.Places)) return data.Length > 0 ? data : new ByteRange(content.Length, 0);
+        }
     }
 }

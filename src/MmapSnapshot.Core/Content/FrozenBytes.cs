@@ -24,11 +24,11 @@ internal sealed class FrozenBytes(ContentReader reader, PieceTable table, UseCou
         using (uses.Enter(path)) return reader.NextData(table, ByteRange.Between(offset, Math.Max(offset, Math.Min(end, Length))));
     }
 
-    /// <summary>All runs of data in a range, in order.</summary>
+    /// <summary>A range as stretches in order, of which it is known whether all bytes are the same.</summary>
     /// <exception cref="SnapshotException">SnapshotClosed, SnapshotLost, ReadFailed.</exception>
-    internal ByteRange[] DataRanges(ByteRange within)
+    internal Stretch[] Stretches(ByteRange within)
     {
-        using (uses.Enter(path)) return [.. reader.DataRanges(table, within)];
+        using (uses.Enter(path)) return [.. reader.Stretches(table, within)];
     }
 
     public int Read(long offset, Span<byte> destination)

@@ -3,7 +3,7 @@ namespace MmapSnapshot.Content;
 /// <summary>Nodes of the same height in order, none of them empty.</summary>
 internal sealed class PieceBranch : PieceNode
 {
-    internal const int Capacity = 32;
+    internal const int Capacity = 16;
 
     /// <summary>The length of each child beside each other, so that finding one reads no child.</summary>
     private readonly long[] _lengths;

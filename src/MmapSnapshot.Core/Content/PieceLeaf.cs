@@ -3,8 +3,8 @@ namespace MmapSnapshot.Content;
 /// <summary>Pieces in order, none of them empty.</summary>
 internal sealed class PieceLeaf : PieceNode
 {
-    /// <summary>Measured: a write costs least with about so many pieces of 16 bytes.</summary>
-    internal const int Capacity = 48;
+    /// <summary>Measured: a write costs least with about so many pieces of 16 bytes; what undo keeps, the collector copies.</summary>
+    internal const int Capacity = 32;
 
     internal static readonly PieceLeaf Empty = new([]);
 

@@ -96,19 +96,35 @@ internal sealed class SnapshotBytes : IDisposable
         _history.Push(table, mergeToken);
     }
 
-    /// <summary>Makes several writes and gives the snapshot a length, as one step.</summary>
-    internal void Apply(IReadOnlyList<SnapshotEdit> edits, long length, Progress progress)
+    /// <summary>Makes several changes, which do not overlap, as one step.</summary>
+    /// <param name="edits">The changes; their offsets mean the content before all of them.</param>
+    /// <param name="length">The length that the snapshot is to have; null: what follows from the changes.</param>
+    /// <param name="progress">Counts the bytes.</param>
+    internal void Apply(IReadOnlyList<SnapshotEdit> edits, long? length, Progress progress)
     {
         var table = Current;
-        if (length > table.Length) table = Resized(table, length);
-        foreach (var edit in edits)
+        Replacement[] replacements = [.. edits.Select(edit => edit.Replacement)];
+        CheckMaxLength(table.Length, replacements);
+        if (length > table.Length) table = Resized(table, length.Value);
+        long shift = 0;
+        foreach (int index in Replacement.Order(replacements))
         {
             progress.Report();
-            table = edit.IsFill ? Filled(table, edit.Offset, edit.Count, edit.Bytes.Span[0]) : Written(table, edit.Offset, edit.Bytes.Span);
+            var edit = edits[index];
+            long offset = edit.Offset + shift;
+            table = edit.Kind switch
+            {
+                SnapshotEditKind.Insert when edit.Count > 0 => table.Replace(offset, 0, [Added(edit.Bytes)]),
+                SnapshotEditKind.Remove => table.Replace(offset, edit.Count, []),
+                SnapshotEditKind.Write when edit.Bytes.IsRepeat => Filled(table, offset, edit.Count, edit.Bytes.Value),
+                SnapshotEditKind.Write => Written(table, offset, edit.Bytes.Bytes.Span),
+                _ => table,
+            };
+            shift += replacements[index].Added - replacements[index].Removed;
             progress.Add(edit.Count);
         }
         progress.Cancellation.ThrowIfCancellationRequested();
-        _history.Push(Resized(table, length));
+        _history.Push(length is { } end ? Resized(table, end) : table);
     }
 
     /// <summary>Puts bytes between those that are there, as one step; what follows moves.</summary>
@@ -157,6 +173,27 @@ internal sealed class SnapshotBytes : IDisposable
         _history.Push(table);
     }
 
+    /// <summary>Puts runs of the baseline in the place of runs that are there now, as one step.</summary>
+    /// <param name="places">The differences, which do not overlap: old is the baseline.</param>
+    internal void Revert(IReadOnlyList<PieceDifference> places)
+    {
+        var (table, baseline) = (Current, Baseline);
+        Replacement[] replacements = [.. places.Select(ToReplacement)];
+        CheckMaxLength(table.Length, replacements);
+        long shift = 0;
+        foreach (int index in Replacement.Order(replacements))
+        {
+            var place = places[index];
+            table = table.Replace(place.NewOffset + shift, place.NewLength, baseline.Slice(place.OldOffset, place.OldLength));
+            shift += place.OldLength - place.NewLength;
+        }
+        _history.Push(table);
+    }
+
+    /// <summary>What takes a difference back: the old bytes in the place of the new ones.</summary>
+    internal static Replacement ToReplacement(PieceDifference difference) =>
+        new(difference.NewOffset, difference.NewLength, difference.OldLength);
+
     /// <summary>Makes everything what the baseline is, as one step.</summary>
     internal void RevertAll()
     {
@@ -179,15 +216,28 @@ internal sealed class SnapshotBytes : IDisposable
         var actual = new byte[expected.Length];
         Reader.Read(Current, offset, actual);
         int same = actual.AsSpan().CommonPrefixLength(expected);
-        if (same == expected.Length) return null;
-        return new SnapshotException(
-            SnapshotError.ExpectationFailed,
-            $"'{_path}' was not changed at offset {offset}: at offset {offset + same} stands {actual[same]:X2}, not {expected[same]:X2} "
-            + $"({Excerpt(actual)} instead of {Excerpt(expected)}).",
-            _path);
+        return same == expected.Length ? null : Unexpected(offset, same, actual, expected);
+    }
 
-        static string Excerpt(ReadOnlySpan<byte> bytes) =>
-            bytes.Length <= 16 ? Convert.ToHexString(bytes) : Convert.ToHexString(bytes[..16]) + "...";
+    /// <summary>As the other; what is known of repeated bytes is not read.</summary>
+    internal SnapshotException? CheckExpected(long offset, ByteSequence expected)
+    {
+        if (!expected.IsRepeat) return CheckExpected(offset, expected.Bytes.Span);
+        var table = Current;
+        byte[] actual = new byte[Math.Min(ComparedFill, expected.Count)], wanted = new byte[actual.Length];
+        Array.Fill(wanted, expected.Value);
+        foreach (var (range, value) in Reader.Stretches(table, new ByteRange(offset, expected.Count)))
+        {
+            if (value == expected.Value) continue;
+            for (long at = range.Offset; at < range.End; at += actual.Length)
+            {
+                int count = (int)Math.Min(actual.Length, range.End - at);
+                Reader.Read(table, at, actual.AsSpan(0, count));
+                int same = actual.AsSpan(0, count).CommonPrefixLength(wanted);
+                if (same < count) return Unexpected(at, same, actual.AsSpan(0, count), wanted.AsSpan(0, count));
+            }
+        }
+        return null;
     }
 
     /// <summary>
@@ -209,7 +259,44 @@ internal sealed class SnapshotBytes : IDisposable
         return places;
     }
 
+    /// <summary>
+    /// As <see cref="ChangedPlaces"/>, if nothing has moved and the length is the same; else null.
+    /// </summary>
+    internal static List<ByteRange>? OverwrittenPlaces(PieceTable before, PieceTable after)
+    {
+        if (before.Length != after.Length) return null;
+        var places = new List<ByteRange>();
+        foreach (var difference in PieceComparison.Between(before, after))
+        {
+            if (difference.OldLength != difference.NewLength || difference.OldOffset != difference.NewOffset) return null;
+            places.Add(new ByteRange(difference.NewOffset, difference.NewLength));
+        }
+        return places;
+    }
+
     public void Dispose() => Reader.Dispose();
+
+    private SnapshotException Unexpected(long offset, int same, ReadOnlySpan<byte> actual, ReadOnlySpan<byte> expected)
+    {
+        return new SnapshotException(
+            SnapshotError.ExpectationFailed,
+            $"'{_path}' was not changed at offset {offset}: at offset {offset + same} stands {actual[same]:X2}, not {expected[same]:X2} "
+            + $"({Excerpt(actual)} instead of {Excerpt(expected)}).",
+            _path);
+
+        static string Excerpt(ReadOnlySpan<byte> bytes) =>
+            bytes.Length <= 16 ? Convert.ToHexString(bytes) : Convert.ToHexString(bytes[..16]) + "...";
+    }
+
+    private void CheckMaxLength(long length, Replacement[] replacements)
+    {
+        long added = Progress.Sum(replacements.Select(one => Math.Max(0, one.Added - one.Removed)));
+        long removed = Progress.Sum(replacements.Select(one => Math.Max(0, one.Removed - one.Added)));
+        ByteRange.CheckMaxLength(added > ByteRange.MaxLength ? added : length + added - removed, _path);
+    }
+
+    private Piece Added(ByteSequence bytes) =>
+        bytes.IsRepeat ? Piece.OfByte(bytes.Value, bytes.Count) : Reader.Additions.Append(bytes.Bytes.Span);
 
     private PieceTable Resized(PieceTable table, long length) =>
         ByteRange.CheckMaxLength(length, _path) > table.Length

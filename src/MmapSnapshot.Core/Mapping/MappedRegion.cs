@@ -57,38 +57,29 @@ internal sealed unsafe class MappedRegion : SafeHandle
     /// </summary>
     internal void Populate(SafeFileHandle file, long offset, long count, string path)
     {
+        if (count == 0) return;
         long pageStart = offset / Environment.SystemPageSize * Environment.SystemPageSize;
-        while (count > 0)
-        {
-            if (LibC.Advise(Address + pageStart, (nuint)(offset + count - pageStart), Constants.PopulateRead) == 0) return;
-            var errno = NativeConvert.ToErrno(Marshal.GetLastPInvokeError());
-            if (errno is Errno.EINTR or Errno.EAGAIN) continue;
-            if (errno == Errno.EINVAL) errno = ReadThrough(file, offset, count); // before Linux 5.14
-            // EFAULT is madvise's word for the SIGBUS that touching the page would have been.
-            if (errno == Errno.EFAULT) errno = Errno.EIO;
-            Failure.Check(errno, $"read '{path}' between offset {offset} and {offset + count}", path, SnapshotError.ReadFailed);
-            return;
-        }
+        var errno = Kernel.Populate(Address + pageStart, offset + count - pageStart);
+        if (errno == Errno.EINVAL) errno = ReadThrough(file, offset, count); // before Linux 5.14
+        // EFAULT is madvise's word for the SIGBUS that touching the page would have been.
+        if (errno == Errno.EFAULT) errno = Errno.EIO;
+        Failure.Check(errno, $"read '{path}' between offset {offset} and {offset + count}", path, SnapshotError.ReadFailed);
     }
 
     /// <summary>
     /// Whether a range is in memory, so that it need not be populated: telling takes a fiftieth of the time. The caller holds a
     /// reference and has checked the range.
     /// </summary>
-    /// <remarks>
-    /// man 2 mincore: of a file that is neither ours nor writable for us the kernel says that all of it is. A private file is ours.
-    /// </remarks>
     internal bool IsResident(long offset, int count)
     {
         long pageStart = offset / Environment.SystemPageSize * Environment.SystemPageSize;
         var pages = new byte[((offset + count - 1) / Environment.SystemPageSize) - (offset / Environment.SystemPageSize) + 1];
-        // Bit 0 is the page's; the others are reserved.
-        return Syscall.mincore((nint)(Address + pageStart), (ulong)(offset + count - pageStart), pages) == 0 && Array.TrueForAll(pages, page => (page & 1) != 0);
+        return Kernel.AreResident(Address + pageStart, offset + count - pageStart, pages);
     }
 
     protected override bool ReleaseHandle()
     {
-        Unmap();
+        Kernel.Unmap(handle, Length);
         return true;
     }
 
@@ -111,25 +102,9 @@ internal sealed unsafe class MappedRegion : SafeHandle
 
     private void SetMapping(SafeFileHandle file, long length, string path)
     {
-        bool added = false;
-        try
-        {
-            file.DangerousAddRef(ref added);
-            nint address = Syscall.mmap(0, (ulong)length, MmapProts.PROT_READ, MmapFlags.MAP_SHARED, (int)file.DangerousGetHandle(), 0);
-            // Before Syscall.MAP_FAILED is looked at: that can run a static constructor which makes other calls.
-            var errno = NativeConvert.ToErrno(Marshal.GetLastPInvokeError());
-            if (address == Syscall.MAP_FAILED) throw Refused(errno, length, path);
-            Length = length;
-            SetHandle(address);
-            // man 2 madvise. A core dump does not hold the snapshot, nor does a child process; that this is only advice does no harm.
-            _ = LibC.Advise(Address, (nuint)length, Constants.DontDump);
-            _ = LibC.Advise(Address, (nuint)length, Constants.DontFork);
-        }
-        finally
-        {
-            if (added) file.DangerousRelease();
-        }
+        var errno = Kernel.Map(file, length, out nint address);
+        if (errno != 0) throw Refused(errno, length, path);
+        Length = length;
+        SetHandle(address);
     }
-
-    private void Unmap() => _ = Syscall.munmap(handle, (ulong)Length);
 }

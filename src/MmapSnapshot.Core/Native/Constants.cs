@@ -3,8 +3,8 @@ namespace MmapSnapshot.Native;
 /// <summary>Numbers of the kernel's interface that neither .NET nor Mono.Posix names. All are the same on x64 and arm64.</summary>
 internal static class Constants
 {
-    /// <summary>man 2 openat: the folder that relative paths start from is the current one.</summary>
-    internal const int AtCurrentFolder = -100;
+    /// <summary>man 2 openat: the directory that relative paths start from is the current one.</summary>
+    internal const int AtCurrentDirectory = -100;
 
     /// <summary>man 2 statx: AT_EMPTY_PATH, and AT_STATX_DONT_SYNC, which asks no server.</summary>
     internal const int AtEmptyPath = 0x1000, AtDoNotSync = 0x4000;
@@ -20,6 +20,15 @@ internal static class Constants
 
     /// <summary>FS_IOC_FIEMAP (linux/fs.h, linux/fiemap.h); FIEMAP_FLAG_SYNC and FIEMAP_EXTENT_LAST.</summary>
     internal const uint FieMap = 0xC020660B, FieMapSync = 1, FieMapExtentLast = 1;
+
+    /// <summary>linux/fiemap.h: FIEMAP_EXTENT_UNKNOWN, _DELALLOC, _DATA_INLINE and _UNWRITTEN: no written block.</summary>
+    internal const uint FieMapExtentNotWritten = 2 | 4 | 0x200 | 0x800;
+
+    /// <summary>man 2 ioctl_xfs_fsgetxattr: FS_IOC_FSGETXATTR; the size of struct fsxattr; FS_XFLAG_REALTIME in its first field.</summary>
+    internal const uint GetFileAttributes = 0x801C581F, RealtimeFile = 1;
+
+    /// <inheritdoc cref="GetFileAttributes"/>
+    internal const int FileAttributesSize = 28;
 
     /// <summary>man 2 ioctl_iflags: FS_IOC_GETFLAGS and FS_IOC_SETFLAGS.</summary>
     internal const uint GetInodeFlags = 0x80086601, SetInodeFlags = 0x40086602;
@@ -44,6 +53,9 @@ internal static class Constants
 
     /// <summary>XFS_EXCHANGE_RANGE_DRY_RUN: only tell whether it would work.</summary>
     internal const ulong ExchangeDryRun = 4;
+
+    /// <summary>XFS_EXCHANGE_RANGE_FILE1_WRITTEN: only where the first file has written blocks.</summary>
+    internal const ulong ExchangeWritten = 8;
 
     /// <summary>man 2 lseek.</summary>
     internal const int SeekData = 3, SeekHole = 4;
@@ -78,8 +90,8 @@ internal static class Constants
     /// <summary>man 2 clock_gettime: CLOCK_REALTIME_COARSE.</summary>
     internal const int ClockRealtimeCoarse = 5;
 
-    /// <summary>man 2 fcntl: lease types F_RDLCK and F_UNLCK.</summary>
-    internal const int LeaseRead = 0, LeaseNone = 2;
+    /// <summary>man 2 fcntl: lease types F_RDLCK, F_WRLCK and F_UNLCK.</summary>
+    internal const int LeaseRead = 0, LeaseWrite = 1, LeaseNone = 2;
 
     /// <summary>man 2 fcntl: F_SETOWN_EX, and F_OWNER_TID, which makes one thread the owner.</summary>
     internal const int SetOwner = 15, OwnerIsThread = 0;

@@ -19,6 +19,7 @@ internal static class Failure
             Errno.EACCES or Errno.EPERM or Errno.EROFS => SnapshotError.AccessDenied,
             Errno.ENOSPC or Errno.EDQUOT => SnapshotError.NoSpace,
             Errno.EFBIG or Errno.EOVERFLOW => SnapshotError.TooLarge,
+            Errno.EMFILE or Errno.ENFILE => SnapshotError.TooManyOpenFiles,
             Errno.EOPNOTSUPP or Errno.ENOSYS => SnapshotError.NotSupported,
             _ => otherwise,
         };

@@ -14,7 +14,7 @@ internal static unsafe partial class Kernel
         (how[0], how[1], how[2]) = ((ulong)(flags | OpenMode.CloseOnExec), 0, Constants.RESOLVE_NO_SYMLINKS);
         fixed (byte* native = ToNative(path))
         {
-            nint descriptor = LibC.SystemCall(Constants.SYS_openat2, Constants.AtCurrentFolder, native, how, 3 * sizeof(ulong));
+            nint descriptor = LibC.SystemCall(Constants.SYS_openat2, Constants.AtCurrentDirectory, native, how, 3 * sizeof(ulong));
             var errno = descriptor < 0 ? LastPInvokeErrno() : 0;
             file = new SafeFileHandle(descriptor, ownsHandle: true);
             return errno;
@@ -43,7 +43,7 @@ internal static unsafe partial class Kernel
     {
         using var fd = new Borrowed(file);
         fixed (byte* native = ToNative(ProcPath(fd.Number)))
-            return LibC.FAccessAt(Constants.AtCurrentFolder, native, Constants.W_OK, Constants.AT_EACCESS) == 0 ? 0 : LastPInvokeErrno();
+            return LibC.FAccessAt(Constants.AtCurrentDirectory, native, Constants.W_OK, Constants.AT_EACCESS) == 0 ? 0 : LastPInvokeErrno();
     }
 
     /// <summary>

@@ -30,6 +30,13 @@ internal static unsafe partial class Kernel
         }
     }
 
+    /// <summary>man 2 fcntl, F_GETLEASE: whether there is a write lease, and no process waits for its end.</summary>
+    internal static bool HasWriteLease(SafeFileHandle file)
+    {
+        using var fd = new Borrowed(file);
+        return Syscall.fcntl(fd.Number, FcntlCommand.F_GETLEASE) == Constants.LeaseWrite;
+    }
+
     /// <summary>man 7 capabilities: whether this thread has CAP_LEASE, so that it may take leases on files of other users.</summary>
     internal static bool HasLeaseCapability()
     {

@@ -16,17 +16,17 @@ internal static unsafe partial class Kernel
     internal const FilePermissions PrivateMode = FilePermissions.S_IRUSR | FilePermissions.S_IWUSR;
 
     /// <summary>
-    /// man 2 openat, always with O_CLOEXEC. A null <paramref name="folder"/> is the current one. The umask, or the folder's
+    /// man 2 openat, always with O_CLOEXEC. A null <paramref name="directory"/> is the current one. The umask, or the directory's
     /// default ACL, takes its part of <paramref name="mode"/>, which counts only with O_CREAT.
     /// </summary>
     internal static Errno OpenAt(
-        SafeFileHandle? folder, string path, int flags, out SafeFileHandle file, FilePermissions mode = PrivateMode)
+        SafeFileHandle? directory, string path, int flags, out SafeFileHandle file, FilePermissions mode = PrivateMode)
     {
         bool added = false;
         try
         {
-            folder?.DangerousAddRef(ref added);
-            int start = folder is null ? Constants.AtCurrentFolder : (int)folder.DangerousGetHandle();
+            directory?.DangerousAddRef(ref added);
+            int start = directory is null ? Constants.AtCurrentDirectory : (int)directory.DangerousGetHandle();
             fixed (byte* native = ToNative(path))
             {
                 while (true)
@@ -41,7 +41,7 @@ internal static unsafe partial class Kernel
         }
         finally
         {
-            if (added) folder!.DangerousRelease();
+            if (added) directory!.DangerousRelease();
         }
     }
 
@@ -52,9 +52,9 @@ internal static unsafe partial class Kernel
         return OpenAt(null, ProcPath(fd.Number), flags, out file);
     }
 
-    /// <summary>man 2 open, O_TMPFILE: a file without a name in <paramref name="folder"/>, readable and writable for us.</summary>
-    internal static Errno OpenTmpFile(SafeFileHandle folder, out SafeFileHandle file, FilePermissions mode = PrivateMode) =>
-        OpenAt(folder, ".", OpenMode.TmpFile | OpenMode.ReadWrite, out file, mode);
+    /// <summary>man 2 open, O_TMPFILE: a file without a name in <paramref name="directory"/>, readable and writable for us.</summary>
+    internal static Errno OpenTmpFile(SafeFileHandle directory, out SafeFileHandle file, FilePermissions mode = PrivateMode) =>
+        OpenAt(directory, ".", OpenMode.TmpFile | OpenMode.ReadWrite, out file, mode);
 
     /// <summary>man 2 memfd_create, close-on-exec.</summary>
     internal static Errno MemfdCreate(string name, out SafeFileHandle file)
@@ -72,9 +72,9 @@ internal static unsafe partial class Kernel
     }
 
     /// <summary>man 2 fstatat. A symbolic link is looked at, not followed.</summary>
-    internal static Errno StatAt(SafeFileHandle folder, string name, out Stat status)
+    internal static Errno StatAt(SafeFileHandle directory, string name, out Stat status)
     {
-        using var fd = new Borrowed(folder);
+        using var fd = new Borrowed(directory);
         return Syscall.fstatat(fd.Number, name, out status, AtFlags.AT_SYMLINK_NOFOLLOW) == 0 ? 0 : Stdlib.GetLastError();
     }
 
@@ -216,8 +216,9 @@ internal static unsafe partial class Kernel
             {
                 byte* each = buffer + Head + (i * Each);
                 var fields = (ulong*)each;
-                extents[i] = new Source.Extent(fields[0], fields[1], fields[2]);
-                last = (((uint*)each)[10] & Constants.FieMapExtentLast) != 0;
+                uint flags = ((uint*)each)[10];
+                extents[i] = new Source.Extent(fields[0], fields[1], fields[2], IsWritten: (flags & Constants.FieMapExtentNotWritten) == 0);
+                last = (flags & Constants.FieMapExtentLast) != 0;
             }
         }
         return 0;
@@ -227,7 +228,18 @@ internal static unsafe partial class Kernel
     internal static bool ExchangesRanges(SafeFileHandle file) => TryGetXfsFlags(file, out uint flags) && (flags & Constants.XfsExchangesRanges) != 0;
 
     /// <summary>
-    /// man 2 ioctl_xfs_start_commit: samples what <see cref="CommitRange"/> compares. A descriptor open for reading will do; and
+    /// man 2 ioctl_xfs_fsgetxattr: the size of the blocks that a file of an XFS consists of, in bytes; 0 where they are not those of the
+    /// filesystem: a file on the realtime device, or on no XFS.
+    /// </summary>
+    internal static int GetXfsBlockSize(SafeFileHandle file)
+    {
+        var attributes = stackalloc uint[Constants.FileAttributesSize / sizeof(uint)];
+        if (LibC.Ioctl(file, Constants.GetFileAttributes, attributes) != 0 || (attributes[0] & Constants.RealtimeFile) != 0) return 0;
+        return TryGetXfsGeometry(file, out uint size, out _) ? (int)size : 0;
+    }
+
+    /// <summary>
+    /// man 2 ioctl_xfs_start_commit: samples what man 2 ioctl_xfs_commit_range compares. A descriptor open for reading will do; and
     /// an XFS that does not exchange will, too.
     /// </summary>
     internal static Errno StartCommit(SafeFileHandle target, out XfsFreshness freshness)
@@ -242,10 +254,23 @@ internal static unsafe partial class Kernel
     /// man 2 ioctl_xfs_commit_range: exchanges the contents of both files, whole and atomically, unless the target was changed
     /// since <paramref name="freshness"/> was sampled (EBUSY). Both are open for writing.
     /// </summary>
-    internal static Errno CommitRange(SafeFileHandle source, SafeFileHandle target, ulong flags, in XfsFreshness freshness)
+    internal static Errno CommitRange(SafeFileHandle source, SafeFileHandle target, ulong flags, in XfsFreshness freshness) =>
+        CommitRange(source, target, sourceOffset: 0, new ByteRange(0, 0), flags, freshness);
+
+    /// <summary>As the other, for a range of the target and as many bytes of the source.</summary>
+    internal static Errno CommitRange(
+        SafeFileHandle source, SafeFileHandle target, long sourceOffset, ByteRange range, ulong flags, in XfsFreshness freshness)
     {
         using var fd = new Borrowed(source);
-        var request = new XfsCommitRange { Source = fd.Number, Flags = flags, Freshness = freshness };
+        var request = new XfsCommitRange
+        {
+            Source = fd.Number,
+            SourceOffset = (ulong)sourceOffset,
+            TargetOffset = (ulong)range.Offset,
+            Length = (ulong)range.Length,
+            Flags = flags,
+            Freshness = freshness,
+        };
         return LibC.Ioctl(target, Constants.CommitRange, &request) == 0 ? 0 : LastPInvokeErrno();
     }
 
@@ -277,40 +302,42 @@ internal static unsafe partial class Kernel
         LibC.Allocate(file, Constants.PunchHole, offset, length) == 0 ? 0 : LastPInvokeErrno();
 
     /// <summary>man 2 linkat, of an open file through /proc/self/fd: AT_EMPTY_PATH would need a capability before Linux 6.10.</summary>
-    internal static Errno LinkAt(SafeFileHandle file, SafeFileHandle folder, string name)
+    internal static Errno LinkAt(SafeFileHandle file, SafeFileHandle directory, string name)
     {
         using var fd = new Borrowed(file);
-        using var to = new Borrowed(folder);
-        return Syscall.linkat(Constants.AtCurrentFolder, ProcPath(fd.Number), to.Number, name, AtFlags.AT_SYMLINK_FOLLOW) == 0
+        using var to = new Borrowed(directory);
+        return Syscall.linkat(Constants.AtCurrentDirectory, ProcPath(fd.Number), to.Number, name, AtFlags.AT_SYMLINK_FOLLOW) == 0
             ? 0
             : Stdlib.GetLastError();
     }
 
-    /// <summary>man 2 renameat, within <paramref name="folder"/>.</summary>
-    internal static Errno RenameAt(SafeFileHandle folder, string oldName, string newName)
+    /// <summary>man 2 renameat, within <paramref name="directory"/>.</summary>
+    internal static Errno RenameAt(SafeFileHandle directory, string oldName, string newName)
     {
-        using var fd = new Borrowed(folder);
+        using var fd = new Borrowed(directory);
         return Syscall.renameat(fd.Number, oldName, fd.Number, newName) == 0 ? 0 : Stdlib.GetLastError();
     }
 
-    /// <summary>man 2 renameat2, RENAME_NOREPLACE, within <paramref name="folder"/>: EEXIST when <paramref name="newName"/> is taken.</summary>
-    internal static Errno RenameAtNoReplace(SafeFileHandle folder, string oldName, string newName)
+    /// <summary>
+    /// man 2 renameat2, RENAME_NOREPLACE, within <paramref name="directory"/>: EEXIST when <paramref name="newName"/> is taken.
+    /// </summary>
+    internal static Errno RenameAtNoReplace(SafeFileHandle directory, string oldName, string newName)
     {
         fixed (byte* from = ToNative(oldName), to = ToNative(newName))
-            return LibC.RenameAt2(folder, from, folder, to, Constants.RenameNoReplace) == 0 ? 0 : LastPInvokeErrno();
+            return LibC.RenameAt2(directory, from, directory, to, Constants.RenameNoReplace) == 0 ? 0 : LastPInvokeErrno();
     }
 
-    /// <summary>man 2 renameat2, RENAME_EXCHANGE, within <paramref name="folder"/>: both names change places in one step.</summary>
-    internal static Errno RenameAtExchange(SafeFileHandle folder, string oldName, string newName)
+    /// <summary>man 2 renameat2, RENAME_EXCHANGE, within <paramref name="directory"/>: both names change places in one step.</summary>
+    internal static Errno RenameAtExchange(SafeFileHandle directory, string oldName, string newName)
     {
         fixed (byte* from = ToNative(oldName), to = ToNative(newName))
-            return LibC.RenameAt2(folder, from, folder, to, Constants.RENAME_EXCHANGE) == 0 ? 0 : LastPInvokeErrno();
+            return LibC.RenameAt2(directory, from, directory, to, Constants.RENAME_EXCHANGE) == 0 ? 0 : LastPInvokeErrno();
     }
 
     /// <summary>man 2 unlinkat.</summary>
-    internal static Errno UnlinkAt(SafeFileHandle folder, string name)
+    internal static Errno UnlinkAt(SafeFileHandle directory, string name)
     {
-        using var fd = new Borrowed(folder);
+        using var fd = new Borrowed(directory);
         return Syscall.unlinkat(fd.Number, name, 0) == 0 ? 0 : Stdlib.GetLastError();
     }
 
@@ -334,6 +361,15 @@ internal static unsafe partial class Kernel
     {
         using var fd = new Borrowed(file);
         return Syscall.fchmod(fd.Number, mode) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 3 futimens: gives a file the times of the last access to and the last change of another one's bytes.</summary>
+    internal static Errno CopyTimes(SafeFileHandle source, SafeFileHandle target)
+    {
+        var errno = Stat(source, out var status);
+        if (errno != 0) return errno;
+        using var fd = new Borrowed(target);
+        return Syscall.futimens(fd.Number, [status.st_atim, status.st_mtim]) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     /// <summary>man 2 flistxattr. A filesystem without extended attributes has none.</summary>
@@ -405,6 +441,18 @@ internal static unsafe partial class Kernel
         return Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.LeaseRead) == 0 ? 0 : Stdlib.GetLastError();
     }
 
+    /// <summary>
+    /// man 2 fcntl, F_SETLEASE with F_WRLCK, announced by SIGURG, which this process ignores. EAGAIN: the file is open, or mapped, by
+    /// another descriptor; EACCES: this user is not its owner and has no CAP_LEASE.
+    /// </summary>
+    /// <param name="file">Open for reading and writing.</param>
+    internal static Errno TakeWriteLease(SafeFileHandle file)
+    {
+        using var fd = new Borrowed(file);
+        if (Syscall.fcntl(fd.Number, FcntlCommand.F_SETSIG, Constants.SignalUrgent) != 0) return Stdlib.GetLastError();
+        return Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.LeaseWrite) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
     /// <summary>man 2 fcntl, F_GETLEASE: whether there is a read lease, and nobody waits for its end.</summary>
     internal static bool HasReadLease(SafeFileHandle file)
     {
@@ -435,6 +483,12 @@ internal static unsafe partial class Kernel
             return false; // no /proc
         }
     }
+
+    /// <summary>man 2 geteuid: the user that this thread acts as.</summary>
+    internal static uint EffectiveUser() => Syscall.geteuid();
+
+    /// <summary>man 2 getuid.</summary>
+    internal static uint RealUser() => Syscall.getuid();
 
     /// <summary>man 2 gettid.</summary>
     internal static int CurrentThread() => (int)LibC.SystemCall(RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 178 : 186);
@@ -523,11 +577,13 @@ internal static unsafe partial class Kernel
     }
 
     /// <summary>man 2 ioctl_xfs_fsgeometry: the flags of the XFS that a file is on; false where it is on none.</summary>
-    private static bool TryGetXfsFlags(SafeFileHandle file, out uint flags)
+    private static bool TryGetXfsFlags(SafeFileHandle file, out uint flags) => TryGetXfsGeometry(file, out _, out flags);
+
+    private static bool TryGetXfsGeometry(SafeFileHandle file, out uint blockSize, out uint flags)
     {
         var geometry = stackalloc uint[Constants.XfsGeometrySize / sizeof(uint)];
         bool isXfs = LibC.Ioctl(file, Constants.XfsGeometry, geometry) == 0;
-        flags = isXfs ? geometry[Constants.XfsGeometryFlags] : 0;
+        (blockSize, flags) = isXfs ? (geometry[0], geometry[Constants.XfsGeometryFlags]) : (0, 0);
         return isXfs;
     }
 

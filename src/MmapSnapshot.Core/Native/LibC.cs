@@ -13,7 +13,7 @@ internal static unsafe partial class LibC
 
     /// <summary>man 2 openat. Mono.Posix has it too, but drops O_TMPFILE.</summary>
     [LibraryImport(Library, EntryPoint = "openat", SetLastError = true)]
-    internal static partial int OpenAt(int folder, byte* path, int flags, uint mode);
+    internal static partial int OpenAt(int directory, byte* path, int flags, uint mode);
 
     /// <summary>man 2 ioctl, with a number as its argument (FICLONE).</summary>
     [LibraryImport(Library, EntryPoint = "ioctl", SetLastError = true)]
@@ -38,7 +38,12 @@ internal static unsafe partial class LibC
 
     /// <summary>man 2 renameat2 (RENAME_NOREPLACE).</summary>
     [LibraryImport(Library, EntryPoint = "renameat2", SetLastError = true)]
-    internal static partial int RenameAt2(SafeFileHandle oldFolder, byte* oldName, SafeFileHandle newFolder, byte* newName, uint flags);
+    internal static partial int RenameAt2(
+        SafeFileHandle oldDirectory,
+        byte* oldName,
+        SafeFileHandle newDirectory,
+        byte* newName,
+        uint flags);
 
     /// <summary>man 2 madvise.</summary>
     [LibraryImport(Library, EntryPoint = "madvise", SetLastError = true)]

@@ -6,10 +6,12 @@ namespace MmapSnapshot;
 /// <summary>Bytes to look for with <see cref="Snapshot.Find(IReadOnlyList{BytePattern}, long, long, IProgress{SnapshotProgress}, CancellationToken)"/>. It never changes.</summary>
 public sealed class BytePattern
 {
-    private readonly string _text;
+    /// <summary>Null: that of the bytes, which is made when it is asked for.</summary>
+    private string? _text;
 
-    private BytePattern(string text, byte[] values, byte[] masks, IReadOnlyList<AlternativeBytes> alternatives)
+    private BytePattern(string? text, byte[] values, byte[] masks, IReadOnlyList<AlternativeBytes> alternatives, Encoding? encoding = null)
     {
+        TextEncoding = encoding;
         _text = text;
         Values = values;
         Masks = masks;
@@ -18,6 +20,9 @@ public sealed class BytePattern
 
     /// <summary>How many bytes a match has, wildcards included.</summary>
     public int Length => Values.Length;
+
+    /// <summary>How its text became bytes; null for a pattern of bytes.</summary>
+    internal Encoding? TextEncoding { get; }
 
     /// <summary>For each position the bits that must stand there, those outside of <see cref="Masks"/> being 0.</summary>
     internal byte[] Values { get; }
@@ -49,7 +54,7 @@ public sealed class BytePattern
     /// <summary>Makes a pattern of bytes, which match themselves.</summary>
     /// <param name="bytes">The bytes; they are copied.</param>
     /// <exception cref="SnapshotException">InvalidBytes: there are none.</exception>
-    public static BytePattern FromBytes(ReadOnlySpan<byte> bytes) => Exact(HexText.Of(bytes), bytes.ToArray());
+    public static BytePattern FromBytes(ReadOnlySpan<byte> bytes) => Exact(text: null, bytes.ToArray());
 
     /// <summary>Makes a pattern of a text as it is encoded, without a byte order mark.</summary>
     /// <param name="text">The text.</param>
@@ -67,20 +72,20 @@ public sealed class BytePattern
     public static BytePattern FromText(string text, Encoding encoding, bool ignoreCase = false, CancellationToken cancellation = default)
     {
         byte[] bytes = EncodedText.Of(text, encoding);
-        if (!ignoreCase) return Exact(text, bytes);
+        if (!ignoreCase) return Exact(text, bytes, encoding);
         var (masks, alternatives) = TextPattern.FoldCase(text, bytes, encoding, cancellation);
         for (int position = 0; position < bytes.Length; position++) bytes[position] &= masks[position];
-        return Checked(new BytePattern(text, bytes, masks, alternatives));
+        return Checked(new BytePattern(text, bytes, masks, alternatives, encoding));
     }
 
     /// <summary>The text it was made of; for bytes, these as hex text.</summary>
-    public override string ToString() => _text;
+    public override string ToString() => _text ??= HexText.Of(Values);
 
-    private static BytePattern Exact(string text, byte[] bytes)
+    private static BytePattern Exact(string? text, byte[] bytes, Encoding? encoding = null)
     {
         var masks = new byte[bytes.Length];
         Array.Fill(masks, byte.MaxValue);
-        return Checked(new BytePattern(text, bytes, masks, []));
+        return Checked(new BytePattern(text, bytes, masks, [], encoding));
     }
 
     private static BytePattern Checked(BytePattern pattern)
@@ -88,6 +93,6 @@ public sealed class BytePattern
         if (pattern.Length == 0) throw new SnapshotException(SnapshotError.InvalidBytes, "A pattern to search for has at least one byte; this one is empty.");
         if (pattern.Masks.AsSpan().ContainsAnyExcept((byte)0)) return pattern;
         throw new SnapshotException(
-            SnapshotError.InvalidBytes, $"'{Excerpt.Of(pattern._text)}' would match everywhere: a pattern to search for has at least one byte, or half of one, that is given.");
+            SnapshotError.InvalidBytes, $"'{Excerpt.Of(pattern.ToString())}' would match everywhere: a pattern to search for has at least one byte, or half of one, that is given.");
     }
 }

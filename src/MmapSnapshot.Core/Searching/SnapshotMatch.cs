@@ -3,16 +3,21 @@ namespace MmapSnapshot;
 /// <summary>Where in a snapshot a pattern was found.</summary>
 public sealed class SnapshotMatch
 {
+    private readonly BytePattern _pattern;
+
     internal SnapshotMatch(Snapshot snapshot, long offset, byte[] bytes, BytePattern pattern)
+        : this(snapshot.Path, offset, bytes, pattern) => Snapshot = snapshot;
+
+    private SnapshotMatch(string path, long offset, byte[] bytes, BytePattern pattern)
     {
-        Snapshot = snapshot;
+        Path = path;
         Offset = offset;
         Bytes = bytes;
-        Pattern = pattern.ToString();
+        _pattern = pattern;
     }
 
-    /// <summary>The snapshot that was searched.</summary>
-    public Snapshot Snapshot { get; }
+    /// <summary>The full path of the file.</summary>
+    public string Path { get; }
 
     /// <summary>Where the match begins, in bytes from the start of the snapshot.</summary>
     public long Offset { get; }
@@ -20,11 +25,31 @@ public sealed class SnapshotMatch
     /// <summary>How many bytes it has.</summary>
     public int Length => Bytes.Length;
 
-    /// <summary>The bytes as they stood there when they were found.</summary>
-    public byte[] Bytes { get; }
+    /// <summary>The bytes as hex text ("48 8B 0F"). O(length).</summary>
+    public string Hex => HexText.Of(Bytes);
+
+    /// <summary>
+    /// The bytes as text: of a text that was searched for, in its encoding; else as ASCII, with a dot for what cannot be printed.
+    /// O(length).
+    /// </summary>
+    public string Text => _pattern.TextEncoding is { } encoding
+        ? encoding.GetString(Bytes)
+        : string.Concat(Bytes.Select(one => one is >= 0x20 and < 0x7F ? (char)one : '.'));
 
     /// <summary>The pattern that was found: the text it was made of or, for bytes, these as hex text.</summary>
-    public string Pattern { get; }
+    public string Pattern => _pattern.ToString();
+
+    /// <summary>The encoding of the text that was searched for, by its web name ("utf-16"); null where bytes were searched for.</summary>
+    public string? Encoding => _pattern.TextEncoding?.WebName;
+
+    /// <summary>The snapshot that was searched; null for a match that was made <see cref="WithoutSnapshot"/>.</summary>
+    public Snapshot? Snapshot { get; }
+
+    /// <summary>The bytes at <see cref="Offset"/> when they were found.</summary>
+    public byte[] Bytes { get; }
+
+    /// <summary>The same match without its snapshot, which it then does not keep in memory.</summary>
+    public SnapshotMatch WithoutSnapshot() => new(Path, Offset, Bytes, _pattern);
 
     /// <summary>"0x1F40: 48 8B 0F".</summary>
     public override string ToString() => $"0x{Offset:X}: {HexText.Of(Bytes)}";

@@ -26,6 +26,23 @@ internal static class ExtentMap
         }
     }
 
+    /// <summary>
+    /// The ranges of a file that the disk has written blocks of, in order, those that touch as one; null when the filesystem does not tell.
+    /// </summary>
+    internal static List<ByteRange>? WrittenRanges(SafeFileHandle file)
+    {
+        var ranges = new List<ByteRange>();
+        foreach (var each in Extents(file))
+        {
+            if (each is not { } extent) return null;
+            if (!extent.IsWritten) continue;
+            var range = new ByteRange((long)extent.Logical, (long)extent.Length);
+            if (ranges.Count > 0 && ranges[^1].End == range.Offset) ranges[^1] = ByteRange.Between(ranges[^1].Offset, range.End);
+            else ranges.Add(range);
+        }
+        return ranges;
+    }
+
     /// <summary>The extents of a file, in order, those that lie side by side as one; a null at the end when the filesystem does not tell.</summary>
     private static IEnumerable<Extent?> Extents(SafeFileHandle file)
     {
@@ -43,7 +60,7 @@ internal static class ExtentMap
             {
                 var next = buffer[i];
                 start = next.Logical + next.Length;
-                if (pending is { } before && before.Logical + before.Length == next.Logical && before.Physical + before.Length == next.Physical)
+                if (pending is { } before && before.IsContinuedBy(next))
                 {
                     pending = before with { Length = before.Length + next.Length };
                     continue;
@@ -59,4 +76,13 @@ internal static class ExtentMap
 }
 
 /// <summary>A run of bytes on the disk, in bytes.</summary>
-internal readonly record struct Extent(ulong Logical, ulong Physical, ulong Length);
+/// <param name="Logical">Where it begins in the file.</param>
+/// <param name="Physical">Where it begins on the disk.</param>
+/// <param name="Length">How many bytes it has.</param>
+/// <param name="IsWritten">Whether the disk has the bytes; else they are zeros, or yet to be written.</param>
+internal readonly record struct Extent(ulong Logical, ulong Physical, ulong Length, bool IsWritten)
+{
+    /// <summary>Whether <paramref name="next"/> is the next run of the file and of the disk.</summary>
+    internal bool IsContinuedBy(Extent next) =>
+        Logical + Length == next.Logical && Physical + Length == next.Physical && IsWritten == next.IsWritten;
+}

@@ -4,7 +4,7 @@ using Mono.Unix.Native;
 
 namespace MmapSnapshot.Source;
 
-/// <summary>A regular file, found by following a path once: its folder, its name there, and an open descriptor to read it.</summary>
+/// <summary>A regular file, found by following a path once: its directory, its name there, and an open descriptor to read it.</summary>
 internal sealed class SourceFile : IDisposable
 {
     /// <summary>How often a name may be exchanged under our hands before we give up.</summary>
@@ -16,16 +16,16 @@ internal sealed class SourceFile : IDisposable
     /// <summary>What the kernel adds to the path of a deleted file (man 5 proc_pid_fd).</summary>
     private const string DeletedMark = " (deleted)";
 
-    private SourceFile(ParentFolder folder, string name, SafeFileHandle handle, string? namelessReason = null)
+    private SourceFile(ParentDirectory directory, string name, SafeFileHandle handle, string? namelessReason = null)
     {
-        Folder = folder;
+        Directory = directory;
         Name = name;
         Handle = handle;
         FileSystem = FileSystem.Of(handle);
         ReadOnlyReason = namelessReason ?? (FileSystem.IsGenerated ? $"the kernel makes its bytes up when it is read ({FileSystem.Type})" : null);
     }
 
-    internal ParentFolder Folder { get; }
+    internal ParentDirectory Directory { get; }
 
     internal string Name { get; }
 
@@ -39,7 +39,7 @@ internal sealed class SourceFile : IDisposable
     internal string? ReadOnlyReason { get; }
 
     /// <summary>The full path, symbolic links resolved; that of a link in /proc where the file it leads to has no name here.</summary>
-    internal string Path => Folder.Combine(Name);
+    internal string Path => Directory.Combine(Name);
 
     /// <param name="path">The file.</param>
     /// <param name="trustedLinksOnly">Whether the file may be saved, so that another user's link must not choose it.</param>
@@ -76,20 +76,20 @@ internal sealed class SourceFile : IDisposable
             SnapshotError.SourceChanging, $"'{path}' was replaced again and again while it was opened. Try again when that has ended.", path);
     }
 
-    /// <summary>Lets go of the file, but not of the folder, which the caller takes over.</summary>
+    /// <summary>Lets go of the file, but not of the directory, which the caller takes over.</summary>
     internal void CloseFile() => Handle.Dispose();
 
     public void Dispose()
     {
         Handle.Dispose();
-        Folder.Dispose();
+        Directory.Dispose();
     }
 
     internal static SnapshotException NotRegular(string path, FilePermissions mode)
     {
         string kind = (mode & FilePermissions.S_IFMT) switch
         {
-            FilePermissions.S_IFDIR => "a folder",
+            FilePermissions.S_IFDIR => "a directory",
             FilePermissions.S_IFIFO => "a FIFO",
             FilePermissions.S_IFSOCK => "a socket",
             FilePermissions.S_IFLNK => "a symbolic link",
@@ -110,37 +110,42 @@ internal sealed class SourceFile : IDisposable
             return errno == 0 && FileStatus.Of(again, path).IsSameFileAs(status);
     }
 
-    /// <summary>Opens what was found, and its folder; null when that no longer holds it under its name.</summary>
+    /// <summary>Opens what was found, and its directory; null when that no longer holds it under its name.</summary>
     private static SourceFile? TryOpen(SafeFileHandle found, in FileStatus status, string real, string asked, CancellationToken cancellation)
     {
         int slash = real.LastIndexOf('/');
         if (slash < 0 || real[0] != '/')
-            throw new SnapshotException(SnapshotError.NotSupported, $"'{asked}' lies outside the folders this process can reach ({real}).", asked);
-
-        if (ParentFolder.Open(slash == 0 ? "/" : real[..slash], out var folder) is not 0 and var folderErrno)
         {
-            folder.Dispose();
-            if (folderErrno is Errno.ENOENT or Errno.ENOTDIR) return null;
-            throw Failure.From(folderErrno, $"open the folder of '{asked}'", asked, SnapshotError.ReadFailed);
+            throw new SnapshotException(
+                SnapshotError.NotSupported,
+                $"'{asked}' lies outside the directories this process can reach ({real}).",
+                asked);
+        }
+
+        if (ParentDirectory.Open(slash == 0 ? "/" : real[..slash], out var directory) is not 0 and var directoryErrno)
+        {
+            directory.Dispose();
+            if (directoryErrno is Errno.ENOENT or Errno.ENOTDIR) return null;
+            throw Failure.From(directoryErrno, $"open the directory of '{asked}'", asked, SnapshotError.ReadFailed);
         }
         string name = real[(slash + 1)..];
         try
         {
-            var errno = Kernel.StatAt(folder.Handle, name, out var there);
+            var errno = Kernel.StatAt(directory.Handle, name, out var there);
             if (errno == 0 && FileStatus.From(there).IsSameFileAs(status))
             {
                 errno = Kernel.ReopenWaitingForLease(found, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, cancellation, out var handle);
-                if (errno == 0) return new SourceFile(folder, name, handle);
+                if (errno == 0) return new SourceFile(directory, name, handle);
                 handle.Dispose();
             }
 
-            folder.Dispose();
+            directory.Dispose();
             if (errno is 0 or Errno.ENOENT) return null;
             throw Failure.From(errno, $"open '{asked}' for reading", asked, SnapshotError.ReadFailed);
         }
         catch (OperationCanceledException)
         {
-            folder.Dispose();
+            directory.Dispose();
             throw;
         }
     }
@@ -155,22 +160,22 @@ internal sealed class SourceFile : IDisposable
         string reason = real.EndsWith(DeletedMark, StringComparison.Ordinal)
             ? "it was deleted and has no name to be saved under"
             : "no name that this process can reach leads to it";
-        var errno = ParentFolder.OpenResolved(System.IO.Path.GetDirectoryName(full)!, out var folder);
+        var errno = ParentDirectory.OpenResolved(System.IO.Path.GetDirectoryName(full)!, out var directory);
         if (errno != 0)
         {
-            folder.Dispose();
-            throw Failure.From(errno, $"open the folder of '{asked}'", asked, SnapshotError.ReadFailed);
+            directory.Dispose();
+            throw Failure.From(errno, $"open the directory of '{asked}'", asked, SnapshotError.ReadFailed);
         }
         try
         {
             errno = Kernel.ReopenWaitingForLease(found, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, cancellation, out var handle);
-            if (errno == 0) return new SourceFile(folder, System.IO.Path.GetFileName(full), handle, reason);
+            if (errno == 0) return new SourceFile(directory, System.IO.Path.GetFileName(full), handle, reason);
             handle.Dispose();
             throw Failure.From(errno, $"open '{asked}' for reading", asked, SnapshotError.ReadFailed);
         }
         catch
         {
-            folder.Dispose();
+            directory.Dispose();
             throw;
         }
     }

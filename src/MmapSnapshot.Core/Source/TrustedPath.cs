@@ -34,7 +34,7 @@ internal static class TrustedPath
         || (IsOwn(directory.User) && (directory.Mode & FilePermissions.S_IWOTH) == 0)
         || target.User == link.User;
 
-    private static bool IsOwn(uint user) => user == 0 || user == Syscall.geteuid();
+    private static bool IsOwn(uint user) => user == 0 || user == Kernel.EffectiveUser();
 
     /// <param name="start">The directory that a relative path starts from; null: the current one.</param>
     /// <param name="path">The path, or what a link in it says.</param>

@@ -1,33 +1,52 @@
+using System.Globalization;
+
 namespace MmapSnapshot.Tests.Support;
 
 /// <summary>What a snapshot tells of its changes, held against its bytes.</summary>
 internal static class Changes
 {
-    /// <summary>The changes made to bytes: those before become those after.</summary>
+    /// <summary>The changes made to bytes: those before become those after. Offsets, lengths and old bytes must be right.</summary>
     public static byte[] Applied(byte[] before, IEnumerable<SnapshotChange> changes)
     {
-        byte[] bytes = [.. before];
+        var bytes = new List<byte>();
+        int done = 0;
         foreach (var change in changes)
         {
-            if (change.NewLength is { } length) Array.Resize(ref bytes, (int)length);
-            else if (change.After.Length > 0) BytesOf(change.After).CopyTo(bytes, change.Offset);
+            byte[] old = BytesOf(change.Before), now = BytesOf(change.After);
+            Assert.InRange(change.Offset, done, before.Length - old.Length);
+            Assert.Equal(change.Kind, old.Length == 0 ? "Insert" : now.Length == 0 ? "Remove" : "Write");
+            Assert.Equal(change.Length, Math.Max(old.Length, now.Length));
+            Assert.True(old.Length == 0 || now.Length == 0 || old.Length == now.Length, "a write has other lengths");
+            bytes.AddRange(before.AsSpan(done..(int)change.Offset));
+            Assert.Equal(change.NewOffset, bytes.Count);
+            Assert.True(old.AsSpan().SequenceEqual(before.AsSpan((int)change.Offset, old.Length)), "other old bytes");
+            bytes.AddRange(now);
+            done = (int)change.Offset + old.Length;
         }
-        return bytes;
+        bytes.AddRange(before.AsSpan(done));
+        return [.. bytes];
     }
 
     /// <summary>The changes taken back.</summary>
-    public static byte[] Reverted(byte[] after, IEnumerable<SnapshotChange> changes) => Applied(after, changes.Select(change => change with
+    public static byte[] Reverted(byte[] after, IEnumerable<SnapshotChange> changes) => Applied(after, changes.Select(Mirrored));
+
+    /// <summary>The change that takes a change back.</summary>
+    public static SnapshotChange Mirrored(SnapshotChange change) => change with
     {
+        Kind = change.Kind switch { "Insert" => "Remove", "Remove" => "Insert", var kind => kind },
+        Offset = change.NewOffset,
+        NewOffset = change.Offset,
         Before = change.After,
         After = change.Before,
-        OldLength = change.NewLength,
-        NewLength = change.OldLength,
-    }));
+    };
 
-    /// <summary>The changes as edits, expecting what stood there.</summary>
-    public static SnapshotEdit[] AsEdits(IEnumerable<SnapshotChange> changes) =>
-        [.. changes.Where(change => change.NewLength is null).Select(change => SnapshotEdit.Write(
-            change.Offset, BytesOf(change.After), BytesOf(change.Before)))];
+    /// <summary>The bytes of a change's text.</summary>
+    public static byte[] BytesOf(string text)
+    {
+        string[] parts = text.Split(" * ");
+        byte[] bytes = Convert.FromHexString(parts[0].Replace(" ", "", StringComparison.Ordinal));
+        return parts.Length == 1 ? bytes : Bytes.Of((char)Assert.Single(bytes), int.Parse(parts[1], CultureInfo.InvariantCulture));
+    }
 
     /// <summary>Asserts that no byte differs from the baseline that does not count as modified, and that the counts agree.</summary>
     public static void AssertHonest(byte[] baseline, Snapshot snapshot)
@@ -48,6 +67,4 @@ internal static class Changes
         if (now.Length > common) Assert.Equal(now.Length, ranges[^1].End);
         if (now.Length > common) Assert.InRange(ranges[^1].Offset, 0, common);
     }
-
-    private static byte[] BytesOf(string hex) => Convert.FromHexString(hex.Replace(" ", "", StringComparison.Ordinal));
 }

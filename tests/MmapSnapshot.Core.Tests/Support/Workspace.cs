@@ -45,7 +45,7 @@ internal sealed class Workspace : IDisposable
 
     public void Dispose()
     {
-        string[] strangers = [.. Names().Where(name => name.EndsWith(".mmap-snapshot", StringComparison.Ordinal))];
+        string[] strangers = [.. Names().Where(name => name.Contains(".mmap-snapshot", StringComparison.Ordinal))];
         Directory.Delete(Folder, recursive: true);
         Assert.Empty(strangers);
     }

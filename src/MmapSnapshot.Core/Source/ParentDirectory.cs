@@ -4,12 +4,12 @@ using Mono.Unix.Native;
 
 namespace MmapSnapshot.Source;
 
-/// <summary>The folder that holds a file, by descriptor: renaming it or putting a link in its place leads nobody astray.</summary>
-internal sealed class ParentFolder : IDisposable
+/// <summary>The directory that holds a file, by descriptor: renaming it or putting a link in its place leads no process astray.</summary>
+internal sealed class ParentDirectory : IDisposable
 {
     private readonly bool _readable;
 
-    private ParentFolder(SafeFileHandle handle, string path, bool readable)
+    private ParentDirectory(SafeFileHandle handle, string path, bool readable)
     {
         Handle = handle;
         Path = path;
@@ -21,28 +21,28 @@ internal sealed class ParentFolder : IDisposable
     /// <summary>Where it was when it was opened, symbolic links resolved.</summary>
     internal string Path { get; }
 
-    /// <summary>Opens a folder by a path that leads through no symbolic link.</summary>
-    internal static Errno Open(string path, out ParentFolder folder)
+    /// <summary>Opens a directory by a path that leads through no symbolic link.</summary>
+    internal static Errno Open(string path, out ParentDirectory directory)
     {
         var errno = Kernel.OpenAt(null, path, OpenMode.ReadOnly | OpenMode.Directory, out var handle);
-        // A folder one may enter but not list: good enough for all but reading its names and fsync.
+        // A directory one may enter but not list: good enough for all but reading its names and fsync.
         bool readable = errno == 0;
         if (errno == Errno.EACCES) errno = Kernel.OpenAt(null, path, OpenMode.PathOnly | OpenMode.Directory, out handle);
-        folder = new ParentFolder(handle, path, readable);
+        directory = new ParentDirectory(handle, path, readable);
         return errno;
     }
 
     /// <summary>As <see cref="Open"/>, by a path that may lead through symbolic links: <see cref="Path"/> is where it led.</summary>
-    internal static Errno OpenResolved(string path, out ParentFolder folder)
+    internal static Errno OpenResolved(string path, out ParentDirectory directory)
     {
-        var errno = Open(path, out folder);
-        if (errno == 0) folder = new ParentFolder(folder.Handle, folder.CurrentPath(), folder._readable);
+        var errno = Open(path, out directory);
+        if (errno == 0) directory = new ParentDirectory(directory.Handle, directory.CurrentPath(), directory._readable);
         return errno;
     }
 
     /// <summary>As <see cref="OpenResolved"/>, but through trusted links only (<see cref="TrustedPath"/>).</summary>
     /// <exception cref="SnapshotException">UntrustedLink.</exception>
-    internal static Errno OpenTrusted(string path, out ParentFolder directory)
+    internal static Errno OpenTrusted(string path, out ParentDirectory directory)
     {
         var errno = TrustedPath.Open(path, out var handle);
         string real = path;
@@ -55,11 +55,13 @@ internal sealed class ParentFolder : IDisposable
             readable = errno == 0;
             if (errno == Errno.EACCES) errno = Kernel.Reopen(place, OpenMode.PathOnly | OpenMode.Directory, out handle);
         }
-        directory = new ParentFolder(handle, real, readable);
+        directory = new ParentDirectory(handle, real, readable);
         return errno;
     }
 
-    /// <summary>The status of <paramref name="name"/> in this folder, null when there is none; a symbolic link is not followed.</summary>
+    /// <summary>
+    /// The status of <paramref name="name"/> in this directory, null when there is none; a symbolic link is not followed.
+    /// </summary>
     internal FileStatus? Find(string name)
     {
         var errno = Kernel.StatAt(Handle, name, out var stat);
@@ -69,7 +71,7 @@ internal sealed class ParentFolder : IDisposable
         return FileStatus.From(stat);
     }
 
-    /// <summary>Whether it is no longer where it was: renamed, deleted, or below a folder that was.</summary>
+    /// <summary>Whether it is no longer where it was: renamed, deleted, or below a directory that was.</summary>
     internal bool HasMoved() => CurrentPath() != Path;
 
     /// <summary>Whether it was deleted: nothing can be created in it any more.</summary>
@@ -78,7 +80,7 @@ internal sealed class ParentFolder : IDisposable
     /// <summary>Where it is now, as far as the kernel tells.</summary>
     internal string CurrentPath() => Kernel.PathOf(Handle, out string now) == 0 ? now : Path;
 
-    /// <summary>Makes the folder's names durable; <paramref name="inside"/> is a file on the same filesystem.</summary>
+    /// <summary>Makes the directory's names durable; <paramref name="inside"/> is a file on the same filesystem.</summary>
     internal Errno Sync(SafeFileHandle inside) => _readable ? Kernel.Sync(Handle) : Kernel.SyncFileSystem(inside);
 
     internal string Combine(string name) => System.IO.Path.Join(Path, name);
