@@ -13,6 +13,7 @@
     FormatsToProcess     = @('MmapSnapshot.Format.ps1xml')
     TypesToProcess       = @('MmapSnapshot.Types.ps1xml')
     CmdletsToExport      = @(
+        'Add-SnapshotBytes'
         'Close-MmapSnapshot'
         'Compare-Snapshot'
         'Find-SnapshotBytes'
@@ -23,6 +24,8 @@
         'New-MmapSnapshot'
         'Open-MmapSnapshot'
         'Redo-SnapshotBytes'
+        'Remove-SnapshotBytes'
+        'Repair-MmapSnapshot'
         'Resize-Snapshot'
         'Save-Snapshot'
         'Set-SnapshotBytes'

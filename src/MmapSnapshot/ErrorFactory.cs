@@ -5,6 +5,12 @@ namespace MmapSnapshot;
 /// <summary>The one place that makes ErrorRecords: from the engine's id follow the FullyQualifiedErrorId and the category.</summary>
 internal static class ErrorFactory
 {
+    /// <summary>How many offsets a message names.</summary>
+    private const int MaxNamed = 5;
+
+    /// <summary>How many characters of a pattern a message has.</summary>
+    private const int MaxPattern = 60;
+
     /// <param name="exception">What went wrong.</param>
     /// <param name="target">The path or snapshot it went wrong with.</param>
     internal static ErrorRecord From(SnapshotException exception, object? target)
@@ -27,23 +33,70 @@ internal static class ErrorFactory
     internal static SnapshotException InvalidPatch(int row, string why) =>
         new(SnapshotError.InvalidPatch, $"Row {row} of the patch is damaged: {why}. Nothing was changed in the snapshot.");
 
+    /// <param name="row">The first row that was refused, from 1.</param>
+    /// <param name="path">The file of its snapshot.</param>
+    internal static SnapshotException RowsNotTogether(int row, string path) => new(
+        SnapshotError.InvalidPatch,
+        $"Row {row} is for '{path}', as rows before it were, but a row for another snapshot came between them. "
+        + "The bytes of the earlier rows are removed first, so its offset may be that of other bytes. Sort the rows by snapshot.",
+        path);
+
     internal static SnapshotException TooLargeForString(string path, long count) => new(
         SnapshotError.TooLarge, $"{count} bytes of '{path}' do not fit into one string. Read them in parts.", path);
 
-    internal static SnapshotException OutOfMemory() => new(SnapshotError.TooLarge, "There is not enough memory. Read fewer bytes at a time (-Offset, -Count).");
+    internal static SnapshotException OutOfMemory() =>
+        new(SnapshotError.TooLarge, "There is not enough memory. Read fewer bytes at a time (-Offset, -Count).");
 
-    internal static SnapshotException NotOpen(string what) => new(SnapshotError.SnapshotClosed, $"No snapshot {what} is open. Get-MmapSnapshot lists those that are.");
+    internal static SnapshotException NotOpen(string what) =>
+        new(SnapshotError.SnapshotClosed, $"No snapshot {what} is open. Get-MmapSnapshot lists those that are.");
+
+    /// <param name="offset">A negative one.</param>
+    /// <param name="snapshot">Where it was asked for.</param>
+    internal static SnapshotException BeforeStart(long offset, Snapshot snapshot) => new(
+        SnapshotError.OutOfRange,
+        $"'{snapshot.Path}': offset {offset}, counted from the end, is before the start; the snapshot has {snapshot.Length} bytes.",
+        snapshot.Path);
+
+    /// <param name="path">The file that was searched.</param>
+    /// <param name="patterns">What was searched for.</param>
+    /// <param name="expected">How many matches were expected.</param>
+    /// <param name="found">The matches: all or, if there are too many, one more than expected.</param>
+    internal static SnapshotException WrongCount(
+        string path, IReadOnlyList<BytePattern> patterns, int expected, IReadOnlyList<SnapshotMatch> found)
+    {
+        string where = string.Join(", ", found.Take(MaxNamed).Select(match => $"0x{match.Offset:X}"));
+        if (found.Count > MaxNamed) where += ", ...";
+        if (found.Count > 0) where = $" (at {where})";
+        string pattern = patterns[0].ToString();
+        string what = patterns.Count > 1 ? $"the {patterns.Count} patterns"
+            : pattern.Length > MaxPattern ? $"'{pattern[..MaxPattern]}...'" : $"'{pattern}'";
+        string number = found.Count > expected ? $"found at least {found.Count}" : $"found {found.Count}";
+        return new SnapshotException(
+            SnapshotError.ExpectationFailed,
+            $"'{path}': expected {expected} {(expected == 1 ? "match" : "matches")} of {what}, {number}{where}.",
+            path);
+    }
+
+    /// <param name="exception">The engine's error, after forgotten snapshots were collected.</param>
+    internal static SnapshotException TooManyOpenFiles(SnapshotException exception) => new(
+        SnapshotError.TooManyOpenFiles,
+        $"{exception.Message} Close snapshots that you no longer need (in a pipeline, Find-SnapshotBytes -CloseUnmatched and "
+        + "Save-Snapshot -Close do that), or allow more open files (ulimit -n) before you start PowerShell.",
+        exception.Path,
+        exception.ErrorNumber);
 
     private static ErrorCategory CategoryOf(SnapshotError error) => error switch
     {
         SnapshotError.FileNotFound => ErrorCategory.ObjectNotFound,
         SnapshotError.NotARegularFile => ErrorCategory.InvalidType,
-        SnapshotError.AccessDenied or SnapshotError.OwnerNotPreservable or SnapshotError.AttributesNotPreservable => ErrorCategory.PermissionDenied,
+        SnapshotError.AccessDenied or SnapshotError.OwnerNotPreservable or SnapshotError.AttributesNotPreservable =>
+            ErrorCategory.PermissionDenied,
         SnapshotError.SourceChanging or SnapshotError.SaveInProgress => ErrorCategory.ResourceBusy,
-        SnapshotError.TooLarge => ErrorCategory.LimitsExceeded,
+        SnapshotError.TooLarge or SnapshotError.TooManyOpenFiles => ErrorCategory.LimitsExceeded,
         SnapshotError.SnapshotClosed or SnapshotError.ReadOnlySnapshot or SnapshotError.HardLinked => ErrorCategory.InvalidOperation,
-        SnapshotError.OutOfRange or SnapshotError.InvalidBytes => ErrorCategory.InvalidArgument,
-        SnapshotError.ExpectationFailed or SnapshotError.InvalidPatch => ErrorCategory.InvalidData,
+        SnapshotError.OutOfRange or SnapshotError.InvalidBytes or SnapshotError.OverlappingChanges => ErrorCategory.InvalidArgument,
+        SnapshotError.ExpectationFailed or SnapshotError.InvalidPatch or SnapshotError.JournalConflict or SnapshotError.JournalInvalid =>
+            ErrorCategory.InvalidData,
         SnapshotError.NoSpace or SnapshotError.SnapshotLost => ErrorCategory.ResourceUnavailable,
         SnapshotError.ReadFailed => ErrorCategory.ReadError,
         SnapshotError.WriteFailed => ErrorCategory.WriteError,

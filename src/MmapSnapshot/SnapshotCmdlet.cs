@@ -10,6 +10,9 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
 {
     private readonly CancellationTokenSource _stopped = new();
 
+    /// <summary>Whether forgotten snapshots were collected since a file was opened: then there are no more of them.</summary>
+    private bool _hasCollected;
+
     /// <summary>Cancelled on Ctrl+C.</summary>
     protected CancellationToken Stopped => _stopped.Token;
 
@@ -34,9 +37,24 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
     /// <summary>Called by PowerShell when the pipeline has ended.</summary>
     public void Dispose()
     {
-        _stopped.Dispose();
+        Dispose(disposing: true);
         GC.SuppressFinalize(this);
     }
+
+    /// <summary>Releases what the cmdlet holds.</summary>
+    /// <param name="disposing">True.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+        if (disposing) _stopped.Dispose();
+    }
+
+    /// <summary>Whether a parameter was given.</summary>
+    private protected bool IsGiven(string parameter) => MyInvocation.BoundParameters.ContainsKey(parameter);
+
+    /// <summary>Ends the cmdlet because of parameters that exclude each other, by PowerShell's own error id.</summary>
+    private protected void RefuseCombination(string why) =>
+        ThrowTerminatingError(
+            new ErrorRecord(new PSArgumentException(why), "AmbiguousParameterSet", ErrorCategory.InvalidArgument, targetObject: null));
 
     /// <summary>Does something with one item. What goes wrong is that item's error, and the next one has its turn.</summary>
     /// <returns>Whether it worked.</returns>
@@ -90,6 +108,45 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
     private protected static void CheckWritable(Snapshot snapshot)
     {
         if (snapshot.IsClosed || snapshot.IsReadOnly) _ = snapshot.Verify([]);
+    }
+
+    /// <summary>As <see cref="CheckWritable"/>, and throws if a range does not lie within the snapshot.</summary>
+    private protected static void CheckWritableRange(Snapshot snapshot, long offset, long count)
+    {
+        if (snapshot.Verify([SnapshotEdit.Fill(offset, count, 0)]) is [var outside, ..]) throw outside;
+    }
+
+    /// <summary>
+    /// Opens a file. If there are too many open files, snapshots that nothing refers to are collected, which closes their files, and it
+    /// is tried once more.
+    /// </summary>
+    private protected Snapshot Open(string path, SnapshotOptions options)
+    {
+        while (true)
+        {
+            try
+            {
+                var opened = Snapshot.Open(path, options, Stopped);
+                _hasCollected = false;
+                return opened;
+            }
+            catch (SnapshotException exception) when (exception.Error == SnapshotError.TooManyOpenFiles)
+            {
+                if (_hasCollected) throw ErrorFactory.TooManyOpenFiles(exception);
+                _hasCollected = true;
+                GC.Collect();
+                GC.WaitForPendingFinalizers();
+            }
+        }
+    }
+
+    /// <summary>An offset that is negative counts from the end of the snapshot: -1 is its last byte.</summary>
+    /// <exception cref="SnapshotException">OutOfRange: it is before the start.</exception>
+    private protected static long FromStart(long offset, Snapshot snapshot)
+    {
+        if (offset >= 0) return offset;
+        long fromStart = snapshot.Length + offset;
+        return fromStart >= 0 ? fromStart : throw ErrorFactory.BeforeStart(offset, snapshot);
     }
 
     /// <summary>Makes a snapshot that was just opened one of the session's.</summary>

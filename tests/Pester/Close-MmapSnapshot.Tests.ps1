@@ -160,8 +160,9 @@ Describe 'Close-MmapSnapshot' {
         }
 
         It 'refuses an object that is no snapshot' {
-            Assert-SnapshotError { 'no snapshot' | Close-MmapSnapshot } -Id InputObjectNotBound -Cmdlet Close-MmapSnapshot
-            Assert-SnapshotError { Close-MmapSnapshot -Snapshot 'no snapshot' } -Id CannotConvertArgumentNoMessage -Cmdlet Close-MmapSnapshot
+            $none = [datetime]::UnixEpoch
+            Assert-SnapshotError { $none | Close-MmapSnapshot } -Id InputObjectNotBound -Cmdlet Close-MmapSnapshot
+            Assert-SnapshotError { Close-MmapSnapshot -Snapshot $none } -Id CannotConvertArgumentNoMessage -Cmdlet Close-MmapSnapshot
         }
 
         It 'refuses null' {

@@ -13,6 +13,11 @@ BeforeAll {
     function Show-Change {
         process { '{0}: {1} > {2}' -f $_.Offset, $_.Before, $_.After }
     }
+
+    # As "kind offset > new offset: bytes".
+    function Show-Move {
+        process { '{0} {1} > {2}: {3}' -f $_.Kind, $_.Offset, $_.NewOffset, ($_.Before + $_.After) }
+    }
 }
 
 Describe 'Compare-Snapshot' {
@@ -33,7 +38,7 @@ Describe 'Compare-Snapshot' {
             Compare-Snapshot $snapshot | Should -BeNullOrEmpty
         }
 
-        It 'returns for each run of changed bytes the path, the offset, the length, and both sides as hex text' {
+        It 'returns for each run of changed bytes the path, the kind, the offsets, the length, and both sides as hex text' {
             Set-SnapshotBytes $snapshot 0x80 'CC'
             Set-SnapshotBytes $snapshot 0x10 'AA BB'
             $changes = @(Compare-Snapshot -Snapshot $snapshot)
@@ -44,7 +49,8 @@ Describe 'Compare-Snapshot' {
             $changes | ForEach-Object Length | Should -Be 2, 1
             $changes.Before | Should -Be '10 11', '80'
             $changes.After | Should -Be 'AA BB', 'CC'
-            $changes[0].OldLength ?? $changes[0].NewLength | Should -BeNullOrEmpty
+            $changes.Kind | Should -BeExactly 'Write', 'Write'
+            $changes.NewOffset | Should -Be 0x10, 0x80
         }
 
         It 'leaves out bytes that were written over with what stood there' {
@@ -57,21 +63,25 @@ Describe 'Compare-Snapshot' {
             Compare-Snapshot $snapshot | Show-Change | Should -Be '0: 00 01 02 03 04 05 06 07 08 > AA 01 02 03 04 05 06 07 BB', '17: 11 > CC'
         }
 
-        It 'tells of a greater length, and of what is not zero behind the former end' {
+        It 'lists what was appended as an insertion at the end' {
             Resize-Snapshot $snapshot 0x120
-            Set-SnapshotBytes $snapshot 0x110 'AA'
-            $length, $bytes = Compare-Snapshot $snapshot
-            $length.OldLength, $length.NewLength | Should -Be 0x100, 0x120
-            $length.Offset, $length.Length | Should -Be 0x100, 0x20
-            $length.Before, $length.After | Should -Be '', ''
-            $bytes | Show-Change | Should -BeExactly '272:  > AA'
+            Set-SnapshotBytes $snapshot 0x11F 'AA'
+            $change = Compare-Snapshot $snapshot
+            $change | Show-Move | Should -BeExactly "Insert 256 > 256: $('00 ' * 31)AA"
+            $change.Length | Should -Be 0x20
         }
 
-        It 'tells of a smaller length, and of what was cut off' {
+        It 'lists what was cut off as a removal at the end' {
             Resize-Snapshot $snapshot 0xFE
-            $length, $bytes = Compare-Snapshot $snapshot
-            $length.OldLength, $length.NewLength | Should -Be 0x100, 0xFE
-            $bytes | Show-Change | Should -BeExactly '254: FE FF > '
+            Compare-Snapshot $snapshot | Show-Move | Should -BeExactly 'Remove 254 > 254: FE FF'
+        }
+
+        It 'lists insertions and removals as such' {
+            $snapshot.Remove(0x80, 2)
+            $snapshot.Insert(0x10, [byte[]](1, 2, 3))
+            Set-SnapshotBytes $snapshot 0xF0 'AA'
+            $moves = Compare-Snapshot $snapshot | Show-Move
+            $moves | Should -BeExactly 'Insert 16 > 16: 01 02 03', 'Remove 128 > 131: 80 81', 'Write 239 > 240: EFAA'
         }
 
         It 'returns nothing once the changes are saved' {
@@ -83,12 +93,19 @@ Describe 'Compare-Snapshot' {
         }
 
         It 'has changes of at most 65,536 bytes' {
+            $noise = [byte[]]::new(150000)
+            [System.Random]::new(1).NextBytes($noise)
+            $large = Open-MmapSnapshot (New-TestFile "$folder/large" -Bytes ([byte[]]::new(200000)))
+            $large.Insert(10, $noise)
+            $changes = @(Compare-Snapshot $large)
+            $changes | ForEach-Object Length | Should -Be 65536, 65536, 18928
+            $changes.Offset | Should -Be 10, 10, 10
+        }
+
+        It 'has one change of bytes of one value, however many' {
             $large = Open-MmapSnapshot (New-TestFile "$folder/large" -Bytes ([byte[]]::new(200000)))
             Set-SnapshotBytes $large 10 -Fill 1 -Count 150000
-            $changes = @(Compare-Snapshot $large)
-            ($changes | Measure-Object -Property Length -Maximum).Maximum | Should -BeLessOrEqual 65536
-            ($changes | Measure-Object -Property Length -Sum).Sum | Should -Be 150000
-            $changes[0].Offset | Should -Be 10
+            Compare-Snapshot $large | Show-Change | Should -BeExactly '10: 00 * 150000 > 01 * 150000'
         }
 
         It 'compares a read-only snapshot' {
@@ -141,11 +158,29 @@ Describe 'Compare-Snapshot' {
             Compare-Snapshot $snapshot -With $file | Show-Change | Should -BeExactly '0: 00 > AA'
         }
 
-        It 'tells of another length' {
+        It 'lists another length as an insertion or a removal' {
             $short = Open-MmapSnapshot (New-TestFile "$folder/short" -Bytes (0..253))
-            $changes = @(Compare-Snapshot $snapshot -With $short)
-            $changes[0].OldLength, $changes[0].NewLength | Should -Be 254, 256
-            $changes[1] | Show-Change | Should -BeExactly '254:  > FE FF'
+            Compare-Snapshot $snapshot -With $short | Show-Move | Should -BeExactly 'Insert 254 > 254: FE FF'
+            Compare-Snapshot $short -With $snapshot | Show-Move | Should -BeExactly 'Remove 254 > 254: FE FF'
+        }
+
+        It 'makes of three bytes inserted into 50 MB one row, and less than 1 KB of CSV' {
+            $noise = [byte[]]::new(50MB)
+            [System.Random]::new(1).NextBytes($noise)
+            $old = New-TestFile "$folder/old" -Bytes $noise
+            $changed = Open-MmapSnapshot $old
+            $changed.Insert(3, [byte[]](0x58, 0x59, 0x5A))
+            Save-Snapshot $changed -Destination "$folder/new" -NoFlush
+            $new = Open-MmapSnapshot "$folder/new"
+            $copy = Open-MmapSnapshot $old
+            foreach ($patch in @((Compare-Snapshot $changed | ConvertTo-Csv), (Compare-Snapshot $new -With $old | ConvertTo-Csv))) {
+                $patch.Count | Should -Be 2 -Because 'a header and a row'
+                ($patch -join "`n").Length | Should -BeLessThan 1KB
+                $patch | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $copy
+                Get-SnapshotHex $copy 0 8 | Should -BeExactly (Get-SnapshotHex $changed 0 8)
+                Compare-Snapshot $copy -With $new | Should -BeNullOrEmpty
+                Undo-SnapshotBytes $copy
+            }
         }
 
         It 'compares each snapshot that is piped to it' {
@@ -169,11 +204,29 @@ Describe 'Compare-Snapshot' {
             foreach ($length in 256, 300, 200) {
                 Resize-Snapshot $snapshot $length
                 if ($length -eq 300) { Set-SnapshotBytes $snapshot 290 'DD' }
+                if ($length -eq 200) { $snapshot.Insert(3, [byte[]](1, 2)); $snapshot.Insert(60, 1MB, 7); $snapshot.Remove(5, 10) }
                 Undo-SnapshotBytes $copy -All
                 Compare-Snapshot $snapshot | & $Carry | Set-SnapshotBytes -Snapshot $copy
-                $copy.Length | Should -Be $length
-                Get-SnapshotHex $copy | Should -BeExactly (Get-SnapshotHex $snapshot)
+                $copy.Length | Should -Be $snapshot.Length
+                Compare-Snapshot $copy -With $snapshot | Should -BeNullOrEmpty
             }
+            # As another file as well.
+            Undo-SnapshotBytes $copy -All
+            Compare-Snapshot $snapshot -With $copy | & $Carry | Set-SnapshotBytes -Snapshot $copy
+            Compare-Snapshot $copy -With $snapshot | Should -BeNullOrEmpty
+        }
+
+        It 'is taken back by <What>' -ForEach @(
+            @{ What = 'the objects themselves'; Carry = { $input } }
+            @{ What = 'CSV'; Carry = { $input | ConvertTo-Csv | ConvertFrom-Csv } }
+            @{ What = 'JSON'; Carry = { $input | ConvertTo-Json | ConvertFrom-Json } }
+        ) {
+            $original = Get-SnapshotHex $copy
+            $snapshot.Insert(3, [byte[]](1, 2))
+            $snapshot.Insert(60, 100, 7)
+            $snapshot.Remove(5, 10)
+            Compare-Snapshot $snapshot | & $Carry | Undo-SnapshotBytes $snapshot
+            Get-SnapshotHex $snapshot | Should -BeExactly $original
         }
 
         It 'is one change, which Undo-SnapshotBytes takes back whole' {
@@ -191,26 +244,35 @@ Describe 'Compare-Snapshot' {
             Get-SnapshotHex $copy 0x10 2 | Should -BeExactly '10 11'
         }
 
-        It 'is refused by a snapshot that has another length, if it changes the length' {
+        It 'is refused by a snapshot that is shorter, or has another length than -ExpectLength' {
             Resize-Snapshot $snapshot 300
-            Resize-Snapshot $copy 257
+            Resize-Snapshot $copy 255
             $problems = @(Get-ErrorOf { Compare-Snapshot $snapshot | Set-SnapshotBytes -Snapshot $copy -WarningAction SilentlyContinue })
+            $problems.FullyQualifiedErrorId | Should -Be 'OutOfRange,MmapSnapshot.SetSnapshotBytesCommand'
+            Resize-Snapshot $copy 257
+            $patch = @(Compare-Snapshot $snapshot)
+            $problems = @(Get-ErrorOf { $patch | Set-SnapshotBytes -Snapshot $copy -ExpectLength 256 -WarningAction SilentlyContinue })
             $problems.FullyQualifiedErrorId | Should -Be 'ExpectationFailed,MmapSnapshot.SetSnapshotBytesCommand'
             "$($problems[0])" | Should -BeLike '*257 bytes, not 256*'
-            $copy.ModifiedBytes | Should -Be 1
             $copy.Length | Should -Be 257
         }
     }
 
     Context 'the table' {
-        It 'shows the offset in hex, and both sides' {
+        It 'shows the kind, the offset in hex, and both sides, at 80 columns' {
             Set-SnapshotBytes $snapshot 0xA0 'AA BB'
-            Compare-Snapshot $snapshot | Out-String -Width 100 | Should -Match '(?m)^ +0xA0 +2 A0 A1 +AA BB *$'
+            $snapshot.Insert(0xB0, 1MB, 7)
+            $snapshot.Remove(0, 3)
+            $lines = Compare-Snapshot $snapshot | Out-String -Width 80 -Stream | Where-Object { $_ }
+            $lines | Where-Object Length -GT 80 | Should -BeNullOrEmpty
+            $lines[2..4] | Should -Match '^(Remove +0x0 +3 00 01 02|Write +0xA0 +2 A0 A1 +AA BB|Insert +0xB0 +1048576 +07 \* 1048576) *$'
         }
 
-        It 'shows both lengths' {
-            Resize-Snapshot $snapshot 300
-            Compare-Snapshot $snapshot | Out-String -Width 100 | Should -Match '(?m)^ +0x100 +44 \(256 bytes\) +\(300 bytes\) *$'
+        It 'has the new offset in the list' {
+            $snapshot.Insert(0x10, [byte[]](1, 2))
+            Set-SnapshotBytes $snapshot 0x80 'AA'
+            $list = Compare-Snapshot $snapshot | Format-List | Out-String
+            $list | Should -Match '(?s)Kind +: Write\s+Offset +: 126\s+NewOffset +: 128\s+Length +: 1\s'
         }
     }
 
@@ -253,7 +315,7 @@ Describe 'Compare-Snapshot' {
         }
 
         It 'refuses a piped object that is no snapshot' {
-            Assert-SnapshotError { 'no snapshot' | Compare-Snapshot } -Id InputObjectNotBound -Cmdlet Compare-Snapshot
+            Assert-SnapshotError { [datetime]::UnixEpoch | Compare-Snapshot } -Id InputObjectNotBound -Cmdlet Compare-Snapshot
         }
 
         It 'can be caught with -ErrorAction Stop' {

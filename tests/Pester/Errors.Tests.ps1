@@ -169,6 +169,13 @@ Describe 'The error id' {
         $snapshot.IsModified | Should -BeFalse
     }
 
+    It 'OverlappingChanges: two rows write the same byte' {
+        $rows = "Offset,After`n0,AA BB`n1,CC" | ConvertFrom-Csv
+        $write = { $rows | Set-SnapshotBytes $snapshot -WarningAction SilentlyContinue }
+        Assert-Error $write OverlappingChanges Set-SnapshotBytes $snapshot $file
+        $snapshot.IsModified | Should -BeFalse
+    }
+
     It 'NoSpace: the disk is full' {
         Skip-When $needsRoot
         Invoke-Shell 'mkdir "$1/small"; mount -t tmpfs -o size=1m tmpfs "$1/small"; truncate -s 4M "$1/small/f"' $folder
@@ -241,6 +248,51 @@ Describe 'The error id' {
         }
         Save-Snapshot $snapshot
         Get-FileHex $file 0 1 | Should -BeExactly 'FF'
+    }
+
+    It 'JournalConflict: another program has written to the file after a save in place was interrupted' {
+        [void](New-InterruptedSave $file)
+        [System.IO.File]::WriteAllBytes($file, [byte[]]@(0x5A) * 256)
+        Assert-Error { Open-MmapSnapshot $file } JournalConflict Open-MmapSnapshot $file $file
+        Assert-Error { Save-Snapshot $snapshot -Force } JournalConflict Save-Snapshot $snapshot $file
+        (Repair-MmapSnapshot $file -Force).Action | Should -Be 'Remove'
+        Get-FileHex $file 0 1 | Should -BeExactly '5A'
+    }
+
+    It 'JournalInvalid: the journal is damaged' {
+        $journal = "$folder/.a.bin.mmap-snapshot-journal"
+        [System.IO.File]::WriteAllText($journal, 'no journal')
+        Assert-Error { Open-MmapSnapshot $file } JournalInvalid Open-MmapSnapshot $file $journal
+        (Repair-MmapSnapshot $file -Force).Action | Should -Be 'Remove'
+        Get-FileHex $file | Should -BeExactly $original
+    }
+
+    It 'TooManyOpenFiles: snapshots that are referred to; others make room' {
+        Skip-When (Get-Obstacle -Program prlimit)
+        $forgotten, $answer, $length = Invoke-FreshPowerShell -Arguments $folder {
+            prlimit --pid $PID --nofile=400:400
+            $place = $args[0]
+            $files = 1..400 | ForEach-Object { "$place/f$_" }
+            foreach ($one in $files) { [System.IO.File]::WriteAllText($one, 'x') }
+            @(Open-MmapSnapshot -LiteralPath $files | ForEach-Object Length).Count
+            $problems = $null
+            $kept = Open-MmapSnapshot -LiteralPath $files -ErrorAction SilentlyContinue -ErrorVariable problems
+            [pscustomobject]@{
+                Id = $problems[0].FullyQualifiedErrorId; Category = "$($problems[0].CategoryInfo.Category)"; Message = "$($problems[0])"
+                Errno = $problems[0].Exception.ErrorNumber; Kept = $kept.Count; All = $kept.Count + $problems.Count
+            }
+            Close-MmapSnapshot $kept
+            (Get-SnapshotBytes $files[-1]).Length
+        }
+        $forgotten | Should -Be 400
+        $answer.Id | Should -BeExactly 'TooManyOpenFiles,MmapSnapshot.OpenMmapSnapshotCommand'
+        $answer.Category | Should -BeExactly 'LimitsExceeded'
+        $answer.Errno | Should -Be 24
+        $answer.Kept | Should -BeGreaterThan 50
+        $answer.All | Should -Be 400
+        $answer.Message | Should -BeLike "*$folder/f*EMFILE: *-CloseUnmatched*ulimit -n*."
+        $length | Should -Be 1
+        [void]$seen.Add('TooManyOpenFiles')
     }
 
     It 'UntrustedLink: the link of another user leads to a file of root' {

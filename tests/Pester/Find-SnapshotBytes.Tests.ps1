@@ -32,6 +32,26 @@ Describe 'Find-SnapshotBytes' {
             $found[0].Length | Should -Be 3
             ConvertTo-HexText $found[0].Bytes | Should -BeExactly '41 42 43'
             $found[0].Pattern | Should -BeExactly '41 ?? 4?'
+            $found[0].Path | Should -BeExactly $file
+            $found[0].Hex | Should -BeExactly '41 42 43'
+            $found[0].Text | Should -BeExactly 'ABC'
+            $found[0].Encoding | Should -BeNullOrEmpty
+        }
+
+        It 'returns text in its encoding, and bytes as ASCII with dots' {
+            Set-SnapshotBytes $snapshot 0 -Text 'Aé' -Encoding unicode
+            $text = Find-SnapshotBytes $snapshot -Text 'aé' -Encoding unicode -IgnoreCase
+            $text.Text, $text.Encoding | Should -Be 'Aé', 'utf-16'
+            (Find-SnapshotBytes $snapshot '41 00 E9').Text | Should -BeExactly 'A..'
+        }
+
+        It 'returns what CSV and JSON keep' {
+            $row = Find-SnapshotBytes $snapshot -Text ABC -First 1 | ConvertTo-Csv | ConvertFrom-Csv
+            $row.Path, $row.Offset, $row.Length, $row.Hex, $row.Text | Should -Be $file, '65', '3', '41 42 43', 'ABC'
+            $row.PSObject.Properties.Name | Select-Object -First 5 | Should -Be Path, Offset, Length, Hex, Text
+            $json = Find-SnapshotBytes $snapshot -Text ABC -First 1 | ConvertTo-Json | ConvertFrom-Json
+            $json.Path, $json.Offset, $json.Hex | Should -Be $file, 65, '41 42 43'
+            (Find-SnapshotBytes $snapshot '41' -First 1 | Get-Member).Name -match '[<>$]' | Should -BeNullOrEmpty
         }
 
         It 'returns nothing where there is nothing' {
@@ -127,6 +147,12 @@ Describe 'Find-SnapshotBytes' {
         It 'does not take -IgnoreCase for hex' {
             { Find-SnapshotBytes $snapshot -Pattern '41' -IgnoreCase } | Should -Throw -ErrorId 'AmbiguousParameterSet,MmapSnapshot.FindSnapshotBytesCommand'
         }
+
+        It 'takes either -Pattern or -Text' {
+            $refused = @{ Id = 'AmbiguousParameterSet'; Cmdlet = 'Find-SnapshotBytes'; Says = '-Pattern', '-Text' }
+            Assert-SnapshotError { Find-SnapshotBytes $snapshot } @refused
+            Assert-SnapshotError { Find-SnapshotBytes $snapshot '41' -Text a } @refused
+        }
     }
 
     Context 'where it looks' {
@@ -136,6 +162,22 @@ Describe 'Find-SnapshotBytes' {
             Find-Offset $snapshot '41 42' -Count 0x42 | Should -BeNullOrEmpty
             Find-Offset $snapshot '41 42' -Offset '0x41' -Count '0x2' | Should -Be 0x41
             Find-Offset $snapshot '41 42' -Offset 512 | Should -BeNullOrEmpty
+            Find-Offset $snapshot '41 42' -Offset -0xBF | Should -Be 0x141
+            Find-Offset $snapshot '41 42' -Offset -0xBE | Should -BeNullOrEmpty
+        }
+
+        It 'returns the last matches of each snapshot with -Last, in the order of their offsets' {
+            Find-Offset $snapshot, $snapshot '41', '42' -Last 3 | Should -Be 0x42, 0x141, 0x142, 0x42, 0x141, 0x142
+            Find-Offset $snapshot '41' -Last 9 | Should -Be 0x41, 0x141
+            $refused = @{ Id = 'AmbiguousParameterSet'; Cmdlet = 'Find-SnapshotBytes'; Says = '-First', '-Last' }
+            Assert-SnapshotError { Find-SnapshotBytes $snapshot '41' -First 1 -Last 1 } @refused
+        }
+
+        It 'leaves out with -NonOverlapping what begins within the match before' {
+            $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin" -Text 'aaaaaXaa')
+            Find-Offset $other -Text aa -NonOverlapping | Should -Be 0, 2, 6
+            Find-Offset $other -Text aa, aX -NonOverlapping | Should -Be 0, 2, 4, 6
+            Find-Offset $other -Text aa -NonOverlapping -Last 2 | Should -Be 2, 6
         }
 
         It 'returns no more than -First matches of each snapshot' {
@@ -148,7 +190,7 @@ Describe 'Find-SnapshotBytes' {
         }
 
         It 'refuses <What>' -ForEach @(
-            @{ What = 'a negative offset'; Range = @{ Offset = -1 }; Says = 'offset -1 is negative' }
+            @{ What = 'an offset before the start'; Range = @{ Offset = -513 }; Says = 'offset -513, counted from the end' }
             @{ What = 'a negative count'; Range = @{ Count = -1 }; Says = 'count -1 is negative' }
             @{ What = 'an offset past the end'; Range = @{ Offset = 513 }; Says = 'offset 513 is past the end' }
             @{ What = 'a count that reaches past the end'; Range = @{ Offset = 511; Count = 2 }; Says = '2 bytes from offset 511' }
@@ -175,6 +217,82 @@ Describe 'Find-SnapshotBytes' {
         }
     }
 
+    Context '-ExpectCount' {
+        It 'returns the matches of a snapshot that has as many' {
+            Find-Offset $snapshot '41', '42' -ExpectCount 4 | Should -Be 0x41, 0x42, 0x141, 0x142
+            Find-Offset $snapshot '41', '42' -ExpectCount 4 -First 1 | Should -Be 0x41
+            Find-SnapshotBytes $snapshot '42 41' -ExpectCount 0 | Should -BeNullOrEmpty
+        }
+
+        It 'returns no match of a snapshot that has <What>' -ForEach @(
+            @{ What = 'more'; Expected = 1; Says = "expected 1 match of '41 42'", 'at least 2 (at 0x41, 0x141)' }
+            @{ What = 'fewer'; Expected = 3; Says = 'expected 3 matches', 'found 2 (at 0x41, 0x141)' }
+            @{ What = 'some where none is expected'; Expected = 0; Says = 'expected 0 matches', 'at least 1 (at 0x41)' }
+        ) {
+            $all = @{ Id = 'ExpectationFailed'; Cmdlet = 'Find-SnapshotBytes'; Target = $snapshot; Says = @($file) + $Says }
+            $found = [System.Collections.Generic.List[object]]::new()
+            Assert-SnapshotError { Find-SnapshotBytes $snapshot '41 42' -ExpectCount $Expected | ForEach-Object { $found.Add($_) } } @all
+            $found.Count | Should -Be 0
+        }
+
+        It 'counts in each snapshot, and continues with the next one' {
+            $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin" -Text 'A')
+            $found = @($snapshot, $other | Find-SnapshotBytes -Text A -ExpectCount 1 -ErrorAction SilentlyContinue -ErrorVariable problems)
+            $found.Path | Should -BeExactly "$folder/b.bin"
+            $problems.FullyQualifiedErrorId | Should -Be 'ExpectationFailed,MmapSnapshot.FindSnapshotBytesCommand'
+        }
+
+        It 'refuses a negative number' {
+            Assert-BindingError { Find-SnapshotBytes $snapshot '41' -ExpectCount -1 } -Parameter ExpectCount
+        }
+    }
+
+    Context '-CloseUnmatched' {
+        It 'closes the snapshots of which no match is written' {
+            $other, $wrong = Open-MmapSnapshot (New-TestFile "$folder/b.bin" -Text 'A'), (New-TestFile "$folder/c.bin" -Text 'AAA')
+            $all = $snapshot, $other, $wrong
+            $found = @($all | Find-SnapshotBytes -Text A -ExpectCount 1 -CloseUnmatched -ErrorAction SilentlyContinue)
+            $found.Path | Should -BeExactly "$folder/b.bin"
+            $all.IsClosed | Should -Be $true, $false, $true
+        }
+
+        It 'leaves a snapshot with unsaved changes open' {
+            Set-SnapshotBytes $snapshot 0 'AA'
+            Find-SnapshotBytes $snapshot '42 41' -CloseUnmatched
+            $snapshot.IsClosed | Should -BeFalse
+        }
+
+        It 'leaves a snapshot open of whose matches the pipeline takes only some' {
+            $null = Find-SnapshotBytes $snapshot '41' -CloseUnmatched | Select-Object -First 1
+            $snapshot.IsClosed | Should -BeFalse
+        }
+    }
+
+    Context 'files' {
+        It 'searches paths, and what it finds has no snapshot' {
+            $open = @(Get-MmapSnapshot).Count
+            $found = @(Find-SnapshotBytes $file '41 42')
+            $found.Offset | Should -Be 0x41, 0x141
+            $found[0].Path | Should -BeExactly $file
+            $found[0].Snapshot | Should -BeNullOrEmpty
+            (Get-ChildItem -LiteralPath $folder | Find-SnapshotBytes -Text ABC).Offset | Should -Be 0x41, 0x141
+            @(Get-MmapSnapshot).Count | Should -Be $open
+        }
+
+        It 'shows in the table what is around a match in a file' {
+            $shown = Find-SnapshotBytes $file '41 42' -First 1 | Out-String -Width 120
+            $shown | Should -Match '(?m)^ +0x41 +2 3D 3E 3F 40 41 42 43 44 45 46 +=>\?@ABCDEF *$'
+        }
+
+        It 'finds matches that <Cmdlet> refuses, saying to open the file first' -ForEach @(
+            @{ Cmdlet = 'Save-Snapshot'; Arguments = @{}; Id = 'ParameterArgumentTransformationError' }
+            @{ Cmdlet = 'Set-SnapshotBytes'; Arguments = @{ Bytes = '90' }; Id = 'InvalidPatch' }
+        ) {
+            $match = Find-SnapshotBytes $file '41' -First 1
+            Assert-SnapshotError { $match | & $Cmdlet @Arguments } -Id $Id -Cmdlet $Cmdlet -Says $file, '0x41', 'Open-MmapSnapshot'
+        }
+    }
+
     Context 'a patch of every match' {
         It 'pipes into Set-SnapshotBytes -Bytes, whose argument wins over the bytes that were found' {
             Find-SnapshotBytes $snapshot '41 42 ?? 44' | Set-SnapshotBytes -Bytes '90 90 90 90'
@@ -198,6 +316,7 @@ Describe 'Find-SnapshotBytes' {
         }
 
         It 'pipes into Get-SnapshotBytes' {
+            Find-SnapshotBytes $snapshot '41 42' | Get-SnapshotBytes -AsHex | Should -Be '41 42', '41 42'
             @(Find-SnapshotBytes $snapshot '41' | Get-SnapshotBytes -Count 2 | ForEach-Object { ConvertTo-HexText $_ }) | Should -Be '41 42', '41 42'
         }
     }
@@ -215,11 +334,25 @@ Describe 'Find-SnapshotBytes' {
             $lines[0].IndexOf(' 00 01') | Should -Be $lines[3].IndexOf(' FE FF')
         }
 
-        It 'shows of a wide match ten bytes, and what follows it only where they leave room' {
+        It 'shows of a wide match eight bytes, and what follows it only where they leave room' {
             $shown = Find-SnapshotBytes $snapshot ([byte[]](16..63)) -First 1 | Out-String -Width 120
-            $shown | Should -Match '(?m)0x10 +48 0C 0D 0E 0F 10 11 12 13 14 15 16 17 18 19 +\.{14} *$'
-            $shown = Find-SnapshotBytes $snapshot ([byte[]](16..23)) -First 1 | Out-String -Width 120
-            $shown | Should -Match '(?m)0x10 +8 0C 0D 0E 0F 10 11 12 13 14 15 16 17 18 19 +\.{14} *$'
+            $shown | Should -Match '(?m)0x10 +48 0C 0D 0E 0F 10 11 12 13 14 15 16 17 +\.{12} *$'
+            $shown = Find-SnapshotBytes $snapshot ([byte[]](16..21)) -First 1 | Out-String -Width 120
+            $shown | Should -Match '(?m)0x10 +6 0C 0D 0E 0F 10 11 12 13 14 15 16 17 +\.{12} *$'
+        }
+
+        It 'is one for each file' {
+            $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin" -Text 'AB')
+            $lines = $snapshot, $other | Find-SnapshotBytes -Text AB -First 1 | Out-String -Width 120 -Stream
+            $lines = @($lines) -match 'File|0x'
+            $lines -replace ' +', ' ' -replace '(0x\w+).*', '$1' | Should -Be " File: $file", ' 0x41', " File: $folder/b.bin", ' 0x0'
+        }
+
+        It 'shows the highest offsets whole, in 80 columns' {
+            $huge = Open-MmapSnapshot (New-SparseFile "$folder/huge" -Length 8TB)
+            Set-SnapshotBytes $huge 0x7FFFFFFFFF0 -Text 'HELLO, HELLO'
+            $lines = Find-SnapshotBytes $huge -Text 'HELLO, HELLO' -Offset -4096 | Out-String -Width 80 -Stream
+            @($lines) -match '0x7FFFFFFFFF0 +12 00 00 00 00 48 45 4C 4C 4F 2C 20 48 +\.{4}HELLO, H *$' | Should -HaveCount 1
         }
 
         It 'colours the match, unless PowerShell is told to be plain' {

@@ -157,8 +157,8 @@ Describe 'Get-SnapshotBytes' {
         }
 
         It 'refuses <What> with -NullTerminated too' -ForEach @(
-            @{ What = 'a negative offset'; Range = @{ Offset = -1 } }
-            @{ What = 'a negative offset and no bytes'; Range = @{ Offset = -1; Count = 0 } }
+            @{ What = 'an offset before the start'; Range = @{ Offset = -257 } }
+            @{ What = 'an offset before the start and no bytes'; Range = @{ Offset = -257; Count = 0 } }
             @{ What = 'a negative count'; Range = @{ Count = -1 } }
             @{ What = 'an offset past the end'; Range = @{ Offset = 257 } }
             @{ What = 'a count that reaches past the end'; Range = @{ Offset = 0; Count = 257 } }
@@ -217,8 +217,12 @@ Describe 'Get-SnapshotBytes' {
             Assert-SnapshotError { Get-SnapshotBytes $snapshot -AsNumber Int7 } -Id CannotConvertArgumentNoMessage -Cmdlet Get-SnapshotBytes
         }
 
-        It 'reads at each match' {
-            Find-SnapshotBytes $snapshot '10', '20' | Get-SnapshotBytes -AsNumber UInt16 -BigEndian | Should -Be 0x1011, 0x2021
+        It 'reads at each match as many bytes as it has, or as -Count says' {
+            Find-SnapshotBytes $snapshot '10 11', '20 21' | Get-SnapshotBytes -AsNumber UInt16 -BigEndian | Should -Be 0x1011, 0x2021
+            Find-SnapshotBytes $snapshot '10', '20' | Get-SnapshotBytes -Count 2 -AsNumber UInt16 -BigEndian | Should -Be 0x1011, 0x2021
+            $match = Find-SnapshotBytes $snapshot '10'
+            $refused = @{ Id = 'InvalidBytes'; Cmdlet = 'Get-SnapshotBytes'; Target = $snapshot; Says = '0x10', '-Count' }
+            Assert-SnapshotError { $match | Get-SnapshotBytes -AsNumber UInt16 } @refused
         }
     }
 
@@ -250,16 +254,123 @@ Describe 'Get-SnapshotBytes' {
         }
     }
 
+    Context 'offsets from the end' {
+        It 'takes a negative offset for one from the end, of each snapshot' {
+            $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin" -Bytes 1, 2, 3)
+            Get-SnapshotBytes $snapshot, $other -Offset -2 -AsHex | Should -Be 'FE FF', '02 03'
+            Get-SnapshotBytes $snapshot -2 1 -AsHex | Should -BeExactly 'FE'
+            Get-SnapshotBytes $snapshot -256 1 -AsHex | Should -BeExactly '00'
+            Get-SnapshotBytes $snapshot -Offset '-0x10' -Count 1 -AsHex | Should -BeExactly 'F0'
+        }
+
+        It 'refuses a plus sign, which does not add' {
+            Assert-BindingError { Get-SnapshotBytes $snapshot -Offset +4 } -Parameter Offset
+            Assert-BindingError { Get-SnapshotBytes $snapshot -Count '+4' } -Parameter Count
+        }
+    }
+
+    Context 'files' {
+        BeforeEach {
+            $open = @(Get-MmapSnapshot).Count
+        }
+
+        AfterEach {
+            @(Get-MmapSnapshot).Count | Should -Be $open
+        }
+
+        It 'reads a path by position, by name and from the pipeline' {
+            Get-SnapshotBytes $file 0x10 2 -AsHex | Should -BeExactly '10 11'
+            Get-SnapshotBytes -Path $file -Offset -2 -AsHex | Should -BeExactly 'FE FF'
+            $file | Get-SnapshotBytes -Count 2 -AsHex | Should -BeExactly '00 01'
+            Get-SnapshotBytes (Get-Item -LiteralPath $file) 0 2 -AsHex | Should -BeExactly '00 01'
+        }
+
+        It 'reads the files of Get-ChildItem, and of wildcards' {
+            $null = New-TestFile "$folder/b[1].bin" -Bytes 7, 8
+            Get-ChildItem -LiteralPath $folder | Get-SnapshotBytes -Count 2 -AsHex | Should -Be '00 01', '07 08'
+            Get-SnapshotBytes "$folder/*.bin" -Count 1 -AsHex | Should -Be '00', '07'
+            Get-SnapshotBytes -LiteralPath "$folder/b[1].bin" -AsHex | Should -BeExactly '07 08'
+        }
+
+        It 'takes a number for an id, and text for a path' {
+            Push-Location -LiteralPath $folder
+            try {
+                $null = New-TestFile "$folder/$($snapshot.Id)" -Bytes 9
+                Get-SnapshotBytes $snapshot.Id 0 1 -AsHex | Should -BeExactly '00'
+                [long]$snapshot.Id | Get-SnapshotBytes -Count 1 -AsHex | Should -BeExactly '00'
+                Get-SnapshotBytes "$($snapshot.Id)" -AsHex | Should -BeExactly '09'
+            } finally {
+                Pop-Location
+            }
+        }
+
+        It 'reads a snapshot, not its file' {
+            Set-SnapshotBytes $snapshot 0 'AA'
+            $snapshot | Get-SnapshotBytes -Count 1 -AsHex | Should -BeExactly 'AA'
+            Find-SnapshotBytes $snapshot 'AA 01' | Get-SnapshotBytes -AsHex | Should -BeExactly 'AA 01'
+        }
+
+        It 'refuses a change, which has a path but does not say which snapshot it is of' {
+            Set-SnapshotBytes $snapshot 0 'AA'
+            $change = Compare-Snapshot $snapshot
+            $asked = @{ Id = 'ParameterArgumentTransformationError'; Cmdlet = 'Get-SnapshotBytes'; Says = $file, '-Snapshot' }
+            Assert-SnapshotError { $change | Get-SnapshotBytes } @asked
+            $change | Get-SnapshotBytes -Snapshot $snapshot -Count 1 -AsHex | Should -BeExactly 'AA'
+        }
+
+        It 'continues after a file that cannot be opened' {
+            $problems = @()
+            $hex = Get-SnapshotBytes "$folder/none", $file 0 1 -AsHex -ErrorAction SilentlyContinue -ErrorVariable problems
+            $hex | Should -BeExactly '00'
+            $problems.FullyQualifiedErrorId | Should -Be 'FileNotFound,MmapSnapshot.GetSnapshotBytesCommand'
+            $problems[0].TargetObject | Should -BeExactly "$folder/none"
+        }
+
+        It 'keeps no file open, also when the pipeline is stopped' {
+            $other = New-TestFile "$folder/b.bin"
+            $null = Find-SnapshotBytes $other '10', '20' | Get-SnapshotBytes | Select-Object -First 1
+            $null = Get-SnapshotBytes $other
+            # A lease would make this fail.
+            Invoke-Shell 'truncate -s 1 "$1"' $other
+        }
+    }
+
+    Context 'matches' {
+        It 'reads exactly the bytes of each match' {
+            Find-SnapshotBytes $snapshot '40 4?', 'FE' | Get-SnapshotBytes -AsHex | Should -Be '40 41', 'FE'
+            Get-SnapshotBytes -Match (Find-SnapshotBytes $snapshot '40 4?') -AsText | Should -BeExactly '@A'
+        }
+
+        It 'reads the text of a match in the encoding that it was searched for in' {
+            Set-SnapshotBytes $snapshot 8 -Text 'Aé' -Encoding unicode
+            $match = Find-SnapshotBytes $snapshot -Text 'aé' -Encoding unicode -IgnoreCase
+            $match | Get-SnapshotBytes -AsText | Should -BeExactly 'Aé'
+            $match | Get-SnapshotBytes -AsText -Encoding latin1 | Should -BeExactly "A`0é`0"
+        }
+
+        It 'reads matches in files, each from its file' {
+            $other = New-TestFile "$folder/b.bin" -Bytes 5, 0x41, 0x42
+            Find-SnapshotBytes $file, $other '41 42' | Get-SnapshotBytes -Count 1 -AsHex | Should -Be '41', '41'
+        }
+
+        It 'refuses a match whose snapshot was closed, and -Offset' {
+            $match = Find-SnapshotBytes $snapshot '41'
+            { Get-SnapshotBytes -Match $match -Offset 1 } | Should -Throw -ErrorId 'AmbiguousParameterSet,*'
+            Close-MmapSnapshot $snapshot
+            Assert-SnapshotError { $match | Get-SnapshotBytes } -Id SnapshotClosed -Cmdlet Get-SnapshotBytes -Target $snapshot
+        }
+    }
+
     Context 'what it refuses' {
         It 'refuses <What>' -ForEach @(
-            @{ What = 'a negative offset'; Offset = -1; Count = 1; Says = 'offset -1 is negative' }
+            @{ What = 'an offset before the start'; Offset = -257; Count = 1; Says = 'offset -257, counted from the end' }
             @{ What = 'a negative count'; Offset = 0; Count = -1; Says = 'count -1 is negative' }
             @{ What = 'an offset past the end'; Offset = 257; Count = 0; Says = 'offset 257 is past the end' }
             @{ What = 'a count that reaches past the end'; Offset = 255; Count = 2; Says = '2 bytes from offset 255' }
             @{ What = 'the highest offset there is'; Offset = [long]::MaxValue; Count = 1; Says = '9223372036854775807' }
             @{ What = 'the highest count there is'; Offset = 1; Count = [long]::MaxValue; Says = '9223372036854775807' }
             @{ What = 'the highest offset and count there are'; Offset = [long]::MaxValue; Count = [long]::MaxValue; Says = '9223372036854775807' }
-            @{ What = 'the lowest offset there is'; Offset = [long]::MinValue + 1; Count = 1; Says = 'negative' }
+            @{ What = 'the lowest offset there is'; Offset = [long]::MinValue + 1; Count = 1; Says = 'before the start' }
             @{ What = 'the lowest count there is'; Offset = 1; Count = [long]::MinValue + 1; Says = 'negative' }
         ) {
             Assert-SnapshotError { Get-SnapshotBytes $snapshot $Offset $Count } -Id OutOfRange -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $file, $Says, '256 bytes'
@@ -279,12 +390,17 @@ Describe 'Get-SnapshotBytes' {
             Assert-SnapshotError { Get-SnapshotBytes $snapshot } -Id SnapshotClosed -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $file, 'closed'
         }
 
-        It 'refuses a piped object that is no snapshot' {
-            Assert-SnapshotError { 'no snapshot' | Get-SnapshotBytes } -Id InputObjectNotBound -Cmdlet Get-SnapshotBytes
+        It 'refuses a path for -Snapshot by name' {
+            Assert-SnapshotError { Get-SnapshotBytes -Snapshot $file } -Id CannotConvertArgumentNoMessage -Cmdlet Get-SnapshotBytes
         }
 
-        It 'refuses an argument that is no snapshot' {
-            Assert-SnapshotError { Get-SnapshotBytes -Snapshot 'no snapshot' } -Id CannotConvertArgumentNoMessage -Cmdlet Get-SnapshotBytes
+        It 'refuses switches that exclude each other: <Switches.Keys>' -ForEach @(
+            @{ Switches = @{ AsHex = $true; AsText = $true } }
+            @{ Switches = @{ AsText = $true; AsNumber = 'Byte' } }
+            @{ Switches = @{ NullTerminated = $true } }
+            @{ Switches = @{ AsHex = $true; BigEndian = $true } }
+        ) {
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot @Switches } -Id AmbiguousParameterSet -Cmdlet Get-SnapshotBytes -Says '-As'
         }
 
         It 'refuses null for a snapshot' {

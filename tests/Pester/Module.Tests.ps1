@@ -3,6 +3,7 @@ Set-StrictMode -Version 3
 BeforeDiscovery {
     Import-Module -Name "$PSScriptRoot/Support.psm1"
     $cmdlets = @(
+        @{ Cmdlet = 'Add-SnapshotBytes'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
         @{ Cmdlet = 'Close-MmapSnapshot'; Returns = $null; Changes = $true }
         @{ Cmdlet = 'Compare-Snapshot'; Returns = 'MmapSnapshot.SnapshotChange'; Changes = $false }
         @{ Cmdlet = 'Find-SnapshotBytes'; Returns = 'MmapSnapshot.SnapshotMatch'; Changes = $false }
@@ -13,6 +14,8 @@ BeforeDiscovery {
         @{ Cmdlet = 'New-MmapSnapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
         @{ Cmdlet = 'Open-MmapSnapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $false }
         @{ Cmdlet = 'Redo-SnapshotBytes'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
+        @{ Cmdlet = 'Remove-SnapshotBytes'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
+        @{ Cmdlet = 'Repair-MmapSnapshot'; Returns = 'MmapSnapshot.RepairRecord'; Changes = $true }
         @{ Cmdlet = 'Resize-Snapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
         @{ Cmdlet = 'Save-Snapshot'; Returns = 'MmapSnapshot.CommitResult'; Changes = $true }
         @{ Cmdlet = 'Set-SnapshotBytes'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
@@ -26,10 +29,9 @@ BeforeAll {
     Import-Module -Name "$PSScriptRoot/Support.psm1"
     $staged = Split-Path -Path $env:MMAPSNAPSHOT_MODULE
     $names = @(
-        'Close-MmapSnapshot', 'Compare-Snapshot', 'Find-SnapshotBytes', 'Format-SnapshotBytes', 'Get-MmapSnapshot', 'Get-ReflinkSupport'
-        'Get-SnapshotBytes', 'New-MmapSnapshot', 'Open-MmapSnapshot', 'Redo-SnapshotBytes', 'Resize-Snapshot', 'Save-Snapshot',
-        'Set-SnapshotBytes'
-        'Undo-SnapshotBytes'
+        'Add-SnapshotBytes', 'Close-MmapSnapshot', 'Compare-Snapshot', 'Find-SnapshotBytes', 'Format-SnapshotBytes', 'Get-MmapSnapshot'
+        'Get-ReflinkSupport', 'Get-SnapshotBytes', 'New-MmapSnapshot', 'Open-MmapSnapshot', 'Redo-SnapshotBytes', 'Remove-SnapshotBytes'
+        'Repair-MmapSnapshot', 'Resize-Snapshot', 'Save-Snapshot', 'Set-SnapshotBytes', 'Undo-SnapshotBytes'
     )
 }
 
@@ -161,8 +163,8 @@ Describe '<Cmdlet>' -ForEach $cmdlets {
         'Confirm' -in $parameters | Should -Be $Changes
     }
 
-    It 'has -PassThru if it changes something that goes on living' {
-        'PassThru' -in (Get-Command -Name $Cmdlet).Parameters.Keys | Should -Be ($Changes -and $null -ne $Returns -and $Cmdlet -notlike 'New-*')
+    It 'has -PassThru if it changes something, and returns it only then' {
+        'PassThru' -in (Get-Command -Name $Cmdlet).Parameters.Keys | Should -Be ($Changes -and $null -ne $Returns -and $Cmdlet -notmatch '^(New|Repair)-')
     }
 
     It 'is shown by Get-Help with all its parameters' {
@@ -267,8 +269,9 @@ Describe 'Views' {
 
     It 'shows a snapshot as a table' {
         $text = $snapshot | Out-String -Width 300
-        $text | Should -Match 'Id\s+Length\s+Modified\s+Backing\s+State\s+Path'
-        $text | Should -Match "$($snapshot.Id)\s+256\s+0\s+$($snapshot.Backing)\s+unchanged\s+$([regex]::Escape($file))"
+        $text | Should -Match 'Id\s+Length\s+Modified\s+Backing\s+State\s+Name'
+        $text | Should -Match "$($snapshot.Id)\s+256\s+0\s+$($snapshot.Backing)\s+unchanged\s+a\.bin"
+        $text | Should -Match "(?m)^ +Directory: $([regex]::Escape($folder)) *$"
     }
 
     It 'shows the state <State>' -ForEach @(
@@ -277,6 +280,14 @@ Describe 'Views' {
         @{ State = 'read-only'; Make = { Open-MmapSnapshot $file -ReadOnly } }
     ) {
         . $Make | Out-String -Width 300 | Should -Match "\s$State\s"
+    }
+
+    It 'shows the backing whole in 80 columns' {
+        $plain = [pscustomobject]@{
+            PSTypeName = 'MmapSnapshot.Snapshot'; Id = 1; Path = '/a/b'; Length = 1; ModifiedBytes = 0; Backing = 'Immutable'
+            IsClosed = $false; IsModified = $false; IsReadOnly = $true
+        }
+        $plain | Format-Table | Out-String -Width 80 | Should -Match '1 +1 +0 Immutable read-only b'
     }
 
     It 'shows the name of a file whose path does not fit in a window of 80 columns' {
@@ -374,7 +385,8 @@ Describe 'Tab completion' {
 
     It 'offers the ids of the open snapshots after <_>' -ForEach @(
         'Save-Snapshot ', 'Save-Snapshot -Snapshot ', 'Set-SnapshotBytes ', 'Get-SnapshotBytes ', 'Find-SnapshotBytes ', 'Compare-Snapshot '
-        'Undo-SnapshotBytes ', 'Redo-SnapshotBytes ', 'Format-SnapshotBytes ', 'Resize-Snapshot ', 'Close-MmapSnapshot ',
+        'Add-SnapshotBytes ', 'Remove-SnapshotBytes ', 'Undo-SnapshotBytes ', 'Redo-SnapshotBytes '
+        'Format-SnapshotBytes ', 'Resize-Snapshot ', 'Close-MmapSnapshot ',
         'Close-MmapSnapshot -Id ', 'Get-MmapSnapshot -Id '
     ) {
         $offered = Get-Completion $_
@@ -418,8 +430,10 @@ Describe 'An id for the snapshot' {
         Get-SnapshotBytes $id 0 1 -AsHex | Should -BeExactly 'AA'
         (Find-SnapshotBytes $id 'AA' -First 1).Offset | Should -Be 0
         (Compare-Snapshot $id).After | Should -BeExactly 'AA'
-        (Format-SnapshotBytes $id 0 1) -replace "`e\[[\d;]*m" | Should -BeLike '00000000  AA *'
+        (Format-SnapshotBytes $id 0 1)[-1] -replace "`e\[[\d;]*m" | Should -BeLike '00000000  AA*'
         Undo-SnapshotBytes $id
+        Add-SnapshotBytes $id 'AA'
+        Remove-SnapshotBytes $id 0 1
         Resize-Snapshot $id 10
         Save-Snapshot $id
         Close-MmapSnapshot $id

@@ -33,9 +33,9 @@ Describe 'Redo-SnapshotBytes' {
         Get-SnapshotHex $snapshot 0 1 | Should -BeExactly 'BB'
     }
 
-    It 'makes nothing again after another change' {
+    It 'makes nothing again after another change, and warns' {
         Set-SnapshotBytes $snapshot 1 'CC'
-        Redo-SnapshotBytes $snapshot
+        Redo-SnapshotBytes $snapshot 3>&1 | Should -BeLike "'$file' has no change to make again."
         Get-SnapshotHex $snapshot 0 2 | Should -BeExactly '00 CC'
     }
 

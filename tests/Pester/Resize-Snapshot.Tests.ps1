@@ -145,9 +145,10 @@ Describe 'Resize-Snapshot' {
             Assert-SnapshotError { Resize-Snapshot $snapshot 3 } -Id SnapshotClosed -Cmdlet Resize-Snapshot -Target $snapshot -Says $file
         }
 
-        It 'refuses an object that is no snapshot' {
-            Assert-SnapshotError { 'no snapshot' | Resize-Snapshot -Length 3 } -Id InputObjectNotBound -Cmdlet Resize-Snapshot
-            Assert-SnapshotError { Resize-Snapshot -Snapshot 'no snapshot' -Length 3 } -Id CannotConvertArgumentNoMessage -Cmdlet Resize-Snapshot
+        It 'refuses a plus sign, which does not add' {
+            Assert-BindingError { Resize-Snapshot $snapshot +10 } -Parameter Length
+            Assert-BindingError { Resize-Snapshot $snapshot '+0x10' } -Parameter Length
+            $snapshot.Length | Should -Be 256
         }
 
         It 'can be caught with -ErrorAction Stop' {

@@ -522,11 +522,45 @@ Describe 'Set-SnapshotBytes' {
             $snapshot.IsModified | Should -BeFalse
         }
 
-        It 'sees in each expectation what stood there before the pipeline' {
-            $rows = "Offset,Bytes,Expect`n0,AA,00`n0,BB,00" | ConvertFrom-Csv
-            $rows | Set-SnapshotBytes -Snapshot $snapshot
-            Get-SnapshotHex $snapshot 0 1 | Should -BeExactly 'BB'
+        It 'refuses rows that overlap, names them, and changes nothing: <Rows>' -ForEach @(
+            @{ Rows = '0,AA AA', '1,BB'; Says = '2 bytes at 0x0', '1 bytes at 0x1' }
+            @{ Rows = '0x10,AA', '0x10,AA'; Says = '1 bytes at 0x10', '1 bytes at 0x10' }
+            @{ Rows = '5,AA', '0,00 01 02 03 04 05'; Says = '6 bytes at 0x0', '1 bytes at 0x5' }
+        ) {
+            $rows = @('Offset,Bytes') + $Rows | ConvertFrom-Csv
+            $write = { $rows | Set-SnapshotBytes -Snapshot $snapshot -WarningAction SilentlyContinue }
+            Assert-SnapshotError $write -Id OverlappingChanges -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $Says
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'refuses matches that overlap' {
+            Set-SnapshotBytes $snapshot 0 -Fill 'AA' -Count 8
+            $write = { Find-SnapshotBytes $snapshot 'AA AA' | Set-SnapshotBytes -Bytes 'BB CC' -WarningAction SilentlyContinue }
+            Assert-SnapshotError $write -Id OverlappingChanges -Cmdlet Set-SnapshotBytes -Target $snapshot
+            Get-SnapshotHex $snapshot 0 2 | Should -BeExactly 'AA AA'
+        }
+
+        It 'inserts and removes where rows say so, at offsets before the change' {
+            $rows = 'Write,0x10,10,AA', 'Insert,4,,01 02', 'Insert,4,,EE * 3', 'Remove,8,08 09,', 'Insert,256,,FF'
+            @('Kind,Offset,Before,After') + $rows | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $snapshot
+            Get-SnapshotHex $snapshot 0 17 | Should -BeExactly '00 01 02 03 01 02 EE EE EE 04 05 06 07 0A 0B 0C 0D'
+            Get-SnapshotHex $snapshot 19 1 | Should -BeExactly 'AA'
+            $snapshot.Length | Should -Be 260
             Undo-SnapshotBytes $snapshot
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'says with -WhatIf and -Verbose what a row does' {
+            $rows = 'Kind,Offset,Before,After', 'Insert,4,,01 02', 'Remove,8,08 09 0A,' | ConvertFrom-Csv
+            $said = @($rows | Set-SnapshotBytes -Snapshot $snapshot -Verbose 4>&1)
+            "$($said[0])" | Should -BeLike '*Insert 2 bytes at offset 0x4*'
+            "$($said[1])" | Should -BeLike '*Remove 3 bytes at offset 0x8*'
+        }
+
+        It 'refuses a row that inserts where the bytes are a parameter' {
+            $row = [pscustomobject]@{ Kind = 'Insert'; Offset = 4; After = '01' }
+            $write = { $row | Set-SnapshotBytes -Snapshot $snapshot -Text 'x' }
+            Assert-SnapshotError $write -Id InvalidPatch -Cmdlet Set-SnapshotBytes -Target $snapshot -Says 'Insert'
             $snapshot.IsModified | Should -BeFalse
         }
 
@@ -657,15 +691,23 @@ Describe 'Set-SnapshotBytes' {
         }
     }
 
+    It 'takes a negative offset for one from the end, of each snapshot' {
+        $other = Open-MmapSnapshot (New-TestFile "$folder/other.bin" -Bytes 1, 2, 3)
+        Set-SnapshotBytes $snapshot, $other -2 'AA BB'
+        Get-SnapshotHex $snapshot 0xFD 3 | Should -BeExactly 'FD AA BB'
+        Get-SnapshotHex $other | Should -BeExactly '01 AA BB'
+    }
+
     Context 'what it refuses' {
         It 'refuses <What>, and changes nothing' -ForEach @(
-            @{ What = 'a negative offset'; Offset = -1; Says = 'offset -1 is negative' }
+            @{ What = 'an offset before the start'; Offset = -257; Says = 'offset -257, counted from the end, is before the start' }
+            @{ What = 'bytes that reach past the end, from an offset from there'; Offset = -1; Says = '2 bytes from offset 255 reach' }
             @{ What = 'an offset past the end'; Offset = 257; Says = 'offset 257 is past the end' }
             @{ What = 'bytes that reach past the end'; Offset = 255; Says = '2 bytes from offset 255 reach past the end' }
             @{ What = 'bytes at the end'; Offset = 256; Says = '2 bytes from offset 256' }
             @{ What = 'the highest offset there is'; Offset = [long]::MaxValue; Says = '9223372036854775807' }
             @{ What = 'an offset just below the highest'; Offset = [long]::MaxValue - 1; Says = '9223372036854775806' }
-            @{ What = 'the lowest offset there is'; Offset = [long]::MinValue + 1; Says = 'negative' }
+            @{ What = 'the lowest offset there is'; Offset = [long]::MinValue + 1; Says = 'before the start' }
         ) {
             Assert-SnapshotError { Set-SnapshotBytes $snapshot $Offset 'AA BB' } -Id OutOfRange -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $file, $Says
             $snapshot.IsModified | Should -BeFalse
@@ -694,17 +736,19 @@ Describe 'Set-SnapshotBytes' {
             Assert-SnapshotError { Set-SnapshotBytes $snapshot 0 'AA' } -Id SnapshotClosed -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $file
         }
 
-        It 'refuses a piped object that is no snapshot' {
-            Assert-SnapshotError { Get-Item -LiteralPath $file | Set-SnapshotBytes -Offset 0 -Bytes 'AA' } -Id InputObjectNotBound -Cmdlet Set-SnapshotBytes
-        }
-
-        It 'refuses an argument that is no snapshot' {
-            Assert-SnapshotError { Set-SnapshotBytes -Snapshot $file -Offset 0 -Bytes 'AA' } -Id CannotConvertArgumentNoMessage -Cmdlet Set-SnapshotBytes
-        }
-
         It 'refuses a snapshot that arrived from another process' {
             $plain = [System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($snapshot))
             Assert-SnapshotError { $plain | Set-SnapshotBytes -Offset 0 -Bytes 'AA' } -Id ParameterArgumentTransformationError -Cmdlet Set-SnapshotBytes -Says $file
+        }
+
+        It 'refuses an offset without a value, <How>, and names the parameters for one' -ForEach @(
+            @{ How = 'by position'; Script = { Set-SnapshotBytes $snapshot 0 } }
+            @{ How = 'by name'; Script = { Set-SnapshotBytes -Snapshot $snapshot -Offset 0 -Expect '00' } }
+            @{ How = 'with a piped snapshot'; Script = { $snapshot | Set-SnapshotBytes -Offset 0 } }
+        ) {
+            $says = '-Bytes', '-Text', '-Number', '-Fill'
+            Assert-SnapshotError $Script -Id InvalidBytes -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $says
+            $snapshot.IsModified | Should -BeFalse
         }
 
         It 'refuses <What> together' -ForEach @(

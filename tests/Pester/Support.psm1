@@ -26,6 +26,9 @@ $categories = @{
     InvalidBytes              = 'InvalidArgument'
     ExpectationFailed         = 'InvalidData'
     InvalidPatch              = 'InvalidData'
+    OverlappingChanges        = 'InvalidArgument'
+    JournalConflict           = 'InvalidData'
+    JournalInvalid            = 'InvalidData'
     NoSpace                   = 'ResourceUnavailable'
     ReadFailed                = 'ReadError'
     WriteFailed               = 'WriteError'
@@ -36,6 +39,7 @@ $categories = @{
     AttributesNotPreservable  = 'PermissionDenied'
     DestinationExists         = 'ResourceExists'
     SaveInProgress            = 'ResourceBusy'
+    TooManyOpenFiles          = 'LimitsExceeded'
     UntrustedLink             = 'SecurityError'
     NotSupported              = 'NotImplemented'
     # PowerShell's own, before a cmdlet sees anything.
@@ -43,6 +47,7 @@ $categories = @{
     ParameterArgumentTransformationError = 'InvalidData'
     ParameterArgumentValidationError = 'InvalidData'
     CannotConvertArgumentNoMessage = 'InvalidArgument'
+    AmbiguousParameterSet     = 'InvalidArgument'
 }
 
 $pwsh = @(Get-PowerShellCommand)
@@ -186,6 +191,44 @@ function New-SparseFile {
 .SYNOPSIS
     Bytes as '48 8B 0F', which a failed assertion shows in a readable way.
 #>
+# What a save in place leaves that is killed: it has written DE of DE AD at 0 of a file that has 00 01 there.
+function New-InterruptedSave {
+    [CmdletBinding(SupportsShouldProcess)]
+    [OutputType([string])]
+    param([Parameter(Mandatory, Position = 0)] [string] $Path)
+
+    if (-not ('MmapSnapshotTests.JournalListener' -as [type])) {
+        $engine = [MmapSnapshot.Snapshot].Assembly.Location
+        Add-Type -ReferencedAssemblies $engine, 'System.Runtime' -CompilerOptions '-nowarn:CS1701' -TypeDefinition @'
+            namespace MmapSnapshotTests
+            {
+                public sealed class JournalListener : System.IProgress<MmapSnapshot.SnapshotProgress>
+                {
+                    public string Path;
+                    public byte[] Bytes;
+                    public void Report(MmapSnapshot.SnapshotProgress value)
+                    {
+                        if (Bytes == null && System.IO.File.Exists(Path)) Bytes = System.IO.File.ReadAllBytes(Path);
+                    }
+                }
+            }
+'@
+    }
+    $journal = "$(Split-Path $Path)/.$(Split-Path $Path -Leaf).mmap-snapshot-journal"
+    if (-not $PSCmdlet.ShouldProcess($Path)) { return }
+    $bytes = [System.IO.File]::ReadAllBytes($Path)
+    $listener = [MmapSnapshotTests.JournalListener]@{ Path = $journal }
+    $saved = [MmapSnapshot.Snapshot]::Open($Path)
+    $saved.Write(0, [byte[]](0xDE, 0xAD))
+    [void]$saved.Commit([MmapSnapshot.CommitOptions]@{ Method = 'InPlace'; Progress = $listener; Close = $true })
+    [System.IO.File]::WriteAllBytes($journal, $listener.Bytes)
+    # The file was written to later than the journal got its name.
+    [System.Threading.Thread]::Sleep(15)
+    $bytes[0] = 0xDE
+    [System.IO.File]::WriteAllBytes($Path, $bytes)
+    $journal
+}
+
 function ConvertTo-HexText {
     [CmdletBinding()]
     [OutputType([string])]

@@ -50,11 +50,25 @@ Describe 'Undo-SnapshotBytes' {
             $snapshot.IsModified | Should -BeFalse
         }
 
-        It 'does nothing, without an error, to a snapshot without changes' {
-            Undo-SnapshotBytes $snapshot
-            Undo-SnapshotBytes $snapshot -All
-            Undo-SnapshotBytes $snapshot 0 256
+        It 'warns that a snapshot has no changes, and does nothing: <Arguments.Keys>' -ForEach @(
+            @{ Arguments = @{}; Says = '*no change to take back.' }
+            @{ Arguments = @{ Last = 3 }; Says = '*no change to take back.' }
+            @{ Arguments = @{ All = $true }; Says = '*no changes since it was opened or last saved.' }
+            @{ Arguments = @{ Offset = 0; Count = 256 }; Says = '*no changes since it was opened or last saved.' }
+        ) {
+            $warnings = @(Undo-SnapshotBytes $snapshot @Arguments 3>&1)
+            $warnings.Count | Should -Be 1
+            "$warnings" | Should -BeLike "'$file'*"
+            "$warnings" | Should -BeLike $Says
             $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'takes back a change from before a save, and warns only when there is none' {
+            Set-SnapshotBytes $snapshot 0 'AA'
+            Save-Snapshot $snapshot
+            Undo-SnapshotBytes $snapshot 3>&1 | Should -BeNullOrEmpty
+            $snapshot[0] | Should -Be 0
+            Undo-SnapshotBytes $snapshot 3>&1 | Should -BeLike '*no change to take back.'
         }
 
         It 'takes back as one what one pipeline of Set-SnapshotBytes has written' {
@@ -106,8 +120,16 @@ Describe 'Undo-SnapshotBytes' {
             $snapshot.IsModified | Should -BeTrue
         }
 
+        It 'takes a negative offset for one from the end' {
+            Set-SnapshotBytes $snapshot 0xF0 -Fill 0 -Count 16
+            Undo-SnapshotBytes $snapshot -Offset -2 -Count 1
+            Get-SnapshotHex $snapshot 0xFD 3 | Should -BeExactly '00 FE 00'
+            $says = '*1 byte from offset 0xFE on*'
+            "$(Undo-SnapshotBytes $snapshot -2 1 -Verbose 4>&1)" | Should -BeLike $says
+        }
+
         It 'refuses <What>, and changes nothing' -ForEach @(
-            @{ What = 'a negative offset'; Offset = -1; Count = 1 }
+            @{ What = 'an offset before the start'; Offset = -257; Count = 1 }
             @{ What = 'a negative count'; Offset = 0; Count = -1 }
             @{ What = 'an offset past the end'; Offset = 257; Count = 0 }
             @{ What = 'a range that reaches past the end'; Offset = 255; Count = 2 }

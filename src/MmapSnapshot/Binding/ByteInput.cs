@@ -17,14 +17,14 @@ internal static class ByteInput
             case byte[] bytes:
                 return bytes;
             case string text:
-                return HexText.Parse(text);
+                return HexText.Parse(text, cancellation);
             case IEnumerable items:
                 var all = new List<byte>();
                 foreach (object? item in items)
                 {
                     cancellation.ThrowIfCancellationRequested();
                     RefuseUnquotedHex(item);
-                    if (Unwrap(item) is string part) all.AddRange(HexText.Parse(part));
+                    if (Unwrap(item) is string part) all.AddRange(HexText.Parse(part, cancellation));
                     else all.Add(ToByte(Unwrap(item)));
                 }
                 return [.. all];

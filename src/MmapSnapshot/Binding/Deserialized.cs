@@ -28,6 +28,11 @@ internal static class Deserialized
             + "the snapshot itself stayed there. Do the work where it is open, or open the file here and search it.");
     }
 
+    /// <summary>What is to be said of a match in a file where a snapshot is needed.</summary>
+    internal static string OfFile(SnapshotMatch match) =>
+        $"The match at offset 0x{match.Offset:X} is in the file '{match.Path}', which is not open: open it with Open-MmapSnapshot first, "
+        + "and search the snapshot.";
+
     internal static object? Property(object? value, string name) => (value as PSObject)?.Properties[name]?.Value;
 
     private static ArgumentTransformationMetadataException Refused(string why) => new(DisplayText.Of(why));

@@ -36,10 +36,7 @@ internal sealed class EncodingTransformationAttribute : ArgumentTransformationAt
         {
             return value switch
             {
-                string name when Named.TryGetValue(name, out var encoding) => encoding,
-                string name when CodePages.TryGetValue(name, out var pageOf) => Encoding.GetEncoding(pageOf(CultureInfo.CurrentCulture.TextInfo)),
-                string name when int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int page) => Encoding.GetEncoding(page),
-                string name => Encoding.GetEncoding(name),
+                string name => Parse(name),
                 int page => Encoding.GetEncoding(page),
                 _ => value,
             };
@@ -47,9 +44,30 @@ internal sealed class EncodingTransformationAttribute : ArgumentTransformationAt
         catch (Exception exception) when (exception is ArgumentException or NotSupportedException)
         {
             throw new ArgumentTransformationMetadataException(
-                $"'{DisplayText.Of(value.ToString())}' is no encoding. Use {string.Join(", ", Named.Keys.Concat(CodePages.Keys))}, a web name such as utf-16, or a code page.", exception);
+                $"'{DisplayText.Of(value.ToString())}' is no encoding. Use {string.Join(", ", Named.Keys.Concat(CodePages.Keys))}, "
+                + "a web name such as utf-16, or a code page.",
+                exception);
         }
     }
+
+    /// <summary>The encoding of a web name, as a match has it; null without one, and for one that this session does not have.</summary>
+    internal static Encoding? Find(string? webName)
+    {
+        try
+        {
+            return webName is null ? null : Parse(webName);
+        }
+        catch (Exception exception) when (exception is ArgumentException or NotSupportedException)
+        {
+            return null;
+        }
+    }
+
+    private static Encoding Parse(string name) =>
+        Named.TryGetValue(name, out var encoding) ? encoding
+            : CodePages.TryGetValue(name, out var pageOf) ? Encoding.GetEncoding(pageOf(CultureInfo.CurrentCulture.TextInfo))
+            : int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int page) ? Encoding.GetEncoding(page)
+            : Encoding.GetEncoding(name);
 }
 
 /// <summary>Completes -Encoding.</summary>

@@ -10,7 +10,7 @@ internal static partial class OffsetInput
     /// <summary>
     /// Reads a 64-bit integer. A literal 0xFFFFFFFF is taken for what it says, although PowerShell reads it as the 32-bit number -1.
     /// </summary>
-    /// <returns>False for anything else: 0x alone, a fraction, true, a character, nothing.</returns>
+    /// <returns>False for anything else: 0x alone, +10, a fraction, true, a character, nothing.</returns>
     internal static bool TryParse(object? value, out long number)
     {
         number = 0;
@@ -35,7 +35,7 @@ internal static partial class OffsetInput
         return true;
     }
 
-    /// <summary>PowerShell itself takes 0x for 0, 0xKB too, and a D after a number for a type.</summary>
-    [GeneratedRegex("^[+-]?(0x[0-9A-F]+|[0-9]+([.][0-9]+)?)([KMGTP]B)?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
+    /// <summary>PowerShell itself takes 0x for 0, 0xKB too, +10 for 10, and a D after a number for a type.</summary>
+    [GeneratedRegex("^-?(0x[0-9A-F]+|[0-9]+([.][0-9]+)?)([KMGTP]B)?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
     private static partial Regex Number();
 }

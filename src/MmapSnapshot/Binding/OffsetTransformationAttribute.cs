@@ -27,6 +27,7 @@ internal sealed class ValidOffsetAttribute : ValidateArgumentsAttribute
 
     protected override void Validate(object arguments, EngineIntrinsics engineIntrinsics)
     {
-        if (arguments is Invalid) throw new ValidationMetadataException("It is not a 64-bit integer. Write it as in 4096, 0x1000 or 4KB.");
+        if (arguments is not Invalid) return;
+        throw new ValidationMetadataException("It is not a 64-bit integer. Write it as in 4096, 0x1000 or 4KB, without a plus sign.");
     }
 }

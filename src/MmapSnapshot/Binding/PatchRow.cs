@@ -48,6 +48,34 @@ internal sealed class PatchRow(object? row, int number)
         }
     }
 
+    /// <summary>What the row does with bytes, if it is of the format that has a Kind; null: of that of version 0.1.</summary>
+    internal string? FindKind()
+    {
+        if (TryGet(["Kind"], out object? value, out _) && !IsEmpty(value)) return value!.ToString();
+        // A repeated byte is written as such in the newer format alone.
+        return IsRepeated("Before") || IsRepeated("After") ? nameof(SnapshotEditKind.Write) : null;
+
+        bool IsRepeated(string name) => TryGet([name], out object? bytes, out _) && Unwrap(bytes) is string text && text.Contains('*');
+    }
+
+    /// <summary>The file that the row was made from; null if it does not say.</summary>
+    internal string? FindPath() => TryGet(["Path"], out object? value, out _) && !IsEmpty(value) ? value!.ToString() : null;
+
+    /// <summary>The change of a row that has a Kind.</summary>
+    /// <param name="kind">Its <see cref="FindKind"/>.</param>
+    /// <param name="before">What is expected in place of what the row says, or null.</param>
+    /// <exception cref="SnapshotException">InvalidPatch: it is damaged, or contradicts itself.</exception>
+    internal SnapshotEdit ToEdit(string kind, byte[]? before = null)
+    {
+        string? after = FindText("Bytes", "After");
+        if (after is null && !kind.Equals(nameof(SnapshotEditKind.Remove), StringComparison.OrdinalIgnoreCase)) GetBytes("Bytes", "After");
+        string expected = before is null ? FindText("Expect", "Before") ?? "" : HexText.Of(before);
+        long? length = Has("Length") ? GetNumber("Length") : null;
+        return SnapshotEdit.TryParse(kind, GetNumber("Offset"), expected, after ?? "", length, out var edit, out string? damage)
+            ? edit
+            : throw Invalid(damage);
+    }
+
     /// <summary>The snapshots that the row is for, in its property Snapshot.</summary>
     /// <exception cref="SnapshotException">InvalidPatch: it does not say.</exception>
     internal Snapshot[] GetSnapshots()
@@ -55,6 +83,7 @@ internal sealed class PatchRow(object? row, int number)
         try
         {
             Deserialized.RefuseMatch(row);
+            if (Unwrap(row) is SnapshotMatch { Snapshot: null } match) throw Invalid(Deserialized.OfFile(match).TrimEnd('.'));
             if (!TryGet(["Snapshot"], out object? value, out _)) throw Invalid($"it does not say which snapshot it is for; give -Snapshot{Hint}");
             return SnapshotTransformationAttribute.Find(value) switch
             {
@@ -76,6 +105,12 @@ internal sealed class PatchRow(object? row, int number)
     private static object? Unwrap(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
 
     private static bool IsEmpty(object? value) => value is null || (Unwrap(value) is string text && string.IsNullOrWhiteSpace(text));
+
+    /// <summary>Bytes as text, whatever they are given as; null where there is no such property, or it is null.</summary>
+    private string? FindText(params string[] names) =>
+        TryGet(names, out object? value, out _) && Unwrap(value) is string text ? text
+            : FindBytes(names) is { } bytes ? HexText.Of(bytes)
+            : null;
 
     private string Hint => Unwrap(row) switch
     {

@@ -6,11 +6,22 @@ namespace MmapSnapshot.Binding;
 /// <summary>What people give as patterns to search for: hex texts with wildcards, each a pattern, or bytes.</summary>
 internal static class PatternInput
 {
-    /// <summary>
-    /// The parts of an argument that are a pattern each. PowerShell hands over an array of bytes or numbers item by item, like
-    /// one of texts; numbers alone are the bytes of one pattern.
-    /// </summary>
-    internal static IEnumerable<object?> Split(object?[] argument) => argument.Any(IsPatternOfItsOwn) ? argument : [argument];
+    /// <summary>The parts of an argument that are a pattern each: a list of numbers alone, as a byte[] is, is one pattern.</summary>
+    /// <param name="argument">The parameter's value, as PowerShell has bound it.</param>
+    /// <param name="cancellation">Ends it.</param>
+    internal static IReadOnlyList<object?> Split(object argument, CancellationToken cancellation)
+    {
+        if (LanguagePrimitives.GetEnumerable(argument) is not { } items || items is byte[]) return [argument];
+        var parts = new List<object?>();
+        bool hasPatterns = false;
+        foreach (object? item in items)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            parts.Add(item);
+            hasPatterns |= IsPatternOfItsOwn(item);
+        }
+        return hasPatterns ? parts : [parts];
+    }
 
     /// <param name="value">One of what <see cref="Split"/> has returned.</param>
     /// <param name="cancellation">Ends it.</param>

@@ -10,7 +10,33 @@ namespace MmapSnapshot.Binding;
 /// </summary>
 internal sealed class SnapshotTransformationAttribute : ArgumentTransformationAttribute
 {
-    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData) => Find(inputData)!;
+    private const string Remedy = "Open-MmapSnapshot first, and give the snapshot that it returns.";
+
+    /// <summary>Whether the cmdlet takes paths, too; if not, they are refused with what to do about it.</summary>
+    public bool AllowsPaths { get; init; }
+
+    public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
+    {
+        object? found = Find(inputData);
+        object?[] items = found as object[] ?? new[] { found };
+        foreach (object? item in items)
+        {
+            if (Obstacle(item is PSObject wrapped ? wrapped.BaseObject : item) is { } obstacle)
+                throw new ArgumentTransformationMetadataException(DisplayText.Of(obstacle));
+        }
+        return found!;
+    }
+
+    /// <summary>Why something that has a path is no snapshot, and what to do; null for anything else, which PowerShell refuses.</summary>
+    private string? Obstacle(object? item) => item switch
+    {
+        SnapshotChange change => $"A change of '{change.Path}' does not say which snapshot it is of: give it with -Snapshot.",
+        _ when AllowsPaths => null,
+        string path => $"'{path}' is text, and not a snapshot: open the file with {Remedy}",
+        FileSystemInfo file => $"'{file.FullName}' is a path, and not a snapshot: open it with {Remedy}",
+        SnapshotMatch { Snapshot: null } match => Deserialized.OfFile(match),
+        _ => null,
+    };
 
     /// <summary>The snapshot with this id, or the snapshots in a list of ids; anything else as it is.</summary>
     internal static object? Find(object? value)
@@ -20,16 +46,17 @@ internal sealed class SnapshotTransformationAttribute : ArgumentTransformationAt
         {
             Snapshot snapshot => snapshot,
             int id => Find(id),
+            long id => Find(id),
             object[] items => items.Select(Find).ToArray(),
             _ => value,
         };
     }
 
-    private static Snapshot Find(int id)
+    private static Snapshot Find(long id)
     {
         try
         {
-            return Session.Get(id);
+            return id is >= 0 and <= int.MaxValue ? Session.Get((int)id) : throw ErrorFactory.NotOpen($"with the id {id}");
         }
         catch (SnapshotException exception)
         {

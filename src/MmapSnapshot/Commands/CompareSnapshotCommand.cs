@@ -20,7 +20,7 @@ public sealed class CompareSnapshotCommand : SnapshotCmdlet
 
     /// <summary>Compare with this instead, as what was before: another snapshot, or its id, or the path of a file.</summary>
     [Parameter(Position = 1)]
-    [SnapshotTransformation]
+    [SnapshotTransformation(AllowsPaths = true)]
     [ValidateNotNull]
     public object? With { get; set; }
 
@@ -44,7 +44,8 @@ public sealed class CompareSnapshotCommand : SnapshotCmdlet
                 break;
             case var path:
                 Snapshot? file = null;
-                TryDo(path, () => file = Open(path is FileSystemInfo info ? info.FullName : path.ToString()!, progress));
+                string name = path is FileSystemInfo info ? info.FullName : path.ToString()!;
+                TryDo(path, () => file = Open(ResolveLiteral(name), new SnapshotOptions { ReadOnly = true, Progress = progress }));
                 using (file)
                 {
                     if (file is not null) WriteAll(snapshot.GetChangesFrom(file, progress, Stopped));
@@ -52,9 +53,6 @@ public sealed class CompareSnapshotCommand : SnapshotCmdlet
                 break;
         }
     }
-
-    private Snapshot Open(string path, IProgress<SnapshotProgress> progress) =>
-        MmapSnapshot.Snapshot.Open(ResolveLiteral(path), new SnapshotOptions { ReadOnly = true, Progress = progress }, Stopped);
 
     private void WriteAll(IEnumerable<SnapshotChange> changes)
     {

@@ -5,47 +5,41 @@ using MmapSnapshot.Binding;
 namespace MmapSnapshot;
 
 /// <summary>
-/// Finds bytes or text in a snapshot. Matches are written as they are found, by offset; one that begins within another is
+/// Finds bytes or text in a snapshot or file. Matches are written as they are found, by offset; one that begins within another is
 /// written as well.
 /// </summary>
-[Cmdlet(VerbsCommon.Find, "SnapshotBytes", DefaultParameterSetName = "Pattern")]
+[Cmdlet(VerbsCommon.Find, "SnapshotBytes", DefaultParameterSetName = SnapshotSet)]
 [OutputType(typeof(SnapshotMatch))]
-public sealed class FindSnapshotBytesCommand : SnapshotCmdlet
+public sealed class FindSnapshotBytesCommand : SnapshotReadingCmdlet
 {
     private readonly List<BytePattern> _patterns = [];
 
-    /// <summary>The snapshots, or their ids.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
-    [SnapshotTransformation]
-    [ArgumentCompleter(typeof(SnapshotCompleter))]
-    [ValidateNotNull]
-    public Snapshot[] Snapshot { get; set; } = [];
-
     /// <summary>
     /// What to find: hex texts such as '48 8B ?? 0?', in which a question mark stands for any digit; or a byte[], or numbers from
-    /// 0 to 255, which are one pattern. Several are looked for at once.
+    /// 0 to 255, which are one pattern. Several are looked for at once. (Not an object[]: PowerShell would make an object of each byte
+    /// of a byte[], for seconds in which nothing ends it.)
     /// </summary>
-    [Parameter(Mandatory = true, Position = 1, ParameterSetName = "Pattern")]
+    [Parameter(Position = 1)]
     [ValidateNotNullOrEmpty]
-    public object[] Pattern { get; set; } = [];
+    public object Pattern { get; set; } = "";
 
     /// <summary>The texts to find.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = "Text")]
+    [Parameter]
     [ValidateNotNullOrEmpty]
     public string[] Text { get; set; } = [];
 
     /// <summary>How the texts become bytes; UTF-8 unless said otherwise.</summary>
-    [Parameter(ParameterSetName = "Text")]
+    [Parameter]
     [EncodingTransformation]
     [ArgumentCompleter(typeof(EncodingCompleter))]
     [ValidateNotNull]
     public Encoding Encoding { get; set; } = EncodingTransformationAttribute.Named["utf8"];
 
     /// <summary>Find the texts in upper and lower case alike, each character in as many bytes as it has.</summary>
-    [Parameter(ParameterSetName = "Text")]
+    [Parameter]
     public SwitchParameter IgnoreCase { get; set; }
 
-    /// <summary>Where to begin, in bytes from the start.</summary>
+    /// <summary>Where to begin, in bytes from the start or, if negative, from the end.</summary>
     [Parameter]
     [OffsetTransformation]
     [ValidOffset]
@@ -57,36 +51,87 @@ public sealed class FindSnapshotBytesCommand : SnapshotCmdlet
     [ValidOffset]
     public long? Count { get; set; }
 
-    /// <summary>After how many matches in a snapshot to go on to the next one.</summary>
+    /// <summary>After how many matches in a snapshot to continue with the next one.</summary>
     [Parameter]
     [ValidateRange(1, int.MaxValue)]
     public int First { get; set; } = int.MaxValue;
 
+    /// <summary>Only so many of the last matches in a snapshot, in the order of their offsets.</summary>
+    [Parameter]
+    [ValidateRange(1, int.MaxValue)]
+    public int Last { get; set; } = int.MaxValue;
+
+    /// <summary>How many matches there must be in each snapshot; if there are more or fewer, none of its matches is written.</summary>
+    [Parameter]
+    [ValidateRange(0, int.MaxValue - 1)]
+    public int? ExpectCount { get; set; }
+
+    /// <summary>Leave out matches that begin within the one before.</summary>
+    [Parameter]
+    public SwitchParameter NonOverlapping { get; set; }
+
+    /// <summary>Close each snapshot of which no match is written, unless it has unsaved changes.</summary>
+    [Parameter(ParameterSetName = SnapshotSet)]
+    public SwitchParameter CloseUnmatched { get; set; }
+
     /// <summary>Reads the patterns: what is wrong with one is said once, whatever is searched.</summary>
     protected override void BeginProcessing()
     {
-        if (ParameterSetName == "Text")
+        if (IsGiven(nameof(Pattern)) == IsGiven(nameof(Text))) RefuseCombination("Give either -Pattern (bytes) or -Text.");
+        if (Text.Length == 0 && (IgnoreCase || IsGiven(nameof(Encoding)))) RefuseCombination("-Encoding and -IgnoreCase are for -Text.");
+        if (IsGiven(nameof(First)) && IsGiven(nameof(Last))) RefuseCombination("-First and -Last exclude each other.");
+        foreach (string text in Text) TryDo(text, () => _patterns.Add(BytePattern.FromText(text, Encoding, IgnoreCase, Stopped)));
+        if (Text.Length > 0) return;
+        IReadOnlyList<object?> patterns = [];
+        TryDo(target: null, () => patterns = PatternInput.Split(Pattern, Stopped));
+        foreach (object? pattern in patterns) TryDo(pattern, () => _patterns.Add(PatternInput.Parse(pattern, Stopped)));
+    }
+
+    private protected override void Read(Snapshot snapshot, IProgress<SnapshotProgress> progress)
+    {
+        if (_patterns.Count == 0) return;
+        bool isMatched = false;
+        try
         {
-            foreach (string text in Text) TryDo(text, () => _patterns.Add(BytePattern.FromText(text, Encoding, IgnoreCase, Stopped)));
+            foreach (var match in Find(snapshot, progress))
+            {
+                isMatched = true;
+                WriteObject(ReadsFiles ? MatchView.Keep(match) : match);
+            }
         }
-        else
+        finally
         {
-            foreach (object? pattern in PatternInput.Split(Pattern)) TryDo(pattern, () => _patterns.Add(PatternInput.Parse(pattern, Stopped)));
+            if (CloseUnmatched && !isMatched && !snapshot.IsModified) snapshot.Close();
         }
     }
 
-    /// <summary>Searches each snapshot.</summary>
-    protected override void ProcessRecord()
+    private IEnumerable<SnapshotMatch> Find(Snapshot snapshot, IProgress<SnapshotProgress> progress)
     {
-        if (_patterns.Count == 0) return;
-        foreach (var snapshot in Snapshot)
+        long offset = FromStart(Offset, snapshot);
+        // Past the end there is nothing to count: let the search say so.
+        long count = Count ?? Math.Max(0, snapshot.Length - offset);
+        var matches = snapshot.Find(_patterns, offset, count, progress, Stopped);
+        if (NonOverlapping) matches = WithoutOverlaps(matches);
+        if (ExpectCount is { } expected) matches = CheckCount(matches, expected, snapshot);
+        return IsGiven(nameof(Last)) ? matches.TakeLast(Last) : matches.Take(First);
+    }
+
+    /// <summary>The matches, if there are as many as expected.</summary>
+    private List<SnapshotMatch> CheckCount(IEnumerable<SnapshotMatch> matches, int expected, Snapshot snapshot)
+    {
+        var found = matches.Take(expected + 1).ToList(); // one more is enough to know
+        if (found.Count == expected) return found;
+        throw ErrorFactory.WrongCount(snapshot.Path, _patterns, expected, found);
+    }
+
+    private static IEnumerable<SnapshotMatch> WithoutOverlaps(IEnumerable<SnapshotMatch> matches)
+    {
+        long end = 0;
+        foreach (var match in matches)
         {
-            TryDo(snapshot, progress =>
-            {
-                // Past the end there is nothing to count: let the search say so.
-                long count = Count ?? Math.Max(0, snapshot.Length - Offset);
-                foreach (var match in snapshot.Find(_patterns, Offset, count, progress, Stopped).Take(First)) WriteObject(match);
-            });
+            if (match.Offset < end) continue;
+            end = match.Offset + match.Length;
+            yield return match;
         }
     }
 }

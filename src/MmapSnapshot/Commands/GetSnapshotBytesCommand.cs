@@ -4,12 +4,11 @@ using MmapSnapshot.Binding;
 
 namespace MmapSnapshot;
 
-/// <summary>Gets bytes of a snapshot: as one byte array, as hex text, as text or as numbers.</summary>
-[Cmdlet(VerbsCommon.Get, "SnapshotBytes", DefaultParameterSetName = "Bytes")]
-[OutputType(typeof(byte[]), ParameterSetName = ["Bytes"])]
-[OutputType(typeof(string), ParameterSetName = ["Hex", "Text"])]
-[OutputType(typeof(byte), typeof(sbyte), typeof(short), typeof(ushort), typeof(int), typeof(uint), typeof(long), typeof(ulong), typeof(Half), typeof(float), typeof(double), ParameterSetName = ["Number"])]
-public sealed class GetSnapshotBytesCommand : SnapshotCmdlet
+/// <summary>Gets bytes of a snapshot or file: as one byte array, as hex text, as text or as numbers.</summary>
+[Cmdlet(VerbsCommon.Get, "SnapshotBytes", DefaultParameterSetName = SnapshotSet)]
+[OutputType(typeof(byte[]), typeof(string), typeof(byte), typeof(sbyte), typeof(short), typeof(ushort), typeof(int), typeof(uint))]
+[OutputType(typeof(long), typeof(ulong), typeof(Half), typeof(float), typeof(double))]
+public sealed class GetSnapshotBytesCommand : SnapshotReadingCmdlet
 {
     /// <summary>How much is read at a time while the end of a text is looked for.</summary>
     private const int Window = 64 << 10;
@@ -17,105 +16,127 @@ public sealed class GetSnapshotBytesCommand : SnapshotCmdlet
     /// <summary>How many characters a .NET string holds.</summary>
     private const long LongestString = 0x3FFFFFDF;
 
-    /// <summary>The snapshots, or their ids.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
-    [SnapshotTransformation]
-    [ArgumentCompleter(typeof(SnapshotCompleter))]
+    /// <summary>What Find-SnapshotBytes has found: its bytes are read.</summary>
+    [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = MatchSet)]
+    [LiveMatch]
     [ValidateNotNull]
-    public Snapshot[] Snapshot { get; set; } = [];
+    public SnapshotMatch[] Match { get; set; } = [];
 
-    /// <summary>Where to begin, in bytes from the start.</summary>
-    [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
+    /// <summary>Where to begin, in bytes from the start or, if negative, from the end.</summary>
+    [Parameter(Position = 1, ParameterSetName = SnapshotSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Position = 1, ParameterSetName = PathSet)]
+    [Parameter(Position = 1, ParameterSetName = LiteralPathSet)]
     [OffsetTransformation]
     [ValidOffset]
     public long Offset { get; set; }
 
-    /// <summary>How many bytes; without it, all to the end, or one number.</summary>
-    [Parameter(Position = 2)]
+    /// <summary>How many bytes; without it, all to the end, or those of the match, or one number.</summary>
+    [Parameter(Position = 2, ParameterSetName = SnapshotSet)]
+    [Parameter(Position = 2, ParameterSetName = PathSet)]
+    [Parameter(Position = 2, ParameterSetName = LiteralPathSet)]
+    [Parameter(ParameterSetName = MatchSet)]
     [OffsetTransformation]
     [ValidOffset]
     public long? Count { get; set; }
 
     /// <summary>As hex text, such as '48 8B 0F', which Set-SnapshotBytes takes back.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = "Hex")]
+    [Parameter]
     public SwitchParameter AsHex { get; set; }
 
     /// <summary>As text.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = "Text")]
+    [Parameter]
     public SwitchParameter AsText { get; set; }
 
-    /// <summary>How the bytes become text; UTF-8 unless said otherwise.</summary>
-    [Parameter(ParameterSetName = "Text")]
+    /// <summary>How the bytes become text; unless it is given, as the text of a match was searched for, or UTF-8.</summary>
+    [Parameter]
     [EncodingTransformation]
     [ArgumentCompleter(typeof(EncodingCompleter))]
     [ValidateNotNull]
     public Encoding Encoding { get; set; } = EncodingTransformationAttribute.Named["utf8"];
 
     /// <summary>Up to the first NUL character, without it.</summary>
-    [Parameter(ParameterSetName = "Text")]
+    [Parameter]
     public SwitchParameter NullTerminated { get; set; }
 
     /// <summary>As numbers of this type: one, or as many as -Count bytes hold.</summary>
-    [Parameter(Mandatory = true, ParameterSetName = "Number")]
-    public NumberType AsNumber { get; set; }
+    [Parameter]
+    public NumberType? AsNumber { get; set; }
 
     /// <summary>The most significant byte first.</summary>
-    [Parameter(ParameterSetName = "Number")]
+    [Parameter]
     public SwitchParameter BigEndian { get; set; }
 
-    /// <summary>Reads from each snapshot.</summary>
-    protected override void ProcessRecord()
+    /// <summary>Refuses switches that exclude each other.</summary>
+    protected override void BeginProcessing()
     {
-        foreach (var snapshot in Snapshot) TryDo(snapshot, () => Read(snapshot));
+        bool[] forms = [AsHex, AsText, AsNumber is not null];
+        if (forms.Count(form => form) > 1) RefuseCombination("-AsHex, -AsText and -AsNumber exclude each other.");
+        if (!AsText && (IsGiven(nameof(Encoding)) || NullTerminated)) RefuseCombination("-Encoding and -NullTerminated are for -AsText.");
+        if (AsNumber is null && BigEndian) RefuseCombination("-BigEndian is for -AsNumber.");
     }
 
-    private void Read(Snapshot snapshot)
+    /// <summary>Reads from each snapshot or file, or at each match.</summary>
+    protected override void ProcessRecord()
     {
-        // Past the end there is nothing to count: let the read say so.
-        long toEnd = Math.Max(0, snapshot.Length - Offset);
-        switch (ParameterSetName)
+        base.ProcessRecord();
+        foreach (var match in Match)
         {
-            case "Number":
-                ReadNumbers(snapshot);
-                break;
-            case "Hex":
-                WriteObject(HexText.Of(ReadForString(snapshot, Count ?? toEnd, charactersEach: 3)));
-                break;
-            case "Text":
-                WriteObject(Encoding.GetString(NullTerminated ? ReadToNull(snapshot, Count ?? toEnd) : ReadForString(snapshot, Count ?? toEnd, charactersEach: 1)));
-                break;
-            default:
-                WriteObject(snapshot.Read(Offset, Count ?? toEnd), enumerateCollection: false);
-                break;
+            TryDo(match.Snapshot ?? (object)match.Path, () =>
+            {
+                var encoding = IsGiven(nameof(Encoding)) ? null : EncodingTransformationAttribute.Find(match.Encoding);
+                Read(SnapshotOf(match), match.Offset, Count ?? match.Length, encoding ?? Encoding);
+            });
         }
     }
 
+    private protected override void Read(Snapshot snapshot, IProgress<SnapshotProgress> progress)
+    {
+        long offset = FromStart(Offset, snapshot);
+        // Past the end there is nothing to count: let the read say so.
+        long toEnd = AsNumber is { } type ? NumberFormat.SizeOf(type) : Math.Max(0, snapshot.Length - offset);
+        Read(snapshot, offset, Count ?? toEnd, Encoding);
+    }
+
+    private void Read(Snapshot snapshot, long offset, long count, Encoding encoding)
+    {
+        if (AsNumber is { } type) ReadNumbers(snapshot, offset, count, type);
+        else if (AsHex) WriteObject(HexText.Of(ReadForString(snapshot, offset, count, charactersEach: 3)));
+        else if (!AsText) WriteObject(snapshot.Read(offset, count), enumerateCollection: false);
+        else if (NullTerminated) WriteObject(encoding.GetString(ReadToNull(snapshot, offset, count, encoding)));
+        else WriteObject(encoding.GetString(ReadForString(snapshot, offset, count, charactersEach: 1)));
+    }
+
     /// <summary>Reads what is to become one string, if that can hold it.</summary>
-    private byte[] ReadForString(Snapshot snapshot, long count, int charactersEach)
+    private static byte[] ReadForString(Snapshot snapshot, long offset, long count, int charactersEach)
     {
-        CheckRange(snapshot, count);
-        return count <= LongestString / charactersEach ? snapshot.Read(Offset, count) : throw ErrorFactory.TooLargeForString(snapshot.Path, count);
+        CheckRange(snapshot, offset, count);
+        if (count > LongestString / charactersEach) throw ErrorFactory.TooLargeForString(snapshot.Path, count);
+        return snapshot.Read(offset, count);
     }
 
-    private void ReadNumbers(Snapshot snapshot)
+    private void ReadNumbers(Snapshot snapshot, long offset, long count, NumberType type)
     {
-        int size = NumberFormat.SizeOf(AsNumber);
-        long count = Count ?? size;
-        if (count % size != 0) throw ErrorFactory.InvalidBytes($"{count} bytes are no whole number of {AsNumber}, which takes {size}.");
-        byte[] bytes = snapshot.Read(Offset, count);
-        for (int at = 0; at < bytes.Length; at += size) WriteObject(NumberFormat.Read(bytes.AsSpan(at, size), AsNumber, BigEndian));
+        int size = NumberFormat.SizeOf(type);
+        if (count % size != 0)
+        {
+            throw ErrorFactory.InvalidBytes(
+                $"{Wording.Of(count, "byte")} at 0x{offset:X} of '{snapshot.Path}' hold no whole number of {type}, which has {size}. "
+                + "Give -Count.");
+        }
+        byte[] bytes = snapshot.Read(offset, count);
+        for (int at = 0; at < bytes.Length; at += size) WriteObject(NumberFormat.Read(bytes.AsSpan(at, size), type, BigEndian));
     }
 
-    private byte[] ReadToNull(Snapshot snapshot, long count)
+    private byte[] ReadToNull(Snapshot snapshot, long offset, long count, Encoding encoding)
     {
-        int unit = Encoding.GetByteCount("\0");
+        int unit = encoding.GetByteCount("\0");
         var text = new List<byte>();
-        CheckRange(snapshot, count);
+        CheckRange(snapshot, offset, count);
         for (long done = 0; done < count; done += Window)
         {
             Stopped.ThrowIfCancellationRequested();
             if (done > LongestString - Window) throw ErrorFactory.TooLargeForString(snapshot.Path, done);
-            byte[] window = snapshot.Read(Offset + done, Math.Min(Window, count - done));
+            byte[] window = snapshot.Read(offset + done, Math.Min(Window, count - done));
             int end = IndexOfNull(window, unit);
             text.AddRange(end < 0 ? window : window[..end]);
             if (end >= 0) break;
@@ -124,9 +145,9 @@ public sealed class GetSnapshotBytesCommand : SnapshotCmdlet
     }
 
     /// <summary>The whole range lies within the snapshot, even if a text ends before: else the read says so.</summary>
-    private void CheckRange(Snapshot snapshot, long count)
+    private static void CheckRange(Snapshot snapshot, long offset, long count)
     {
-        if (Offset < 0 || count < 0 || count > snapshot.Length - Offset) _ = snapshot.Read(Offset, count);
+        if (count < 0 || count > snapshot.Length - offset) _ = snapshot.Read(offset, count);
     }
 
     private static int IndexOfNull(byte[] window, int unit)

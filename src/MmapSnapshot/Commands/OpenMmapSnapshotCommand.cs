@@ -6,7 +6,7 @@ namespace MmapSnapshot;
 /// <summary>Opens files as private point-in-time snapshots.</summary>
 [Cmdlet(VerbsCommon.Open, "MmapSnapshot", DefaultParameterSetName = "Path")]
 [OutputType(typeof(Snapshot))]
-public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
+public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet, IProgress<string>
 {
     private static readonly SnapshotOptions _defaults = new();
 
@@ -50,6 +50,9 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
     [ValidateNotNullOrEmpty]
     public string? ScratchPath { get; set; }
 
+    /// <summary>A warning of the engine.</summary>
+    void IProgress<string>.Report(string value) => WriteWarning(value);
+
     /// <summary>Opens each file.</summary>
     protected override void ProcessRecord()
     {
@@ -68,8 +71,9 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
                     ScratchPath = scratchPath,
                     MaxWriterDelay = MaxWriterDelay ?? _defaults.MaxWriterDelay,
                     Progress = progress,
+                    Warnings = this,
                 };
-                snapshot = Snapshot.Open(path, options, Stopped);
+                snapshot = Open(path, options);
             });
             if (!opened || snapshot is null) continue;
             Remember(snapshot);

@@ -43,7 +43,8 @@ public sealed class RedoSnapshotBytesCommand : SnapshotCmdlet
         for (int i = 0; i < Last; i++)
         {
             if (snapshot.Redo()) continue;
-            WriteVerbose($"'{snapshot.Path}': there was no more to make again than {Wording.Of(i, "change")}.");
+            if (i == 0) WriteWarning($"'{snapshot.Path}' has no change to make again.");
+            else WriteVerbose($"'{snapshot.Path}': there was no more to make again than {Wording.Of(i, "change")}.");
             return;
         }
     }

@@ -27,7 +27,9 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
     [ValidateNotNullOrEmpty]
     public string? Destination { get; set; }
 
-    /// <summary>How the bytes go back: Exchange and Replace are atomic, InPlace is not; Auto is the first of these that can be.</summary>
+    /// <summary>
+    /// How the bytes go back: Exchange and Replace are atomic, InPlace is recoverable; Auto is the first of these that can be.
+    /// </summary>
     [Parameter]
     [ValidateSet(nameof(CommitMethod.Auto), nameof(CommitMethod.Exchange), nameof(CommitMethod.Replace), nameof(CommitMethod.InPlace))]
     public CommitMethod Method
@@ -43,6 +45,19 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
     /// <summary>Replace a file that has other names (hard links), which keep the old bytes.</summary>
     [Parameter]
     public SwitchParameter BreakHardLink { get; set; }
+
+    /// <summary>Save in place where a new file cannot take the place of this one.</summary>
+    [Parameter]
+    public SwitchParameter AllowInPlace { get; set; }
+
+    /// <summary>Save in place without a journal, so that an interrupted save leaves a mix of old and new bytes.</summary>
+    [Parameter]
+    public SwitchParameter NoJournal { get; set; }
+
+    /// <summary>Keep the file that is replaced, under this path or with this suffix.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string? Backup { get; set; }
 
     /// <summary>Do not wait for the disk.</summary>
     [Parameter]
@@ -74,6 +89,9 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
                     Method = Method,
                     Force = Force,
                     BreakHardLink = BreakHardLink,
+                    AllowInPlace = AllowInPlace,
+                    NoJournal = NoJournal,
+                    Backup = Backup?.Contains('/', StringComparison.Ordinal) is true ? ResolveLiteral(Backup) : Backup,
                     NoFlush = NoFlush,
                     Progress = progress,
                     Warnings = this,
@@ -81,8 +99,12 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
                 result = snapshot.Commit(options, Stopped);
             });
             if (!saved || result is null) continue;
-            if (result.Override is not null) WriteWarning($"'{result.Path}' was overwritten because of -Force, although {result.Override}.");
-            WriteVerbose($"Saved '{result.Path}': {Wording.Of(result.Length, "byte")}, method {result.Method}, because {result.Reason}; {result.Elapsed.TotalMilliseconds:0.0} ms.");
+            if (result.Override is not null)
+                WriteWarning($"'{result.Path}' was overwritten because of -Force, although {result.Override}.");
+            WriteVerbose(
+                $"Saved '{result.Path}': {Wording.Of(result.Length, "byte")}, method {result.Method}, because {result.Reason}; "
+                + $"{result.Elapsed.TotalMilliseconds:0.0} ms.");
+            if (result.BackupPath is not null) WriteVerbose($"The old file is '{result.BackupPath}'.");
             if (PassThru) WriteObject(result);
         }
     }

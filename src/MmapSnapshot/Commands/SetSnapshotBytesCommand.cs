@@ -16,6 +16,8 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     private const string BytesSet = "Bytes", TextSet = "Text", NumberSet = "Number", FillSet = "Fill",
         RowSet = "Row", RowTextSet = "RowText", RowNumberSet = "RowNumber", RowFillSet = "RowFill";
 
+    private const string NoValue = "No value was given. Give -Bytes, -Text, -Number with -As, or -Fill with -Count.";
+
     /// <summary>The changes not yet written, by snapshot.</summary>
     private readonly Dictionary<Snapshot, Pending> _pending = [];
 
@@ -39,8 +41,8 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     public Snapshot[] Snapshot { get; set; } = [];
 
     /// <summary>
-    /// Rows with the properties Offset and Bytes or After, and optionally Snapshot, Expect or Before, Length, NewLength, ExpectLength
-    /// or OldLength: changes, or what CSV or JSON made of them; or matches, with the value as an argument.
+    /// Rows with the properties Offset and Bytes or After, and optionally Kind, Snapshot, Expect or Before, Length, Path, NewLength,
+    /// ExpectLength or OldLength: changes, or what CSV or JSON made of them; or matches, with the value as an argument.
     /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = RowSet, ValueFromPipeline = true)]
     [Parameter(Mandatory = true, ParameterSetName = RowTextSet, ValueFromPipeline = true)]
@@ -51,7 +53,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     [AllowEmptyCollection]
     public PSObject?[]? Row { get; set; } = [];
 
-    /// <summary>Where to begin, in bytes from the start.</summary>
+    /// <summary>Where to begin, in bytes from the start or, if negative, from the end.</summary>
     [Parameter(Mandatory = true, Position = 1, ParameterSetName = BytesSet)]
     [Parameter(Mandatory = true, Position = 1, ParameterSetName = TextSet)]
     [Parameter(Mandatory = true, Position = 1, ParameterSetName = NumberSet)]
@@ -61,13 +63,13 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     public long Offset { get; set; }
 
     /// <summary>The bytes: a byte[], numbers from 0 to 255, or hex text such as '48 8B 0F'.</summary>
-    [Parameter(Mandatory = true, Position = 2, ParameterSetName = BytesSet, ValueFromPipelineByPropertyName = true)]
+    [Parameter(Position = 2, ParameterSetName = BytesSet, ValueFromPipelineByPropertyName = true)]
     [Parameter(ParameterSetName = RowSet)]
     [Alias("After")]
     [ValidateNotNull]
     [AllowEmptyString]
     [AllowEmptyCollection]
-    public object Bytes { get; set; } = Array.Empty<byte>();
+    public object? Bytes { get; set; }
 
     /// <summary>The text to write.</summary>
     [Parameter(Mandatory = true, ParameterSetName = TextSet)]
@@ -171,7 +173,13 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     {
         if (!HasRows)
         {
-            Collect(Snapshot, () => new Change(ToEdit(Offset, ToBytes(), ToExpected()), NewLength, ExpectLength));
+            // From the end it is another offset in each snapshot.
+            foreach (var snapshots in Offset < 0 ? Snapshot.Select(snapshot => new[] { snapshot }) : [Snapshot])
+            {
+                Collect(
+                    snapshots,
+                    () => new Change(ToEdit(FromStart(Offset, snapshots[0]), ToBytes(), ToExpected()), NewLength, ExpectLength));
+            }
             WriteAllExcept([]);
             return;
         }
@@ -192,8 +200,6 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     /// <summary>Writes to the snapshots that are left.</summary>
     protected override void EndProcessing() => WriteAllExcept([]);
 
-    private bool IsGiven(string parameter) => MyInvocation.BoundParameters.ContainsKey(parameter);
-
     private void WriteAllExcept(Snapshot[] current)
     {
         // A row that may be for any snapshot keeps all of them from being written to.
@@ -213,20 +219,33 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
             }
             pending.Records++;
             if (!parsed || change is null) pending.HasInvalidRecord = true;
-            else if (!pending.IsReadOnlyOrClosed && ShouldProcess(snapshot.Path, $"Write {Wording.Of(change.Edit.Count, "byte")} at offset 0x{change.Edit.Offset:X} of the snapshot")) pending.Add(change);
+            else if (!pending.IsReadOnlyOrClosed && ShouldProcess(snapshot.Path, Describe(change.Edit))) pending.Add(change);
         }
     }
 
+    private static string Describe(SnapshotEdit edit) =>
+        $"{edit.Kind} {Wording.Of(edit.Count, "byte")} at offset 0x{edit.Offset:X} of the snapshot";
+
     private Change ToChange(PatchRow row)
     {
-        long offset = row.GetNumber(nameof(Offset));
-        byte[] expected = IsGiven(nameof(Expect)) ? ToExpected() : row.FindBytes(nameof(Expect), "Before") ?? [];
+        bool bringsBytes = ParameterSetName == RowSet && !IsGiven(nameof(Bytes));
         long? newLength = IsGiven(nameof(NewLength)) ? NewLength : row.FindNumber(nameof(NewLength));
         long? expectLength = IsGiven(nameof(ExpectLength)) ? ExpectLength : row.FindNumber(nameof(ExpectLength), "OldLength");
-        bool bringsBytes = ParameterSetName == RowSet && !IsGiven(nameof(Bytes));
-        byte[] bytes = bringsBytes ? row.GetBytes(nameof(Bytes), "After") : ToBytes();
-        var change = new Change(ToEdit(offset, bytes, expected), newLength, expectLength);
-        return bringsBytes ? change with { Check = new PatchRowCheck(row, change.Edit, row.FindNumber("Length"), newLength, expectLength) } : change;
+        string? kind = row.FindKind();
+        if (bringsBytes && kind is not null)
+            return Checked(row.ToEdit(kind, IsGiven(nameof(Expect)) ? ToExpected() : null), length: null);
+        if (kind?.Equals(nameof(SnapshotEditKind.Write), StringComparison.OrdinalIgnoreCase) == false)
+            throw row.Invalid($"its Kind is {kind}, but the bytes to write are a parameter");
+
+        long offset = row.GetNumber(nameof(Offset));
+        byte[] expected = IsGiven(nameof(Expect)) ? ToExpected() : row.FindBytes(nameof(Expect), "Before") ?? [];
+        var edit = ToEdit(offset, bringsBytes ? row.GetBytes(nameof(Bytes), "After") : ToBytes(), expected);
+        return bringsBytes ? Checked(edit, row.FindNumber("Length")) : new Change(edit, newLength, expectLength);
+
+        Change Checked(SnapshotEdit edit, long? length) => new(edit, newLength, expectLength)
+        {
+            Check = new PatchRowCheck(row, edit, length, newLength, expectLength) { HasKind = kind is not null, Path = row.FindPath() },
+        };
     }
 
     private SnapshotEdit ToEdit(long offset, byte[] bytes, byte[] expected) =>
@@ -236,13 +255,12 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
 
     private byte[] ToBytes() => ParameterSetName switch
     {
-        TextSet or RowTextSet => EncodedText.Of(NullTerminated ? Text + '\0' : Text, Encoding),
-        NumberSet or RowNumberSet => [.. Numbers().SelectMany(number => NumberFormat.Write(number, As, BigEndian))],
+        TextSet or RowTextSet => ByteValue.OfText(Text, Encoding, NullTerminated).Bytes,
+        NumberSet or RowNumberSet => ByteValue.OfNumbers(Number, As, BigEndian, Stopped).Bytes,
         FillSet or RowFillSet => [],
-        _ => ByteInput.Parse(Bytes, Stopped),
+        // -Bytes is not mandatory, so that PowerShell can bind a call without any value, and the message can name all ways to give one.
+        _ => ByteInput.Parse(Bytes ?? throw ErrorFactory.InvalidBytes(NoValue), Stopped),
     };
-
-    private IEnumerable<object?> Numbers() => LanguagePrimitives.GetEnumerable(Number) is { } several ? several.Cast<object?>() : [Number];
 
     private void Write(Snapshot snapshot)
     {
@@ -253,7 +271,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         bool written = TryDo(snapshot, progress =>
         {
             if (edits.Count == 0) return; // all of them refused, or only spoken of (-WhatIf)
-            SnapshotException[] damage = [.. pending.FindDamage(length ?? snapshot.Length, snapshot.Length)];
+            SnapshotException[] damage = [.. pending.FindDamage(snapshot.Length)];
             foreach (var obstacle in damage.Length > 0 ? damage : snapshot.Verify(edits, length, expectedLength))
             {
                 refused = true;
@@ -305,7 +323,13 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
             ExpectedLength = change.ExpectLength ?? ExpectedLength;
         }
 
-        internal IEnumerable<SnapshotException> FindDamage(long newLength, long length) =>
-            _checks.Select(check => check.FindDamage(newLength, length)).OfType<SnapshotException>();
+        internal IEnumerable<SnapshotException> FindDamage(long length)
+        {
+            foreach (var check in _checks)
+            {
+                if (check.FindDamage(Length, length) is { } damage) yield return damage;
+            }
+            if (PatchRowCheck.FindOtherFile(_checks) is { } other) yield return other;
+        }
     }
 }

@@ -8,12 +8,18 @@ namespace MmapSnapshot;
 [OutputType(typeof(Snapshot))]
 public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
 {
-    /// <summary>The changes from the pipeline; those of the length are in <see cref="_oldLength"/>.</summary>
+    /// <summary>The changes from the pipeline.</summary>
+    private readonly List<SnapshotChange> _changes = [];
+
+    /// <summary>Those that version 0.1 has listed, without a Kind; those of the length are in <see cref="_oldLength"/>.</summary>
     private readonly List<ByteRange> _ranges = [];
 
     private long? _oldLength;
 
     private int _rows;
+
+    /// <summary>Whether the rows have a Kind, as the first one.</summary>
+    private bool? _haveKind;
 
     private bool _isDamaged;
 
@@ -32,7 +38,7 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     [ValidateRange(1, int.MaxValue)]
     public int Last { get; set; } = 1;
 
-    /// <summary>Where the range begins, in bytes from the start.</summary>
+    /// <summary>Where the range begins, in bytes from the start or, if negative, from the end.</summary>
     [Parameter(Mandatory = true, Position = 1, ParameterSetName = "Range")]
     [OffsetTransformation]
     [ValidOffset]
@@ -49,7 +55,7 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     public SwitchParameter All { get; set; }
 
     /// <summary>
-    /// Changes, as Compare-Snapshot lists them, or rows that CSV or JSON made of them: Offset and Length, or OldLength. What one pipeline
+    /// Changes, as Compare-Snapshot lists them, or rows that CSV or JSON made of them; or those of version 0.1. What one pipeline
     /// brings is taken back as one change; if a row is damaged, nothing is.
     /// </summary>
     [Parameter(Mandatory = true, ValueFromPipeline = true, ParameterSetName = "Change")]
@@ -79,11 +85,18 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     {
         bool isParsed = TryDo(Snapshot is [var only] ? only : Snapshot, () =>
         {
-            if (row.FindNumber("OldLength") is { } length) _oldLength = length;
+            string? kind = row.FindKind();
+            _haveKind ??= kind is not null;
+            if (_haveKind != kind is not null) throw row.Invalid("of this row and the first one only one has a Kind");
+            if (kind is not null) _changes.Add(ToChange(row, row.ToEdit(kind)));
+            else if (row.FindNumber("OldLength") is { } length) _oldLength = length;
             else _ranges.Add(new ByteRange(row.GetNumber("Offset"), row.GetNumber("Length")));
         });
         if (!isParsed) _isDamaged = true;
     }
+
+    private static SnapshotChange ToChange(PatchRow row, SnapshotEdit edit) => new(
+        "", edit.Kind.ToString(), edit.Offset, row.GetNumber(nameof(SnapshotChange.NewOffset)), edit.Count, Before: "", After: "");
 
     private void UndoEach()
     {
@@ -101,29 +114,33 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     private string What(Snapshot snapshot) => ParameterSetName switch
     {
         "All" => $"Undo all changes of the snapshot (modified bytes: {snapshot.ModifiedBytes})",
-        "Range" => $"Undo the changes of the snapshot in {Wording.Of(Count, "byte")} from offset 0x{Offset:X} on",
+        "Range" => $"Undo the changes of the snapshot in {Wording.Of(Count, "byte")} from offset 0x{FromStart(Offset, snapshot):X} on",
         "Change" => $"Undo {Wording.Of(_rows, "change")} of the snapshot",
         _ => $"Undo the last {(Last == 1 ? "change" : $"{Last} changes")} of the snapshot",
     };
 
     private void Undo(Snapshot snapshot)
     {
+        if (ParameterSetName != "Last" && !snapshot.IsModified)
+            WriteWarning($"'{snapshot.Path}' has no changes since it was opened or last saved.");
         switch (ParameterSetName)
         {
             case "All":
                 snapshot.RevertAll();
                 break;
             case "Range":
-                snapshot.Revert(Offset, Count);
+                snapshot.Revert(FromStart(Offset, snapshot), Count);
                 break;
             case "Change":
-                snapshot.Revert(_ranges, _oldLength);
+                if (_changes.Count > 0) snapshot.Revert(_changes);
+                else snapshot.Revert(_ranges, _oldLength);
                 break;
             default:
                 for (int i = 0; i < Last; i++)
                 {
                     if (snapshot.Undo()) continue;
-                    WriteVerbose($"'{snapshot.Path}': there was no more to take back than {Wording.Of(i, "change")}.");
+                    if (i == 0) WriteWarning($"'{snapshot.Path}' has no change to take back.");
+                    else WriteVerbose($"'{snapshot.Path}': there was no more to take back than {Wording.Of(i, "change")}.");
                     break;
                 }
                 break;

@@ -1,8 +1,12 @@
+using System.Globalization;
 using System.Text;
 
 namespace MmapSnapshot.Formatting;
 
-/// <summary>Lines of a hex dump: offset, bytes, text; what was changed and what was found in colour.</summary>
+/// <summary>
+/// Lines of a hex dump: offset, bytes, text; what was changed and what was found in colour. Without colours an asterisk is after each
+/// changed byte.
+/// </summary>
 /// <param name="width">How many bytes a line shows.</param>
 /// <param name="offsetDigits">How many hex digits an offset has.</param>
 /// <param name="colours">Whether there are colours.</param>
@@ -15,27 +19,39 @@ internal sealed class HexDump(int width, int offsetDigits, bool colours)
     /// <summary>How many bytes a line shows.</summary>
     internal int Width => width;
 
+    /// <summary>The line above all others: what is added to the offset of a line is the offset of a byte.</summary>
+    internal string Header
+    {
+        get
+        {
+            var line = new StringBuilder("Offset".PadLeft(offsetDigits)).Append("  ");
+            for (int i = 0; i < width; i++) line.Append(i == 8 ? " " : "").Append(HexText.Of([(byte)i])).Append(' ');
+            string text = line.ToString().TrimEnd();
+            return colours ? Offsets + text + Reset : text;
+        }
+    }
+
     /// <summary>As many bytes as fit into a line of the terminal, up to 16: a power of two.</summary>
     /// <param name="columns">How many characters a line of the terminal has.</param>
     /// <param name="offsetDigits">How many hex digits an offset has.</param>
     internal static int WidthFor(int columns, int offsetDigits) =>
         _widths.FirstOrDefault(width => LengthOf(width, offsetDigits) <= columns, _widths[^1]);
 
-    /// <summary>One line: the bytes that stand there now.</summary>
+    /// <summary>One line: the bytes that are there now.</summary>
     internal string Line(long offset, ReadOnlySpan<byte> bytes, ReadOnlySpan<Mark> marks) =>
-        Compose(offset.ToString($"X{offsetDigits}", System.Globalization.CultureInfo.InvariantCulture), bytes, marks, Changed);
+        Compose(offset.ToString($"X{offsetDigits}", CultureInfo.InvariantCulture), bytes, marks, Changed, isMarked: true);
 
-    /// <summary>The line below it: the bytes that stood there, where they were others.</summary>
+    /// <summary>The line below it: the bytes that were there before, where they were others.</summary>
     internal string FormerLine(ReadOnlySpan<byte> former, ReadOnlySpan<Mark> marks)
     {
         var only = new Mark[former.Length];
         for (int i = 0; i < former.Length; i++) only[i] = marks[i].HasFlag(Mark.Changed) ? Mark.Changed : Mark.Hidden;
-        return Compose("was".PadLeft(offsetDigits), former, only, Former);
+        return Compose("was".PadLeft(offsetDigits), former, only, Former, isMarked: false);
     }
 
     private static int LengthOf(int width, int offsetDigits) => offsetDigits + 2 + (3 * width) + (width > 8 ? 1 : 0) + 1 + width + 2;
 
-    private string Compose(string head, ReadOnlySpan<byte> bytes, ReadOnlySpan<Mark> marks, string changed)
+    private string Compose(string head, ReadOnlySpan<byte> bytes, ReadOnlySpan<Mark> marks, string changed, bool isMarked)
     {
         var line = new StringBuilder();
         Append(line, head, Offsets);
@@ -45,7 +61,7 @@ internal sealed class HexDump(int width, int offsetDigits, bool colours)
             if (i == 8) line.Append(' ');
             if (i < bytes.Length && marks[i] != Mark.Hidden) Append(line, HexText.Of(bytes.Slice(i, 1)), ColourOf(marks[i], changed));
             else line.Append("  ");
-            line.Append(' ');
+            line.Append(!colours && isMarked && i < bytes.Length && marks[i].HasFlag(Mark.Changed) ? '*' : ' ');
         }
         line.Append('|');
         for (int i = 0; i < bytes.Length; i++)

@@ -1,40 +1,52 @@
+using System.Management.Automation;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace MmapSnapshot;
 
 /// <summary>
-/// How the table of matches shows their surroundings: 14 bytes, of which 4 stand before the match, 10 are for it, and what it
-/// leaves of these, up to 4, for those behind it. It is called by MmapSnapshot.Format.ps1xml.
+/// How the table of matches shows their surroundings: 12 bytes, of which 4 are before the match, 8 are for it, and what it
+/// leaves of these, up to 4, for those after it. It is called by MmapSnapshot.Format.ps1xml.
 /// </summary>
 public static class MatchView
 {
-    private const int Around = 4, Most = 10;
+    private const int Around = 4, Most = 8;
+
+    /// <summary>What is around matches that have no snapshot.</summary>
+    private static readonly ConditionalWeakTable<SnapshotMatch, Surroundings> _kept = [];
 
     /// <summary>The bytes in hex, the match in a colour of its own.</summary>
-    /// <param name="match">The bytes that were found.</param>
-    /// <param name="snapshot">Its snapshot; null, or closed, leaves the match alone.</param>
-    /// <param name="offset">Where the match begins, in bytes from the start.</param>
+    /// <param name="match">The match, or what has arrived of it from another process.</param>
     /// <param name="color">The escape sequence that begins the colour.</param>
     /// <param name="reset">The one that ends it.</param>
-    public static string Hex(byte[] match, object? snapshot, long offset, string color, string reset) =>
-        Show(match, snapshot, offset, color, reset, " ", bytes => HexText.Of(bytes));
+    public static string Hex(object match, string color, string reset) => Show(match, color, reset, " ", bytes => HexText.Of(bytes));
 
     /// <summary>The bytes as ASCII text, with a dot for what cannot be printed.</summary>
-    /// <param name="match">The bytes that were found.</param>
-    /// <param name="snapshot">Its snapshot; null, or closed, leaves the match alone.</param>
-    /// <param name="offset">Where the match begins, in bytes from the start.</param>
+    /// <param name="match">The match, or what has arrived of it from another process.</param>
     /// <param name="color">The escape sequence that begins the colour.</param>
     /// <param name="reset">The one that ends it.</param>
-    public static string Text(byte[] match, object? snapshot, long offset, string color, string reset) =>
-        Show(match, snapshot, offset, color, reset, "", bytes => string.Concat(bytes.Select(one => one is >= 0x20 and < 0x7F ? (char)one : '.')));
+    public static string Text(object match, string color, string reset) =>
+        Show(match, color, reset, "", bytes => string.Concat(bytes.Select(one => one is >= 0x20 and < 0x7F ? (char)one : '.')));
 
-    private static string Show(byte[] match, object? snapshot, long offset, string color, string reset, string separator, Func<byte[], string> show)
+    /// <summary>The match without its snapshot, which is about to be closed; what is around it is kept for the table.</summary>
+    internal static SnapshotMatch Keep(SnapshotMatch match)
     {
+        var kept = match.WithoutSnapshot();
+        _kept.Add(kept, Read(match.Snapshot, match.Offset, match.Length));
+        return kept;
+    }
+
+    private static string Show(object match, string color, string reset, string separator, Func<byte[], string> show)
+    {
+        var (bytes, (before, after)) = match switch
+        {
+            SnapshotMatch { Snapshot: { } snapshot } live => (live.Bytes, Read(snapshot, live.Offset, live.Length)),
+            SnapshotMatch kept => (kept.Bytes, _kept.TryGetValue(kept, out var surroundings) ? surroundings : Surroundings.None),
+            _ => (PSObject.AsPSObject(match).Properties["Bytes"]?.Value as byte[] ?? [], Surroundings.None),
+        };
         var text = new StringBuilder();
-        byte[] before = Read(snapshot, Math.Max(0, offset - Around), (int)Math.Min(Around, offset));
-        byte[] shown = match.Length > Most ? match[..Most] : match;
-        byte[] after = Read(snapshot, offset + match.Length, Math.Min(Around, Most - shown.Length));
-        // Matches stand below each other, wherever their snapshots begin.
+        byte[] shown = bytes.Length > Most ? bytes[..Most] : bytes;
+        // Matches are below each other, wherever their snapshots begin.
         string left = show(before), filler = show(new byte[Around]);
         text.Append(' ', filler.Length - left.Length).Append(left).Append(separator);
         text.Append(color).Append(show(shown)).Append(reset);
@@ -42,17 +54,24 @@ public static class MatchView
         return text.ToString();
     }
 
-    /// <summary>As many bytes as there are; none of a snapshot that was closed since, or has stayed in another process.</summary>
-    private static byte[] Read(object? snapshot, long offset, int count)
+    /// <summary>As many bytes as there are; none of a snapshot that was closed since.</summary>
+    private static Surroundings Read(Snapshot? snapshot, long offset, int length)
     {
-        if (snapshot is not Snapshot { IsClosed: false } open) return [];
+        if (snapshot is null or { IsClosed: true }) return Surroundings.None;
         try
         {
-            return open.Read(offset, Math.Clamp(open.Length - offset, 0, count));
+            long start = Math.Max(0, offset - Around), end = offset + length;
+            long after = Math.Clamp(snapshot.Length - end, 0, Math.Min(Around, Most - Math.Min(length, Most)));
+            return new Surroundings(snapshot.Read(start, offset - start), snapshot.Read(end, after));
         }
         catch (SnapshotException)
         {
-            return [];
+            return Surroundings.None;
         }
+    }
+
+    private sealed record Surroundings(byte[] Before, byte[] After)
+    {
+        internal static readonly Surroundings None = new([], []);
     }
 }

@@ -50,11 +50,18 @@ Describe 'A file name with control characters' {
         { Set-SnapshotBytes $snapshot 0 'FF'; Save-Snapshot $snapshot -PassThru | Format-List }
         { Set-SnapshotBytes $snapshot 0 'FF'; Compare-Snapshot $snapshot | Format-List }
         { Find-SnapshotBytes $snapshot -Text abc | Format-List }
+        { Find-SnapshotBytes $snapshot -Text abc | Format-Table }
+        { Get-Item -LiteralPath $file | Format-SnapshotBytes }
+        { Find-SnapshotBytes $snapshot -Text abc -ExpectCount 2 -ErrorAction Continue 2>&1 }
+        { Redo-SnapshotBytes $snapshot 3>&1 }
         { Open-MmapSnapshot -LiteralPath $file -Verbose 4>&1 | Select-Object -First 1 }
         { Set-SnapshotBytes $snapshot 0 'FF'; Save-Snapshot $snapshot -Verbose 4>&1 }
         { Set-SnapshotBytes $snapshot 0 'FF' -Verbose 4>&1 }
         { Undo-SnapshotBytes $snapshot -Last 2 -Verbose 4>&1 }
         { Resize-Snapshot $snapshot 9 -Verbose 4>&1 }
+        { Add-SnapshotBytes $snapshot 'AA' -Verbose 4>&1 }
+        { Remove-SnapshotBytes $snapshot 0 1 -Verbose 4>&1 }
+        { @{ Offset = 0; Length = 1 }, @{ Offset = 9 } | Remove-SnapshotBytes $snapshot -ErrorAction SilentlyContinue 3>&1 }
         { Set-SnapshotBytes $snapshot 0 'FF'; Close-MmapSnapshot $snapshot -Confirm:$false 3>&1 }
         { "Offset,After`n0,61`n99,61" | ConvertFrom-Csv | Set-SnapshotBytes $snapshot -ErrorAction SilentlyContinue 3>&1 }
         { New-MmapSnapshot "$file.new" -Verbose 4>&1 | Select-Object -First 1 }

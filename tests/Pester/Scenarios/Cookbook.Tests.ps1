@@ -5,6 +5,7 @@ Set-StrictMode -Version 3
 BeforeDiscovery {
     Import-Module -Name "$PSScriptRoot/../Support.psm1"
     $sshObstacle = Get-SshObstacle -Fleet
+    $mountObstacle = Get-Obstacle -Root
 }
 
 BeforeAll {
@@ -93,6 +94,52 @@ while [ "$1" = start ] && [ "$(readlink "/proc/$(cat pid)/exe")" != "$(realpath 
         Set-Content -LiteralPath "$folder/app.json" -Value '{ "port": 8080, "log": "info" }' -NoNewline
         Invoke-Recipe 'Pin a configuration while others edit it' $folder '/srv/app'
         (Get-Content -LiteralPath "$folder/app.json" -Raw | ConvertFrom-Json).port | Should -Be 9090
+    }
+
+    It 'for a backup keeps the old file, and takes it back' {
+        $image = [byte[]](@(0) * 16 + 1 + @(0) * 47)
+        [System.IO.File]::WriteAllBytes("$folder/firmware.img", $image)
+        Invoke-Recipe 'Keep the file that a patch replaces' $folder '/srv/app'
+        [System.IO.File]::ReadAllBytes("$folder/firmware.img") | Should -Be $image
+        Get-ChildItem -LiteralPath $folder -Name | Should -Be 'firmware.img'
+    }
+
+    It 'for a nearly full disk saves in place' -Skip:([bool]$mountObstacle) {
+        mount -t tmpfs -o size=80M tmpfs $folder
+        try {
+            $image = [byte[]]::new(64MB)
+            [System.Array]::Fill($image, [byte]1)
+            $image[0x1FE] = $image[0x1FF] = 0
+            [System.IO.File]::WriteAllBytes("$folder/disk.img", $image)
+            Invoke-Recipe 'Patch an image on a nearly full disk' $folder '/srv/images'
+            Get-FileHex "$folder/disk.img" 0x1FD 4 | Should -BeExactly '01 55 AA 01'
+            Get-ChildItem -LiteralPath $folder -Force -Name | Should -Be 'disk.img'
+        } finally {
+            Get-MmapSnapshot "$folder/*" | Close-MmapSnapshot -Force
+            umount $folder
+        }
+    }
+
+    It 'for interrupted saves completes them at boot' {
+        [void](New-InterruptedSave (New-TestFile "$folder/disk.img"))
+        # The PowerShell that runs the tests is the machine's.
+        [void][System.IO.Directory]::CreateDirectory("$folder/bin")
+        Set-Content -LiteralPath "$folder/bin/pwsh" -Value '#!/bin/sh', "exec $(Get-ProgramOfPowerShell) `"`$@`""
+        chmod +x "$folder/bin/pwsh"
+        $env:PATH = "$folder/bin:$path"
+        Invoke-Recipe 'Finish interrupted saves at boot' $folder '/srv/images'
+        if (Get-Command -Name systemd-analyze -CommandType Application -ErrorAction Ignore) {
+            # It looks for the programs, and for the unit that has to wait.
+            $unit = "$folder/repair-images.service"
+            [System.IO.File]::WriteAllText($unit, [System.IO.File]::ReadAllText($unit).Replace('/usr/bin/pwsh', "$folder/bin/pwsh"))
+            Set-Content -LiteralPath "$folder/images.service" -Value '[Service]', 'ExecStart=/bin/true'
+            systemd-analyze verify $unit 2>&1 | Where-Object { "$_" -match 'repair-images' } | Should -BeNullOrEmpty
+        }
+        # An image that another program has written to since has the unit fail.
+        [void](New-InterruptedSave (New-TestFile "$folder/disk.img"))
+        [System.IO.File]::WriteAllBytes("$folder/disk.img", [byte[]]::new(256))
+        pwsh -NoProfile -NonInteractive -File "$folder/repair-images.ps1" $folder | Should -BeLike "None: $folder/disk.img: *"
+        $LASTEXITCODE | Should -Be 1
     }
 
     It 'for a thousand files changes all that can be' {

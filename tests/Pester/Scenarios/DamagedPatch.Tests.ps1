@@ -57,16 +57,98 @@ Describe 'A damaged row of a patch' {
         @{ What = 'a NewLength of 0x alone'; Header = 'Offset,Before,After,NewLength'; Row = '8,08,62,0x'; Says = "'0x'" }
         @{ What = 'an OldLength that is no number'; Header = 'Offset,Before,After,OldLength'; Row = '8,08,62,abc'; Says = "'abc'" }
         @{ What = 'lengths that do not fit each other'; Header = 'Offset,Length,Before,After,OldLength,NewLength'; Row = '256,744,,,256,100'; Says = 'differ by 156' }
+        @{
+            What = 'an unknown Kind'; Header = 'Kind,Offset,Before,After'
+            Row = 'Delete,8,08,62'; Says = "Kind 'Delete' is none of Write, Insert, Remove"
+        }
+        @{ What = 'a Kind that is a number'; Header = 'Kind,Offset,Before,After'; Row = '1,8,,62'; Says = "Kind '1'" }
+        @{
+            What = 'an insertion with old bytes'; Header = 'Kind,Offset,Before,After'
+            Row = 'Insert,8,08,62'; Says = 'is an insertion, but has 1 old bytes'
+        }
+        @{ What = 'an insertion without new bytes'; Header = 'Kind,Offset,Before,After,Note'; Row = 'Insert,8,,,x'; Says = 'no new bytes' }
+        @{
+            What = 'an insertion that was cut off'; Header = 'Kind,Offset,Length,Before,After'
+            Row = 'Insert,8,2,,62'; Says = 'Length is 2, but it has 1 new bytes'
+        }
+        @{
+            What = 'an insertion that was cut off before its bytes'; Header = 'Kind,Offset,Length,Before,After'
+            Row = 'Insert,8,2'; Says = 'new bytes are missing'
+        }
+        @{
+            What = 'a removal with new bytes'; Header = 'Kind,Offset,Before,After'
+            Row = 'Remove,8,08,62'; Says = 'is a removal, but has 1 new bytes'
+        }
+        @{ What = 'a removal without old bytes'; Header = 'Kind,Offset,Length,Before,After'; Row = 'Remove,8,2'; Says = 'no old bytes' }
+        @{
+            What = 'a removal that was cut off'; Header = 'Kind,Offset,Length,Before,After'
+            Row = 'Remove,8,2,08'; Says = 'Length is 2, but it has 1 old bytes'
+        }
+        @{
+            What = 'a write with a Kind that was cut off'; Header = 'Kind,Offset,Length,Before,After'
+            Row = 'Write,8,2,08 09,62'; Says = 'Length is 2, but it has 1 new bytes'
+        }
+        @{
+            What = 'a write of other lengths'; Header = 'Kind,Offset,Before,After'
+            Row = 'Write,8,08 09,62'; Says = '1 new bytes, but 2 old bytes'
+        }
+        @{
+            What = 'a Kind and an empty Length'; Header = 'Kind,Offset,Length,Before,After'
+            Row = 'Write,8,,08,62'; Says = 'Length is empty'
+        }
+        @{
+            What = 'a Kind and an empty Offset'; Header = 'Kind,Offset,Length,Before,After'
+            Row = 'Write,,1,08,62'; Says = 'Offset is empty'
+        }
+        @{
+            What = 'a repeated byte that was cut off'; Header = 'Kind,Offset,Length,Before,After'
+            Row = 'Insert,8,4096,,00 * 40'; Says = 'Length is 4096, but it has 40 new bytes'
+        }
+        @{
+            What = 'a repeated byte without its number'; Header = 'Kind,Offset,Length,Before,After'
+            Row = 'Insert,8,4096,,00 *'; Says = '00 *'
+        }
+        @{
+            What = 'a repeated byte of which the byte alone is left'; Header = 'Kind,Offset,Length,Before,After'
+            Row = 'Insert,8,4096,,00'; Says = 'Length is 4096, but it has 1 new bytes'
+        }
+        @{
+            What = 'an insertion and a NewLength'; Header = 'Kind,Offset,Before,After,NewLength'
+            Row = 'Insert,8,,62,257'; Says = 'NewLength'
+        }
+        @{
+            What = 'a row of another file'; Header = 'Path,Offset,Before,After'
+            Row = '/other,8,08,62'; Says = "it is of '/other', and a row before it of '/file'"
+        }
         @{ What = 'a length row that was cut off'; Header = 'Offset,Length,Before,After,OldLength,NewLength'; Row = '256,744,,,256'; Says = 'Length is 744, but it has no bytes' }
     ) {
-        $good = @{ Offset = 0; Place = 0; Length = 1; Before = '00'; After = '61'; Note = 'x'; OldLength = ''; NewLength = '' }
+        $good = @{
+            Path = '/file'; Kind = 'Write'; Offset = 0; Place = 0; Length = 1; Before = '00'; After = '61'; Note = 'x'
+            OldLength = ''; NewLength = ''
+        }
         $goodRow = ($Header -split ',' | ForEach-Object { $good[$_] }) -join ','
         $last = ConvertFrom-Csv "$Header`n$goodRow`n$Row"
-        $middle = ConvertFrom-Csv "$Header`n$goodRow`n$Row`n$goodRow"
+        $good['Offset'], $good['Place'], $good['Before'] = 1, 1, '01'
+        $middle = ConvertFrom-Csv "$Header`n$goodRow`n$Row`n$(($Header -split ',' | ForEach-Object { $good[$_] }) -join ',')"
         # Where a column is missing, each row lacks it.
         Assert-Damaged $last $(if ($_['First']) { 1, 2 } else { 2 }) $Says
         Assert-Damaged $middle $(if ($_['First']) { 1, 2, 3 } else { 2 }) $Says
         $snapshot.IsModified | Should -BeFalse
+    }
+
+    It 'is none in a patch of version 0.1, which is applied with its length' {
+        $other = Open-MmapSnapshot (New-TestFile "$folder/b.bin")
+        $rows = 'Path,Offset,Length,Before,After,OldLength,NewLength', '/x,256,44,,,256,300', '/x,3,1,03,AA,,', '/x,254,3,FE FF,BB CC DD,,'
+        $rows | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $snapshot
+        $snapshot.Length | Should -Be 300
+        Get-SnapshotHex $snapshot 252 8 | Should -BeExactly 'FC FD BB CC DD 00 00 00'
+        Get-SnapshotHex $snapshot 3 1 | Should -BeExactly 'AA'
+        $rows = 'Path,Offset,Length,Before,After,OldLength,NewLength', '/x,254,2,,,256,254', '/x,253,3,FD FE FF,BB,,'
+        $rows | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $other
+        $other.Length | Should -Be 254
+        Get-SnapshotHex $other 252 2 | Should -BeExactly 'FC BB'
+        $rows | ConvertFrom-Csv | Undo-SnapshotBytes -Snapshot $other
+        $other.IsModified | Should -BeFalse
     }
 
     It 'in JSON refuses the patch: <What>' -ForEach @(

@@ -7,6 +7,12 @@ BeforeDiscovery {
 
     # Each cmdlet, with arguments that work and others that fail; $file exists, $snapshot is open, $closed is closed.
     $cases = @(
+        @{
+            Cmdlet = 'Add-SnapshotBytes'
+            Works  = { @{ Snapshot = $snapshot; Bytes = 'AA'; PassThru = $true } }
+            Fails  = { @{ Snapshot = $closed; Bytes = 'AA' } }
+            Id     = 'SnapshotClosed'
+        }
         @{ Cmdlet = 'Close-MmapSnapshot'; Works = { @{ Snapshot = $snapshot } }; Fails = { @{ Id = 2147483647 } }; Id = 'SnapshotClosed' }
         @{ Cmdlet = 'Compare-Snapshot'; Works = { @{ Snapshot = $snapshot; With = $other } }; Fails = { @{ Snapshot = $closed } }; Id = 'SnapshotClosed' }
         @{ Cmdlet = 'Find-SnapshotBytes'; Works = { @{ Snapshot = $snapshot; Pattern = '10 11' } }; Fails = { @{ Snapshot = $closed; Pattern = 'AA' } }; Id = 'SnapshotClosed' }
@@ -22,6 +28,18 @@ BeforeDiscovery {
             Fails  = { @{ Snapshot = $closed } }
             Id     = 'SnapshotClosed'
         }
+        @{
+            Cmdlet = 'Remove-SnapshotBytes'
+            Works  = { @{ Snapshot = $snapshot; Offset = 0; Count = 1; PassThru = $true } }
+            Fails  = { @{ Snapshot = $closed; Offset = 0; Count = 1 } }
+            Id     = 'SnapshotClosed'
+        }
+        @{
+            Cmdlet = 'Repair-MmapSnapshot'
+            Works  = { @{ Path = New-InterruptedSave "$folder/a.bin" } }
+            Fails  = { @{ Path = "$folder/none" } }
+            Id     = 'FileNotFound'
+        }
         @{ Cmdlet = 'Resize-Snapshot'; Works = { @{ Snapshot = $snapshot; Length = 1; PassThru = $true } }; Fails = { @{ Snapshot = $closed; Length = 1 } }; Id = 'SnapshotClosed' }
         @{ Cmdlet = 'Save-Snapshot'; Works = { @{ Snapshot = $snapshot; PassThru = $true } }; Fails = { @{ Snapshot = $closed } }; Id = 'SnapshotClosed' }
         @{ Cmdlet = 'Set-SnapshotBytes'; Works = { @{ Snapshot = $snapshot; Offset = 0; Bytes = 'AA'; PassThru = $true } }; Fails = { @{ Snapshot = $closed; Offset = 0; Bytes = 'AA' } }; Id = 'SnapshotClosed' }
@@ -29,10 +47,34 @@ BeforeDiscovery {
     )
     # Those that change something, each in every way it has. All of them would change $snapshot, $file or $folder.
     $changes = @(
+        @{
+            Cmdlet     = 'Add-SnapshotBytes'
+            Arguments  = { @{ Snapshot = $_; Bytes = 'AA BB' } }
+            OnClosed   = 'SnapshotClosed'
+            OnReadOnly = 'ReadOnlySnapshot'
+        }
+        @{
+            Cmdlet     = 'Add-SnapshotBytes'
+            Arguments  = { @{ Snapshot = $_; Fill = 1; Count = 9; Offset = 1 } }
+            OnClosed   = 'SnapshotClosed'
+            OnReadOnly = 'ReadOnlySnapshot'
+        }
         @{ Cmdlet = 'Close-MmapSnapshot'; Arguments = { @{ Snapshot = $_ } }; OnClosed = $null; OnReadOnly = $null }
         @{ Cmdlet = 'Close-MmapSnapshot'; Arguments = { @{ Snapshot = $_; Force = $true } }; OnClosed = $null; OnReadOnly = $null }
         @{ Cmdlet = 'New-MmapSnapshot'; Arguments = { @{ Path = "$folder/new.bin" } } }
         @{ Cmdlet = 'Redo-SnapshotBytes'; Arguments = { @{ Snapshot = $_ } }; OnClosed = 'SnapshotClosed'; OnReadOnly = 'ReadOnlySnapshot' }
+        @{
+            Cmdlet     = 'Remove-SnapshotBytes'
+            Arguments  = { @{ Snapshot = $_; Offset = 0; Count = 2 } }
+            OnClosed   = 'SnapshotClosed'
+            OnReadOnly = 'ReadOnlySnapshot'
+        }
+        @{
+            Cmdlet     = 'Remove-SnapshotBytes'
+            Arguments  = { @{ Snapshot = $_; Row = $change } }
+            OnClosed   = 'SnapshotClosed'
+            OnReadOnly = 'ReadOnlySnapshot'
+        }
         @{ Cmdlet = 'Resize-Snapshot'; Arguments = { @{ Snapshot = $_; Length = 1 } }; OnClosed = 'SnapshotClosed'; OnReadOnly = 'ReadOnlySnapshot' }
         @{ Cmdlet = 'Save-Snapshot'; Arguments = { @{ Snapshot = $_ } }; OnClosed = 'SnapshotClosed'; OnReadOnly = 'ReadOnlySnapshot' }
         @{ Cmdlet = 'Save-Snapshot'; Arguments = { @{ Snapshot = $_; Method = 'InPlace' } }; OnClosed = 'SnapshotClosed'; OnReadOnly = 'ReadOnlySnapshot' }
@@ -58,6 +100,8 @@ Describe 'These tests' {
     It 'leave out no cmdlet' -ForEach @{ Named = $cases.Cmdlet; Changing = @($changes.Cmdlet | Sort-Object -Unique) } {
         $commands = Get-Command -Module MmapSnapshot
         $Named | Should -Be $commands.Name
+        # Repair-MmapSnapshot takes files, not snapshots.
+        $commands = $commands | Where-Object Name -NE 'Repair-MmapSnapshot'
         $Changing | Should -Be ($commands | Where-Object { $_.Parameters.ContainsKey('WhatIf') }).Name
     }
 }
@@ -126,6 +170,11 @@ Describe 'Warnings' {
     It 'of <Cmdlet> obey -WarningAction, -WarningVariable and $WarningPreference' -ForEach @(
         @{ Cmdlet = 'Close-MmapSnapshot'; Run = { param($Common) Close-MmapSnapshot $snapshot @Common } }
         @{ Cmdlet = 'Save-Snapshot'; Run = { param($Common) Set-Content -LiteralPath $file -Value 'other'; Save-Snapshot $snapshot -Force @Common } }
+        @{
+            Cmdlet = 'Undo-SnapshotBytes'
+            Run    = { param($Common) Undo-SnapshotBytes $snapshot -Last 9; Undo-SnapshotBytes $snapshot @Common }
+        }
+        @{ Cmdlet = 'Redo-SnapshotBytes'; Run = { param($Common) Redo-SnapshotBytes $snapshot @Common } }
         @{ Cmdlet = 'Set-SnapshotBytes'; Run = { param($Common) @{ Offset = 0 }, @{ Offset = 9999 } | ForEach-Object { [pscustomobject]$_ } | Set-SnapshotBytes -Snapshot $snapshot -Bytes 'BB' -ErrorAction SilentlyContinue @Common } }
     ) {
         # Each round has something to lose, to overwrite, or that does not fit.
@@ -141,6 +190,32 @@ Describe 'Warnings' {
         { . $round; & $Run @{ WarningAction = 'Stop' } } | Should -Throw -ErrorId 'ActionPreferenceStop,*'
         $WarningPreference = 'SilentlyContinue'
         @(. $round; & $Run @{} 3>&1).Count | Should -Be 0
+    }
+}
+
+Describe '<Cmdlet>, which takes no paths' -ForEach @(
+    @{ Cmdlet = 'Close-MmapSnapshot'; Also = @{} }
+    @{ Cmdlet = 'Redo-SnapshotBytes'; Also = @{} }
+    @{ Cmdlet = 'Resize-Snapshot'; Also = @{ Length = 1 } }
+    @{ Cmdlet = 'Save-Snapshot'; Also = @{} }
+    @{ Cmdlet = 'Set-SnapshotBytes'; Also = @{ Offset = 0; Bytes = 'AA' } }
+    @{ Cmdlet = 'Undo-SnapshotBytes'; Also = @{} }
+) {
+    BeforeEach {
+        $folder = New-Workspace
+        $file = New-TestFile "$folder/a.bin"
+        $asked = @{ Id = 'ParameterArgumentTransformationError'; Cmdlet = $Cmdlet; Says = $file, 'Open-MmapSnapshot' }
+    }
+
+    AfterEach {
+        Remove-Workspace $folder
+    }
+
+    It 'says to open a path first, as an argument and from the pipeline' {
+        Assert-SnapshotError { & $Cmdlet $file @Also } @asked
+        Assert-SnapshotError { & $Cmdlet -Snapshot (Get-Item -LiteralPath $file) @Also } @asked
+        Assert-SnapshotError { $file | & $Cmdlet @Also } @asked
+        Assert-SnapshotError { Get-Item -LiteralPath $file | & $Cmdlet @Also } @asked
     }
 }
 

@@ -35,10 +35,25 @@ Describe '<Cmdlet> with hostile input' -ForEach $cmdlets {
             'New-MmapSnapshot' { @{ Path = "$folder/new" } }
             'Get-MmapSnapshot' { @{}; @{ Id = $snapshot.Id } }
             'Get-ReflinkSupport' { @{}; @{ LiteralPath = $file } }
+            'Add-SnapshotBytes' {
+                @{ Snapshot = $snapshot; Bytes = '61' }; @{ Snapshot = $snapshot; Text = 'a'; Offset = 0 }
+                @{ Snapshot = $snapshot; Number = 1; As = 'Byte' }; @{ Snapshot = $snapshot; Fill = 1; Count = 1 }
+            }
+            'Remove-SnapshotBytes' {
+                @{ Snapshot = $snapshot; Offset = 0; Count = 1 }; @{ Snapshot = $snapshot; Row = @{ Offset = 0; Length = 1 } }
+            }
+            'Repair-MmapSnapshot' { @{ Path = $file }; @{ LiteralPath = $folder; Recurse = $true } }
             'Resize-Snapshot' { @{ Snapshot = $snapshot; Length = 3 } }
-            'Find-SnapshotBytes' { @{ Snapshot = $snapshot; Pattern = '61' }; @{ Snapshot = $snapshot; Text = 'a'; IgnoreCase = $true } }
-            'Format-SnapshotBytes' { @{ Snapshot = $snapshot }; @{ Match = $match } }
-            'Get-SnapshotBytes' { @{ Snapshot = $snapshot }; @{ Snapshot = $snapshot; AsText = $true }; @{ Snapshot = $snapshot; AsHex = $true }; @{ Snapshot = $snapshot; AsNumber = 'Int32' } }
+            'Find-SnapshotBytes' {
+                @{ Snapshot = $snapshot; Pattern = '61' }; @{ Snapshot = $snapshot; Text = 'a'; IgnoreCase = $true }
+                @{ LiteralPath = $file; Pattern = '61'; ExpectCount = 1 }
+            }
+            'Format-SnapshotBytes' { @{ Snapshot = $snapshot }; @{ Match = $match }; @{ Path = $file } }
+            'Get-SnapshotBytes' {
+                @{ Match = $match }; @{ LiteralPath = $file }
+                @{ Snapshot = $snapshot }; @{ Snapshot = $snapshot; AsText = $true }; @{ Snapshot = $snapshot; AsHex = $true }
+                @{ Snapshot = $snapshot; AsNumber = 'Int32' }
+            }
             'Set-SnapshotBytes' {
                 @{ Snapshot = $snapshot; Offset = 0; Bytes = '61' }; @{ Snapshot = $snapshot; Offset = 0; Text = 'a' }; @{ Snapshot = $snapshot; Offset = 0; Number = 1; As = 'Byte' }
                 @{ Snapshot = $snapshot; Offset = 0; Fill = 1; Count = 1 }; @{ Snapshot = $snapshot; Row = @{ Offset = 0; After = '61' } }

@@ -46,6 +46,12 @@ Describe 'Leaks in <Label>' -ForEach $places {
             @{ What = 'snapshots with a scratch folder'; Cycle = { Open-MmapSnapshot $file -ScratchPath $folder | Close-MmapSnapshot } }
             @{ What = 'views and streams that were forgotten'; Cycle = { $snapshot = Open-MmapSnapshot $file; [void]$snapshot.GetView(0, 10); [void]$snapshot.AsStream().ReadByte() } }
             @{ What = 'files that could not be opened'; Cycle = { Open-MmapSnapshot "$folder/missing", "$folder/fifo", $folder -ErrorAction SilentlyContinue } }
+            @{ What = 'files that were read by their paths'; Cycle = {
+                    $null = Find-SnapshotBytes $file '00' -First 2 | Get-SnapshotBytes
+                    $null = Find-SnapshotBytes $file '00' | Format-SnapshotBytes | Select-Object -First 1
+                    Get-SnapshotBytes "$folder/missing", $file 20000 -ErrorAction SilentlyContinue
+                }
+            }
             @{ What = 'saves that were refused'; Cycle = {
                     $first, $second = Open-MmapSnapshot $file, $file | Set-SnapshotBytes -Offset 0 -Bytes 'FF' -PassThru
                     Save-Snapshot $first -NoFlush

@@ -123,6 +123,7 @@ Describe 'Stopping a pipeline' {
         # At every second offset all but its last byte match; that one is of a value that is looked at first elsewhere.
         @{ What = 'a long pattern that matches up to its end'; Arguments = { @{ Pattern = 'FE 01 ' * 60000 + '01' } }; Bytes = 0xFE, 0x01 }
         @{ What = 'a pattern of 30 MB that is still read'; Arguments = { @{ Pattern = 'A? ' * 10MB + 'AB' } }; After = 30 }
+        @{ What = 'an array of 5,000,000 numbers that is still read'; Arguments = { @{ Pattern = [int[]]::new(5MB) } }; After = 100 }
         @{ What = 'a text of 20 MB in any case'; Arguments = { @{ Text = 'a' * 20MB; IgnoreCase = $true } }; After = 300 }
     ) {
         $repeated = [byte[]]($_['Bytes'] ?? 0xFE)
@@ -136,6 +137,40 @@ Describe 'Stopping a pipeline' {
         $state, $pipeline.InvocationStateInfo.State | Should -Be 'Running', 'Stopped'
         @(Get-DescriptorInto $folder).Count | Should -Be $others
         Close-MmapSnapshot $snapshot
+    }
+
+    It 'ends reading <What> at once, and changes nothing' -ForEach @(
+        @{ What = 'hex text of 30 MB'; Arguments = { @{ Bytes = 'A1 ' * 10MB } } }
+        @{ What = 'expected hex text of 30 MB'; Arguments = { @{ Bytes = '00'; Expect = 'A1 ' * 10MB } } }
+        @{ What = 'an array of 5,000,000 bytes as numbers'; Arguments = { @{ Bytes = [int[]]::new(5MB) } } }
+        @{ What = '5,000,000 numbers'; Arguments = { @{ Number = [int[]]::new(5MB); As = 'Int32' } } }
+    ) {
+        $snapshot = Open-MmapSnapshot (New-SparseFile "$folder/a.bin" -Length 64MB)
+        $arguments = & $Arguments
+        $pipeline = Start-Pipeline 'Set-SnapshotBytes $snapshot 0 @arguments' -Variables @{ snapshot = $snapshot; arguments = $arguments }
+        Start-Sleep -Milliseconds 100
+        $state = $pipeline.InvocationStateInfo.State
+        Stop-Pipeline $pipeline | Should -BeLessThan 1000
+        $state, $pipeline.InvocationStateInfo.State | Should -Be 'Running', 'Stopped'
+        $snapshot.IsModified | Should -BeFalse
+        Close-MmapSnapshot $snapshot
+    }
+
+    # An object of each byte would take 24 bytes and more, and be made by PowerShell, which nothing ends.
+    It 'makes no object of each byte of a byte array for <Cmdlet> -<Parameter>' -ForEach @(
+        @{ Cmdlet = 'Find-SnapshotBytes'; Parameter = 'Pattern'; Other = @{} }
+        @{ Cmdlet = 'Set-SnapshotBytes'; Parameter = 'Bytes'; Other = @{ Offset = 0 } }
+        @{ Cmdlet = 'Set-SnapshotBytes'; Parameter = 'Expect'; Other = @{ Offset = 0; Bytes = [byte[]]::new(1) } }
+    ) {
+        $snapshot = Open-MmapSnapshot (New-SparseFile "$folder/a.bin" -Length 2MB)
+        $bytes = [byte[]]::new(1MB)
+        [array]::Fill($bytes, [byte]1)
+        $arguments = $Other + @{ Snapshot = $snapshot; $Parameter = $bytes }
+        & $Cmdlet @arguments -ErrorAction SilentlyContinue # what is compiled and loaded at first
+        $before = [System.GC]::GetAllocatedBytesForCurrentThread()
+        & $Cmdlet @arguments -ErrorAction SilentlyContinue
+        [System.GC]::GetAllocatedBytesForCurrentThread() - $before | Should -BeLessThan 16MB
+        Close-MmapSnapshot $snapshot -Force
     }
 
     It 'leaves nothing of a snapshot that was on its way through the pipeline' {
@@ -167,7 +202,7 @@ Describe 'A long operation' {
         @{ What = 'a search'; Script = '$snapshot | Find-SnapshotBytes -Pattern 01'; Activity = 'Searching' }
     ) {
         # Who takes what it finds is slow, so that little is enough.
-        $file = New-TestFile "$folder/a.bin" -Bytes ([byte[]](, 1) * 4MB)
+        $file = New-NoisyFile "$folder/a.bin" 4
         $variables = @{ snapshot = Open-MmapSnapshot $file; empty = Open-MmapSnapshot (New-SparseFile "$folder/empty" -Length 4MB); control = [hashtable]::Synchronized(@{ Seen = 0 }) }
         $pipeline = Start-Pipeline "$Script | ForEach-Object { if (`$control.Seen++ -eq 0) { Start-Sleep -Milliseconds 1100 } }" -Variables $variables
         Wait-Until $pipeline { $pipeline.Streams.Progress.Count -gt 0 }

@@ -13,11 +13,13 @@ BeforeAll {
     Import-Module -Name "$PSScriptRoot/../Support.psm1"
     $module = $env:MMAPSNAPSHOT_MODULE
 
-    # What Set-SnapshotBytes and Resize-Snapshot cannot do without.
+    # Arguments that a cmdlet needs besides the snapshot.
     $also = @{
-        'Set-SnapshotBytes'  = @{ Offset = 0; Bytes = 'AA' }
-        'Resize-Snapshot'    = @{ Length = 1 }
-        'Find-SnapshotBytes' = @{ Pattern = 'AA' }
+        'Add-SnapshotBytes'    = @{ Bytes = 'AA' }
+        'Find-SnapshotBytes'   = @{ Pattern = 'AA' }
+        'Remove-SnapshotBytes' = @{ Offset = 0; Count = 1 }
+        'Resize-Snapshot'      = @{ Length = 1 }
+        'Set-SnapshotBytes'    = @{ Offset = 0; Bytes = 'AA' }
     }
 
     function ConvertTo-Deserialized($Object) {
@@ -72,9 +74,10 @@ Describe 'What the module returns, sent <Through>' -ForEach @(
 
     It 'is shown as it would be where it came from' {
         $snapshot, $match, $change, $result, $support = $arrived | ForEach-Object { $_ | Format-Table | Out-String -Width 200 }
-        $snapshot | Should -Match 'Id\s+Length\s+Modified\s+Backing\s+State\s+Path'
-        $snapshot | Should -Match "256\s+2\s+\S+\s+modified\s+$([regex]::Escape($file))"
+        $snapshot | Should -Match 'Id\s+Length\s+Modified\s+Backing\s+State\s+Name'
+        $snapshot | Should -Match "256\s+2\s+\S+\s+modified\s+$([regex]::Escape((Split-Path -Leaf $file)))"
         $match | Should -Match '0x10\s+2\s.*AA BB'
+        $match | Should -Match "File: $([regex]::Escape($file))"
         $change | Should -Match '0x10\s+2\s+10 11\s+AA BB'
         $result | Should -Match 'Method\s+Length\s+Modified\s+Flushed\s+ms\s+Path'
         $support | Should -Match 'FileSystem\s+Reflink\s+TmpFile'
