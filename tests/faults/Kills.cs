@@ -11,8 +11,13 @@ internal static class Kills
 
     internal static void Try(string mount, Report report, int step)
     {
-        var line = report.Begin("SIGKILL", Rig.NameOf(mount));
-        var specimen = new Specimen(mount, "kills");
+        foreach (var variant in Specimen.VariantsOn(Rig.NameOf(mount))) Try(mount, report, step, variant);
+    }
+
+    private static void Try(string mount, Report report, int step, SaveVariant variant)
+    {
+        var line = report.Begin($"SIGKILL{Specimen.Describe(variant)}", Rig.NameOf(mount));
+        var specimen = new Specimen(mount, "kills", variant);
         try
         {
             RecordedCall[] calls;
@@ -22,7 +27,7 @@ internal static class Kills
                 specimen.Renew();
                 using var victim = new VictimProcess(mount);
                 var (answer, _) = victim.SendTraced(
-                    $"case {specimen.Path}", "-e", $"trace={call.Name}", "-e", $"inject={call.Name}:signal=KILL:when={call.Number}");
+                    specimen.Command, "-e", $"trace={call.Name}", "-e", $"inject={call.Name}:signal=KILL:when={call.Number}");
                 string? loss = Judge(specimen);
                 line.Case(injected: answer is null, loss is null ? null : $"{call}: {loss}");
             }
@@ -36,7 +41,15 @@ internal static class Kills
     private static string? Judge(Specimen specimen)
     {
         if (specimen.Judge(reached: -1) is { } damage) return damage;
-        return JudgeLeft(specimen) ?? NextSave.Judge(specimen.Path);
+        return specimen.JudgeBackups(mayBeLeft: true) ?? JudgeLeftAndNextSave(specimen);
+    }
+
+    /// <summary>What was left, and what the next save says; not to a backup, which can be a second name of the file.</summary>
+    internal static string? JudgeLeftAndNextSave(Specimen specimen)
+    {
+        if (JudgeLeft(specimen) is { } left) return left;
+        specimen.DeleteBackups();
+        return NextSave.Judge(specimen.Path);
     }
 
     /// <summary>At most the marker, which no other user can open, and one temporary name, with the permissions that the file will have or had.</summary>
@@ -47,7 +60,7 @@ internal static class Kills
         if (left.Except([marker]).Count() > 1) return $"{left.Length} names were left";
         foreach (string name in left)
         {
-            string metadata = Specimen.MetadataOf(name);
+            string metadata = Specimen.MetadataOf(name, specimen.HasOneName);
             if (metadata != (name == marker ? _markerMetadata : specimen.Metadata)) return $"{name} was left with the metadata {metadata}";
         }
         return null;

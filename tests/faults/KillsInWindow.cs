@@ -55,7 +55,7 @@ internal static class KillsInWindow
         specimen.Renew();
         using var renaming = Task.Run(() => RenameOver(specimen, owner));
         var (answer, _) = victim.SendTraced(
-            $"case {specimen.Path}",
+            specimen.Command,
             "-e", $"trace={rename.Name},{call.Name}",
             "-e", $"inject={rename.Name}:delay_enter=300000:when={rename.Number}",
             "-e", $"inject={call.Name}:signal=KILL:when={call.Number}");

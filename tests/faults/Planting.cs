@@ -11,8 +11,8 @@ internal sealed class Planting : IDisposable
     /// <summary>A file of root's that a planted link leads to, and that must stay as it is.</summary>
     internal const string Bystander = "bystander";
 
-    /// <summary>The name of the marker, and one that looks like that of a temporary file.</summary>
-    private static readonly string[] _names = [Specimen.Marker("file"), ".file.0123456789abcdef.mmap-snapshot"];
+    /// <summary>The names of the marker and the journal, and one that looks like that of a temporary file.</summary>
+    private static readonly string[] _names = [Specimen.Marker("file"), Specimen.Journal("file"), ".file.0123456789abcdef.mmap-snapshot"];
 
     private static readonly string[] _kinds = ["file", "locked-file", "fifo", "directory", "link-to-nothing", "link-to-bystander"];
 

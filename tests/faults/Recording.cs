@@ -24,10 +24,13 @@ internal static partial class Recording
     private static readonly string[] _spared =
         ["close", "munmap", "futex", "getpid", "gettid", "madvise", "mprotect", "brk", "rt_sigprocmask", "rt_sigreturn", "sched_yield", "membarrier", "clock_nanosleep"];
 
-    internal static RecordedCall[] Take(VictimProcess victim, Specimen specimen)
+    /// <param name="victim">The process.</param>
+    /// <param name="specimen">The file.</param>
+    /// <param name="command">What the process does with it; null: what the specimen is for.</param>
+    internal static RecordedCall[] Take(VictimProcess victim, Specimen specimen, string? command = null)
     {
-        specimen.Renew();
-        var (answer, trace) = victim.SendTraced($"case {specimen.Path}");
+        if (command != "repair") specimen.Renew();
+        var (answer, trace) = victim.SendTraced(command is null ? specimen.Command : $"{command} {specimen.Path}");
         if (answer is null || !answer.Contains("|ok|", StringComparison.Ordinal)) throw new InvalidOperationException($"The case fails without a fault: {answer}");
 
         var counts = new Dictionary<string, int>();

@@ -16,9 +16,10 @@ internal sealed class Report
 
     internal void Print(TextWriter to)
     {
-        to.WriteLine($"{"fault",-24} {"filesystem",-14} {"cases",7} {"faults",7} {"losses",7}");
-        foreach (var line in _lines) to.WriteLine($"{line.Fault,-24} {line.FileSystem,-14} {line.Cases,7} {line.Injected,7} {line.Losses,7}");
-        to.WriteLine($"{"all",-24} {"",-14} {_lines.Sum(line => line.Cases),7} {_lines.Sum(line => line.Injected),7} {Losses,7}");
+        to.WriteLine($"{"fault",-30} {"filesystem",-14} {"cases",7} {"faults",7} {"losses",7}");
+        foreach (var line in _lines)
+            to.WriteLine($"{line.Fault,-30} {line.FileSystem,-14} {line.Cases,7} {line.Injected,7} {line.Losses,7}");
+        to.WriteLine($"{"all",-30} {"",-14} {_lines.Sum(line => line.Cases),7} {_lines.Sum(line => line.Injected),7} {Losses,7}");
         int failed = _lines.Count(line => line.Losses > 0 || line.Injected == 0);
         to.WriteLine($"Fault matrix: {_lines.Count - failed} passed, {failed} failed, 0 skipped");
     }

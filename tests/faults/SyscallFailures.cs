@@ -2,29 +2,37 @@ using System.Globalization;
 
 namespace MmapSnapshot.Faults;
 
-/// <summary>Every system call of open, set and save fails once, with every errno.</summary>
+/// <summary>Every system call of open, set and save fails once: with every errno, in the short form with one of three in turn.</summary>
 internal static class SyscallFailures
 {
-    internal static readonly string[] FullList = ["EIO", "ENOSPC", "EINTR", "EMFILE", "ENOMEM", "EACCES", "EROFS", "EDQUOT"];
+    private static readonly string[] _errnos = ["EIO", "ENOSPC", "EINTR", "EMFILE", "ENOMEM", "EACCES", "EROFS", "EDQUOT"];
 
-    internal static readonly string[] ShortList = ["EIO", "ENOSPC", "EINTR"];
+    private static int _turn;
 
     private static readonly string[] _flushes = ["fsync", "fdatasync", "sync_file_range", "copy_file_range", "ioctl"];
 
-    internal static void Try(string mount, Report report, string[] errnos)
+    internal static void Try(string mount, Report report, bool isShort)
     {
-        var line = report.Begin("a system call fails", Rig.NameOf(mount));
-        var specimen = new Specimen(mount, "failures");
+        foreach (var variant in Specimen.VariantsOn(Rig.NameOf(mount))) Try(mount, report, isShort, variant);
+    }
+
+    /// <summary>The errors that the next call fails with.</summary>
+    internal static string[] NextErrnos(bool isShort) => isShort ? [_errnos[_turn++ % 3]] : _errnos;
+
+    private static void Try(string mount, Report report, bool isShort, SaveVariant variant)
+    {
+        var line = report.Begin($"a system call fails{Specimen.Describe(variant)}", Rig.NameOf(mount));
+        var specimen = new Specimen(mount, "failures", variant);
         var victim = new VictimProcess(mount);
         try
         {
             foreach (var call in Recording.Take(victim, specimen))
             {
-                foreach (string errno in errnos)
+                foreach (string errno in NextErrnos(isShort))
                 {
                     specimen.Renew();
                     var (answer, trace) = victim.SendTraced(
-                        $"case {specimen.Path}", "-e", $"trace={call.Name}", "-e", $"inject={call.Name}:error={errno}:when={call.Number}");
+                        specimen.Command, "-e", $"trace={call.Name}", "-e", $"inject={call.Name}:error={errno}:when={call.Number}");
                     bool injected = trace.Any(entry => entry.Contains("(INJECTED)", StringComparison.Ordinal));
                     string? loss = Judge(specimen, answer, call);
                     line.Case(injected, loss is null ? null : $"{call} {errno}: {loss}");
@@ -47,6 +55,7 @@ internal static class SyscallFailures
         if (answer.Split('|') is not [var saved, var descriptors, var mappings, var outcome, var usable]) return $"the victim said '{answer}'";
         if (outcome.StartsWith("UNDOCUMENTED", StringComparison.Ordinal)) return outcome;
         if (specimen.Judge(reached: -1) is { } damage) return $"{damage} ({outcome})";
+        if (specimen.JudgeBackups(mayBeLeft: call.IsUnlink) is { } kept) return $"{kept} ({outcome})";
         if (outcome == "ok" && specimen.Judge(reached: int.Parse(saved, CultureInfo.InvariantCulture)) is { } wrong) return wrong;
         // What the kernel has failed to write may be gone: no later save can be good.
         bool mayBeLost = _flushes.Contains(call.Name) && usable.StartsWith("SnapshotLost:", StringComparison.Ordinal);
@@ -54,7 +63,7 @@ internal static class SyscallFailures
         if (descriptors != "0") return $"{descriptors} descriptors were left after {outcome}";
         if (mappings != "0") return $"{mappings} mappings were left after {outcome}";
         // A name that could not be removed is left, as by a process that was killed.
-        if (call.IsUnlink) return Kills.JudgeLeft(specimen) ?? NextSave.Judge(specimen.Path);
+        if (call.IsUnlink) return Kills.JudgeLeftAndNextSave(specimen);
         return specimen.Strangers() is { Length: > 0 } left ? $"{left[0]} was left after {outcome}" : null;
     }
 }

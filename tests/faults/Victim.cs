@@ -5,7 +5,7 @@ using System.Runtime.InteropServices;
 namespace MmapSnapshot.Faults;
 
 /// <summary>
-/// The process that the faults happen to. It answers a line with a line: "case PATH" opens, patches and saves twice, and tells
+/// The process that the faults happen to. It answers a line with a line: "VARIANT PATH" opens, patches and saves twice, and tells
 /// how it went; "save PATH" patches a file in many places and saves it once. Markers in its system calls show where a case
 /// begins and ends.
 /// </summary>
@@ -34,8 +34,10 @@ internal static partial class Victim
         {
             string answer = line.Split(' ', 2) switch
             {
-                ["case", var path] => Case(path),
+                ["in-place", var path] => Case(path, SaveVariant.Plain, PatchInPlace),
+                ["repair", var path] => Repair(path),
                 ["save", var path] => Save(path),
+                [var variant, var path] => Case(path, Enum.Parse<SaveVariant>(variant)),
                 _ => Hello(),
             };
             Console.Out.WriteLine(answer);
@@ -43,7 +45,9 @@ internal static partial class Victim
         return 0;
     }
 
-    /// <summary>Everything is compiled and loaded before the first fault: whatever a case may come to, it makes no system calls of the runtime's.</summary>
+    /// <summary>
+    /// Everything is compiled and loaded before the first fault: whatever a case may come to, it makes no system calls of the runtime's.
+    /// </summary>
     private static void WarmUp(string path)
     {
         SnapshotBacking[] backings = [SnapshotBacking.Auto, SnapshotBacking.Copy];
@@ -53,7 +57,7 @@ internal static partial class Victim
             foreach (var method in methods)
             {
                 File.WriteAllBytes(path, Specimen.Old);
-                Case(path);
+                Case(path, SaveVariant.Plain);
                 using var writer = File.OpenWrite(path); // so that there is no lease
                 using var snapshot = Snapshot.Open(path, new SnapshotOptions { Backing = backing });
                 snapshot.Write(0, Specimen.FirstPatch);
@@ -64,7 +68,7 @@ internal static partial class Victim
                 }
                 catch (SnapshotException)
                 {
-                    TryToGoOn(snapshot, 0);
+                    TryToGoOn(snapshot, 0, SaveVariant.Plain);
                 }
             }
         }
@@ -78,8 +82,56 @@ internal static partial class Victim
         return ThreadId().ToString(CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Opens, patches, saves, patches, saves and closes, whatever happens on the way; then sees what is left.</summary>
-    private static string Case(string path)
+    /// <summary>Patches, saves, patches, saves and closes.</summary>
+    private static void PatchTwice(Snapshot snapshot, bool keeps, ref int written, ref int saved)
+    {
+        snapshot.Write(Specimen.FirstOffset, Specimen.FirstPatch);
+        written = 1;
+        snapshot.Commit(new CommitOptions { Backup = keeps ? ".1" : null });
+        saved = 1;
+        snapshot.Write(Specimen.SecondOffset, Specimen.SecondPatch);
+        written = 2;
+        snapshot.Commit(new CommitOptions { Close = true, Backup = keeps ? ".2" : null });
+        saved = 2;
+    }
+
+    /// <summary>Makes both patches, saves in place and closes.</summary>
+    private static void PatchInPlace(Snapshot snapshot, ref int written, ref int saved)
+    {
+        snapshot.Write(Specimen.FirstOffset, Specimen.FirstPatch);
+        written = 1;
+        snapshot.Write(Specimen.SecondOffset, Specimen.SecondPatch);
+        written = 2;
+        snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace, Close = true });
+        saved = 2;
+    }
+
+    /// <summary>Repairs, and tells what was done.</summary>
+    private static string Repair(string path)
+    {
+        _ = File.Exists(BeginMarker);
+        string answer;
+        try
+        {
+            answer = $"repaired|ok|{string.Join(',', SnapshotRepair.Repair(path).Select(record => record.Action))}";
+        }
+        catch (SnapshotException exception)
+        {
+            answer = $"repaired|{exception.Error}|";
+        }
+        _ = File.Exists(EndMarker);
+        return answer;
+    }
+
+    /// <summary>Patches and saves as the variant says.</summary>
+    private static string Case(string path, SaveVariant variant) => Case(
+        path,
+        variant,
+        (Snapshot snapshot, ref int written, ref int saved) =>
+            PatchTwice(snapshot, variant == SaveVariant.WithBackup, ref written, ref saved));
+
+    /// <summary>Opens and does something, whatever happens on the way; then sees what is left.</summary>
+    private static string Case(string path, SaveVariant variant, Patching patching)
     {
         Snapshot? snapshot = null;
         int written = 0, saved = 0;
@@ -88,14 +140,7 @@ internal static partial class Victim
         try
         {
             snapshot = Snapshot.Open(path);
-            snapshot.Write(Specimen.FirstOffset, Specimen.FirstPatch);
-            written = 1;
-            snapshot.Commit();
-            saved = 1;
-            snapshot.Write(Specimen.SecondOffset, Specimen.SecondPatch);
-            written = 2;
-            snapshot.Commit(new CommitOptions { Close = true });
-            saved = 2;
+            patching(snapshot, ref written, ref saved);
         }
         catch (SnapshotException exception)
         {
@@ -107,25 +152,28 @@ internal static partial class Victim
         }
         _ = File.Exists(EndMarker);
 
-        string usable = snapshot is null || outcome == "ok" ? "yes" : TryToGoOn(snapshot, written);
+        string usable = snapshot is null || outcome == "ok" ? "yes" : TryToGoOn(snapshot, written, variant);
         snapshot?.Dispose();
         GC.Collect();
         GC.WaitForPendingFinalizers();
         var (descriptors, mappings) = (_descriptors, _mappings);
         (_descriptors, _mappings) = (Descriptors(), Mappings());
-        return string.Create(CultureInfo.InvariantCulture, $"{saved}|{_descriptors - descriptors}|{_mappings - mappings}|{outcome}|{usable}");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{saved}|{_descriptors - descriptors}|{_mappings - mappings}|{outcome}|{usable}");
     }
 
     /// <summary>After a failure the snapshot must have all its bytes, and be good for another save.</summary>
-    private static string TryToGoOn(Snapshot snapshot, int written)
+    private static string TryToGoOn(Snapshot snapshot, int written, SaveVariant variant)
     {
         try
         {
             if (snapshot.IsClosed) return "yes";
-            if (!snapshot.Read(0, snapshot.Length).AsSpan().SequenceEqual(Specimen.Bytes(written))) return "the snapshot has other bytes";
+            byte[] expected = Specimen.Bytes(written, variant);
+            if (!snapshot.Read(0, snapshot.Length).AsSpan().SequenceEqual(expected)) return "the snapshot has other bytes";
             string copy = snapshot.Path + ".copy";
             snapshot.Commit(new CommitOptions { Destination = copy });
-            bool same = File.ReadAllBytes(copy).AsSpan().SequenceEqual(Specimen.Bytes(written));
+            bool same = File.ReadAllBytes(copy).AsSpan().SequenceEqual(expected);
             File.Delete(copy);
             return same ? "yes" : "the snapshot saves other bytes";
         }
@@ -134,6 +182,8 @@ internal static partial class Victim
             return $"{exception.Error}: {exception.Message.ReplaceLineEndings(" ")}";
         }
     }
+
+    private delegate void Patching(Snapshot snapshot, ref int written, ref int saved);
 
     private static string Save(string path)
     {
@@ -151,13 +201,17 @@ internal static partial class Victim
         }
     }
 
-    /// <summary>Descriptors of files without a name and of places in the filesystem under test; the runtime has others, of its DLLs.</summary>
+    /// <summary>
+    /// Descriptors of files without a name and of places in the filesystem under test; the runtime has others, of its DLLs.
+    /// </summary>
     private static int Descriptors() => Directory.EnumerateFileSystemEntries("/proc/self/fd")
         .Select(entry => new FileInfo(entry).LinkTarget ?? "")
-        .Count(target => target.StartsWith(_mount, StringComparison.Ordinal) || (target.EndsWith("(deleted)", StringComparison.Ordinal) && !target.Contains("doublemapper", StringComparison.Ordinal)));
+        .Count(target => target.StartsWith(_mount, StringComparison.Ordinal)
+            || (target.EndsWith("(deleted)", StringComparison.Ordinal) && !target.Contains("doublemapper", StringComparison.Ordinal)));
 
     /// <summary>Shared mappings of files, of which the runtime makes none of its own.</summary>
-    private static int Mappings() => File.ReadLines("/proc/self/maps").Count(line => line.Contains("r--s", StringComparison.Ordinal) && line.Contains("(deleted)", StringComparison.Ordinal));
+    private static int Mappings() => File.ReadLines("/proc/self/maps")
+        .Count(line => line.Contains("r--s", StringComparison.Ordinal) && line.Contains("(deleted)", StringComparison.Ordinal));
 
     private static long ThreadId() => SystemCall(RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 186 : 178); // man 2 gettid
 

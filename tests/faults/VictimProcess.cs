@@ -16,10 +16,20 @@ internal sealed class VictimProcess : IDisposable
         start.Environment["DOTNET_EnableWriteXorExecute"] = "0"; // or the runtime maps memory of its own in between
         _process = Process.Start(start)!;
         // One case without a fault: what is loaded late, is loaded then, and will not be in a trace.
-        var practice = new Specimen(mount, "practice");
-        Send($"case {practice.Path}");
-        _ = Receive();
-        Directory.Delete(practice.Folder, recursive: true);
+        foreach (var variant in Specimen.VariantsOn(Rig.NameOf(mount)))
+        {
+            var practice = new Specimen(mount, "practice", variant);
+            Send(practice.Command);
+            _ = Receive();
+            Directory.Delete(practice.Folder, recursive: true);
+        }
+        var inPlace = new Specimen(mount, "practice");
+        foreach (string act in (string[])["in-place", "repair"])
+        {
+            Send($"{act} {inPlace.Path}");
+            _ = Receive();
+        }
+        Directory.Delete(inPlace.Folder, recursive: true);
         Send("hello");
         _threadId = Receive() ?? throw new InvalidOperationException("The victim did not start.");
     }
