@@ -17,15 +17,15 @@ public static class Engine
         return Since(started);
     }
 
-    /// <summary>Opens a snapshot, writes sixteen bytes, saves and closes it.</summary>
-    public static double Patch(string path)
+    /// <summary>Opens a snapshot, writes sixteen bytes, saves and closes it; with the save, or afterwards and not timed.</summary>
+    public static double Patch(string path, bool staysOpen = false)
     {
         byte[] patch = Bytes.Patch();
         var options = new SnapshotOptions { MaxWriterDelay = _maxWriterDelay };
         long started = Stopwatch.GetTimestamp();
         using var snapshot = Snapshot.Open(path, options);
         snapshot.Write(Bytes.Offset, patch);
-        snapshot.Commit(new CommitOptions { Close = true });
+        snapshot.Commit(new CommitOptions { Close = !staysOpen });
         return Since(started);
     }
 
@@ -37,6 +37,8 @@ public static class Engine
         _ = snapshot.Find(patterns, 0, snapshot.Length).LongCount();
         return Since(started);
     }
+
+    internal static Snapshot Open(string path) => Snapshot.Open(path, new SnapshotOptions { MaxWriterDelay = _maxWriterDelay });
 
     internal static double Since(long started) => Stopwatch.GetElapsedTime(started).TotalMicroseconds;
 }

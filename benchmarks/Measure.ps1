@@ -27,9 +27,14 @@ param(
     # Files up to 4 GiB, up to 100,000 extents and 10,000 files, and more rounds.
     [switch] $Full,
 
+    # The MmapSnapshot.psd1 of another version, to be compared with; without it, there is no such comparison.
+    [string] $Against,
+
     # What to measure. The small ones come first: what the large files leave to be written would disturb them.
-    [ValidateSet('Call', 'Start', 'Memory', 'Many', 'Search', 'Sparse', 'Extent', 'File')]
-    [string[]] $Part = @('Call', 'Start', 'Memory', 'Many', 'Search', 'Sparse', 'Extent', 'File')
+    [ValidateSet('Call', 'Start', 'Memory', 'Many', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'Search', 'Sparse', 'Extent', 'File')]
+    [string[]] $Part = @(
+        'Call', 'Start', 'Memory', 'Many', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'Search', 'Sparse', 'Extent', 'File'
+    )
 )
 
 Set-StrictMode -Version 3
@@ -265,6 +270,24 @@ function Measure-Extent {
             Remove-Item -LiteralPath $path
         }
     }
+    if ('xfs-exchange' -in $fileSystems) { Measure-RangeExchange (Join-Path $rig 'xfs-exchange') }
+}
+
+# An exchange takes only the blocks that were changed.
+function Measure-RangeExchange([string] $Directory) {
+    $one, $many = "$Directory/one", "$Directory/many"
+    [MmapSnapshot.Benchmarks.Specimen]::WriteInPieces($one, 1)
+    [MmapSnapshot.Benchmarks.Specimen]::WriteInPieces($many, 20000)
+    foreach ($staysOpen in $false, $true) {
+        $how = if ($staysOpen) { 'staying open' } else { 'with -Close' }
+        $case = @{ Part = 'RangeExchange'; FileSystem = 'xfs-exchange'; Save = $how }
+        $ratios = Measure-InTurn -Case $case -Rounds 51 -Contender ([ordered]@{
+                'One extent'     = { [MmapSnapshot.Benchmarks.Engine]::Patch($one, $staysOpen) }
+                '20,000 extents' = { [MmapSnapshot.Benchmarks.Engine]::Patch($many, $staysOpen) }
+            })
+        Add-Bar "XFS exchange, 20,000 extents: open, patch 16 bytes, save, $how, against one extent" $ratios['20,000 extents'] 5
+    }
+    Remove-Item -LiteralPath $one, $many
 }
 
 # Files that are almost all holes.
@@ -431,6 +454,228 @@ function Measure-Memory {
         `$all | Close-MmapSnapshot")
     $measured.Add([pscustomobject]@{ Part = 'Memory'; FileSystem = $fileSystems[0]; Snapshots = $count; ManagedBytesEach = [math]::Round([double]$lines[0]); ResidentBytesEach = [math]::Round([double]$lines[1]); PeakBytes = [long]$lines[2] })
     Remove-Item -LiteralPath $folder -Recurse -Force
+}
+
+# Another version of the module, in turns with this one: each has a PowerShell of its own.
+# (A closure sees the variables of its own round of a loop, but no function of this script.)
+function Measure-Against {
+    if (-not $Against) { return }
+    $versions = [ordered]@{ Before = $Against; Now = $Module }
+    foreach ($fileSystem in $fileSystems) {
+        $small, $large = (Join-Path $rig "$fileSystem/small"), (Join-Path $rig "$fileSystem/large")
+        [MmapSnapshot.Benchmarks.Specimen]::Write($small, 64KB)
+        [MmapSnapshot.Benchmarks.Specimen]::Write($large, 64MB)
+        $processes = @{}
+        foreach ($name in $versions.Keys) {
+            $start = [System.Diagnostics.ProcessStartInfo]::new($pwsh[0])
+            $arguments = @(
+                $pwsh | Select-Object -Skip 1
+                '-NoProfile', '-NonInteractive', '-File', "$PSScriptRoot/Invoke-Turn.ps1"
+                '-Module', $versions[$name], '-Small', $small, '-Large', $large
+            )
+            foreach ($argument in $arguments) { $start.ArgumentList.Add($argument) }
+            $start.RedirectStandardInput = $start.RedirectStandardOutput = $true
+            $processes[$name] = [System.Diagnostics.Process]::Start($start)
+        }
+        foreach ($turn in 'Patch', 'Search') {
+            $contender = [ordered]@{}
+            foreach ($name in $versions.Keys) {
+                $contender[$name] = {
+                    $processes[$name].StandardInput.WriteLine($turn)
+                    [double]::Parse($processes[$name].StandardOutput.ReadLine(), [cultureinfo]::InvariantCulture)
+                }.GetNewClosure()
+            }
+            $ratios = Measure-InTurn $contender @{ Part = 'Against'; What = $turn; FileSystem = $fileSystem } -Rounds 401 -WarmUp 40
+            $what = if ($turn -eq 'Patch') { 'opening, patching and saving 64 KiB' } else { 'searching 64 MiB' }
+            Add-Bar "$fileSystem`: $what, against the version before" $ratios['Now'] 1.15
+        }
+        foreach ($name in $versions.Keys) {
+            $processes[$name].StandardInput.Close()
+            $processes[$name].WaitForExit()
+        }
+        Remove-Item -LiteralPath $small, $large
+    }
+    $contender = [ordered]@{}
+    foreach ($name in $versions.Keys) {
+        $contender[$name] = {
+            $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+            Invoke-CommandLine ($pwsh + '-NoProfile', '-NonInteractive', '-Command', "Import-Module '$($versions[$name])'") | Out-Null
+            [System.Diagnostics.Stopwatch]::GetElapsedTime($started).TotalMicroseconds
+        }.GetNewClosure()
+    }
+    $rounds = if ($Full) { 41 } else { 5 }
+    $ratios = Measure-InTurn $contender @{ Part = 'Against'; What = 'Import' } -Rounds $rounds -WarmUp 1 -Seconds 120
+    Add-Bar 'a new pwsh that imports the module, against the version before' $ratios['Now'] 1.15
+}
+
+# Ctrl+C: how long a pipeline that was stopped takes to end.
+function Measure-Stop {
+    $path = Join-Path $rig "$($fileSystems[0])/stop"
+    [MmapSnapshot.Benchmarks.Specimen]::Write($path, 64MB)
+    $zeros = Join-Path $rig "$($fileSystems[0])/zeros"
+    [System.IO.File]::WriteAllBytes($zeros, [byte[]]::new(64MB))
+    $random = [Random]::new(1)
+    $patterns = foreach ($i in 1..50000) { $random.NextInt64().ToString('X16', [cultureinfo]::InvariantCulture) }
+    # What is searched for in what; an opening is of a file under a lease.
+    $searches = [ordered]@{
+        'a search for 10,000 patterns'       = $path, $patterns[0..9999]
+        'a search for 50,000 patterns'       = $path, $patterns
+        'a search for a hostile pattern'     = $zeros, ('00' * 60000 + '01')
+        'an opening that waits for a lease'  = $path, $null
+    }
+    $contender = [ordered]@{}
+    foreach ($name in $searches.Keys) {
+        $file, $pattern = $searches[$name]
+        $contender[$name] = {
+            $lease = if ($null -eq $pattern) { [MmapSnapshot.Benchmarks.WriteLease]::new($file) }
+            $shell = [powershell]::Create([System.Management.Automation.RunspaceMode]::NewRunspace)
+            [void]$shell.AddScript('
+                param($file, $pattern)
+                if ($null -eq $pattern) { return Open-MmapSnapshot -LiteralPath $file }
+                $snapshot = Open-MmapSnapshot -LiteralPath $file -ReadOnly
+                try { while ($true) { Find-SnapshotBytes $snapshot $pattern | Out-Null } } finally { Close-MmapSnapshot $snapshot }
+            ').AddArgument($file).AddArgument($pattern)
+            $running = $shell.BeginInvoke()
+            # From before its first search to far into it.
+            Start-Sleep -Milliseconds (Get-Random -Minimum 200 -Maximum 1200)
+            if ($running.IsCompleted) { throw "It had ended before it was stopped: $($shell.Streams.Error)" }
+            $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+            $shell.Stop()
+            [System.Diagnostics.Stopwatch]::GetElapsedTime($started).TotalMicroseconds
+            $shell.Dispose()
+            if ($lease) { $lease.Dispose() }
+        }.GetNewClosure()
+    }
+    [void](Measure-InTurn $contender @{ Part = 'Stop' } -Rounds $(if ($Full) { 10 } else { 3 }) -WarmUp 1 -Seconds 120)
+    foreach ($name in $searches.Keys) {
+        # Of at most ten rounds, the 90th percentile is the longest.
+        $slowest = ($measured | Where-Object { $_.Part -eq 'Stop' -and $_.Contender -eq $name }).To
+        Add-Bar "Ctrl+C in $name`: until it has ended, in seconds" ($slowest / 1e6) 0.2 -Unit ' s'
+    }
+    Remove-Item -LiteralPath $path, $zeros
+}
+
+# Changes: what they cost does not depend on the file, or on the changes before.
+function Measure-Edit {
+    $paths = [ordered]@{}
+    foreach ($fileSystem in $fileSystems | Where-Object { $_ -in 'xfs', 'ext4', 'tmpfs' }) {
+        $paths[$fileSystem] = New-LargeFile $fileSystem 1GB
+    }
+    $first = @($paths.Keys)[0]
+    $contender = [ordered]@{}
+    foreach ($fileSystem in $paths.Keys) {
+        $path = $paths[$fileSystem]
+        $contender[$fileSystem] = { [MmapSnapshot.Benchmarks.Edits]::First($path) }.GetNewClosure()
+    }
+    $ratios = Measure-InTurn $contender @{ Part = 'Edit'; What = 'the first change to 1 GiB' } -Rounds 401 -WarmUp 40
+    foreach ($fileSystem in $paths.Keys | Where-Object { $_ -in 'ext4', 'tmpfs' }) {
+        if ($first -eq 'xfs') { Add-Bar "$fileSystem`: the first change to 1 GiB, against xfs" $ratios[$fileSystem] 1.5 }
+        $space = [MmapSnapshot.Benchmarks.Edits]::SpaceOfFirst($paths[$fileSystem])
+        Add-Bar "$fileSystem`: bytes of the disk that the first change to 1 GiB takes" $space 0 -Guard
+    }
+
+    $snapshot = Open-MmapSnapshot -LiteralPath $paths[$first] -MaxWriterDelay 12
+    $ratios = Measure-InTurn -Case @{ Part = 'Edit'; What = 'three bytes in 1 GiB' } -Rounds 51 -WarmUp 5 -Contender ([ordered]@{
+            Overwrite = { [MmapSnapshot.Benchmarks.Edits]::Overwrite($snapshot) }
+            Insert    = { [MmapSnapshot.Benchmarks.Edits]::Insert($snapshot) }
+        })
+    Add-Bar 'inserting three bytes into 1 GiB, against overwriting them' $ratios['Insert'] 2 -Guard
+    Close-MmapSnapshot $snapshot -Force
+
+    $path = Join-Path $rig "$first/sparse"
+    [MmapSnapshot.Benchmarks.Specimen]::Write($path, 1MB)
+    truncate --size=1T -- $path
+    $snapshot = Open-MmapSnapshot -LiteralPath $path
+    $ratios = Measure-InTurn -Case @{ Part = 'Edit'; What = 'a fill and its undo' } -Rounds 401 -WarmUp 40 -Contender ([ordered]@{
+            '1 MiB' = { [MmapSnapshot.Benchmarks.Edits]::FillAndUndo($snapshot, 1MB) }
+            '1 TiB' = { [MmapSnapshot.Benchmarks.Edits]::FillAndUndo($snapshot, 1TB) }
+        })
+    Add-Bar 'a fill of 1 TiB and its undo, against 1 MiB' $ratios['1 TiB'] 2 -Guard
+    Add-Bar 'a fill of 1 TiB and its undo, in microseconds' $measured[-1].Microseconds 100 -Unit ' µs'
+    Close-MmapSnapshot $snapshot -Force
+    Remove-Item -LiteralPath $path
+
+    # Once, as it takes seconds; what the compilers have to do is done by fewer.
+    $count = if ($Full) { 1000000 } else { 100000 }
+    [void][MmapSnapshot.Benchmarks.Edits]::Scatter($paths[$first], 20000)
+    $scattered = [MmapSnapshot.Benchmarks.Edits]::Scatter($paths[$first], $count)
+    $quarters = $scattered.Item1
+    for ($i = 0; $i -lt 4; $i++) {
+        $measured.Add([pscustomobject]@{
+                Part         = 'Edit'
+                What         = "$count writes of one byte in 1 GiB"
+                Contender    = "quarter $($i + 1)"
+                Microseconds = [math]::Round($quarters[$i], 2)
+                Ratio        = [math]::Round($quarters[$i] / $quarters[0], 3)
+            })
+    }
+    $writes = "$count scattered writes of one byte"
+    Add-Bar "$writes`: the slowest quarter, in microseconds each" ($quarters | Measure-Object -Maximum).Maximum 10 -Unit ' µs'
+    Add-Bar "$writes`: the last quarter, against the first" ($quarters[3] / $quarters[0]) 2.5
+    # The last 10,000 steps take 2 KiB each, however many there were.
+    if ($Full) { Add-Bar "$writes`: bytes of memory each, with their history" $scattered.Item2 200 -Guard }
+    Remove-Item -LiteralPath @($paths.Values)
+}
+
+# Small reads; and reads while the snapshot is busy.
+function Measure-Read {
+    $path = New-LargeFile $fileSystems[0] 16MB
+    $snapshot = Open-MmapSnapshot -LiteralPath $path
+    $stream = $snapshot.AsStream()
+    # Without a buffer, which a snapshot has none of: four bytes of it are what was there when they were read.
+    $file = [System.IO.FileStream]::new($path, 'Open', 'Read', 'Read', 0)
+    $buffered = [System.IO.File]::OpenRead($path)
+    $ratios = Measure-InTurn -Case @{ Part = 'Read'; What = 'four bytes somewhere' } -Rounds 101 -WarmUp 5 -Contender ([ordered]@{
+            FileStream = { [MmapSnapshot.Benchmarks.Reads]::Four($file) }
+            Snapshot   = { [MmapSnapshot.Benchmarks.Reads]::Four($snapshot) }
+        })
+    Add-Bar 'Snapshot.Read of four bytes, against FileStream without a buffer' $ratios['Snapshot'] 3 -Guard
+    $ratios = Measure-InTurn -Case @{ Part = 'Read'; What = 'ReadByte' } -Rounds 101 -WarmUp 5 -Contender ([ordered]@{
+            FileStream = { [MmapSnapshot.Benchmarks.Reads]::ReadByte($buffered) }
+            Snapshot   = { [MmapSnapshot.Benchmarks.Reads]::ReadByte($stream) }
+        })
+    Add-Bar 'ReadByte of a snapshot''s stream, against FileStream' $ratios['Snapshot'] 3
+    Add-Bar 'Snapshot.Read of four bytes: bytes allocated' ([MmapSnapshot.Benchmarks.Reads]::AllocatedByFour($snapshot)) 0 -Guard
+    Add-Bar 'ReadByte of a snapshot''s stream: bytes allocated' ([MmapSnapshot.Benchmarks.Reads]::AllocatedByReadByte($stream)) 0 -Guard
+    foreach ($one in $stream, $file, $buffered) { $one.Dispose() }
+    Close-MmapSnapshot $snapshot
+    Remove-Item -LiteralPath $path
+
+    # Where a file is under a lease and a save has to copy it.
+    $fileSystem = @($fileSystems | Where-Object { $_ -in 'ext4', 'tmpfs' })[0]
+    if (-not $fileSystem) { return }
+    $length = if ($Full) { 1GB } else { 256MB }
+    $path = New-LargeFile $fileSystem $length
+    $case = @{ Part = 'Read'; What = 'four KiB somewhere'; FileSystem = $fileSystem; Bytes = $length }
+    $seconds = if ($Full) { 60 } else { 10 }
+    $ratios = Measure-InTurn -Case $case -Rounds 11 -WarmUp 1 -Seconds $seconds -Contender ([ordered]@{
+            'At rest'               = { [MmapSnapshot.Benchmarks.Reads]::AtRest($path) }
+            'During a save'         = { [MmapSnapshot.Benchmarks.Reads]::DuringSave($path) }
+            'While a lease breaks'  = { [MmapSnapshot.Benchmarks.Reads]::DuringLeaseBreak($path) }
+        })
+    $size = "$($length / 1MB) MiB"
+    Add-Bar "$fileSystem`: a read during a save of $size while another thread writes, against one at rest" $ratios['During a save'] 2
+    Add-Bar "$fileSystem`: a read while a lease breaks and $size are copied, against one at rest" $ratios['While a lease breaks'] 2
+    Remove-Item -LiteralPath $path, "$path.new"
+}
+
+# Many matches, replaced as one change.
+function Measure-Replace {
+    $count = if ($Full) { 1000000 } else { 100000 }
+    $path = Join-Path $rig "$($fileSystems[0])/text"
+    [MmapSnapshot.Benchmarks.Specimen]::WriteLines($path, 'a line with the old name in it, and some more', $count)
+    $seconds = if ($Full) { 60 } else { 5 }
+    $ratios = Measure-InTurn -Case @{ Part = 'Replace'; Matches = $count } -Rounds 11 -Seconds $seconds -Contender ([ordered]@{
+            'sed'                = {
+                $started = [System.Diagnostics.Stopwatch]::GetTimestamp()
+                env LC_ALL=C sh -c 'sed "s/old name/new name/g" "$1" > "$1.new"' sh $path
+                Get-Elapsed $started
+            }
+            'Find, Apply'        = { [MmapSnapshot.Benchmarks.Edits]::Replace($path, 'old name', 'new name', $false) }
+            'Find, Apply, Commit' = { [MmapSnapshot.Benchmarks.Edits]::Replace($path, 'old name', 'new name', $true) }
+        })
+    Add-Bar "$count matches replaced by Find and Apply, against sed" $ratios['Find, Apply'] 3
+    Remove-Item -LiteralPath $path, "$path.new"
 }
 
 foreach ($name in $Part) {

@@ -125,6 +125,21 @@ function Get-Table([switch] $Brief) {
         foreach ($one in Get-Part Many) { , @("$($one.Files.ToString('N0', $invariant)) files of 8 KiB: $($one.Contender)", (Format-Time $one.Microseconds), (Format-Ratio $one.Ratio)) }
     )
     Format-MarkdownTable 'what', 'Time', 'Ratio to the first' $rows
+    $parts = [ordered]@{
+        Edit    = { "$($_.What): $($_.Contender)" }
+        Read    = { "$($_.What): $($_.Contender)" }
+        Replace = { "$($_.Matches.ToString('N0', $invariant)) matches replaced: $($_.Contender)" }
+        Stop    = { "Ctrl+C in $($_.Contender)" }
+        Against = { "$($_.What)$(if ($_.PSObject.Properties['FileSystem']) { " on $($_.FileSystem)" }): $($_.Contender)" }
+    }
+    $rows = @(foreach ($name in $parts.Keys) {
+            Get-Part $name | ForEach-Object { , @((& $parts[$name]), (Format-Time $_.Microseconds), (Format-Ratio $_.Ratio)) }
+        })
+    if ($rows.Count -gt 0) {
+        '**Changes and reads**, ends, and versions:'
+        ''
+        Format-MarkdownTable 'what', 'Time', 'Ratio to the first' $rows
+    }
     $memory = (Get-Part Memory)[0]
     "An open snapshot takes $([math]::Round($memory.ManagedBytesEach / 1KB, 1).ToString($invariant)) KiB of managed memory, $([math]::Round($memory.ResidentBytesEach / 1KB, 1).ToString($invariant)) KiB of all, and its mapping's address space."
     ''

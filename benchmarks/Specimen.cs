@@ -33,6 +33,9 @@ public static class Specimen
         RandomAccess.FlushToDisk(file);
     }
 
+    /// <summary>A file of one line again and again.</summary>
+    public static void WriteLines(string path, string line, int count) => File.WriteAllLines(path, Enumerable.Repeat(line, count));
+
     /// <summary>A file of what the system's programs and libraries hold, as random bytes would flatter a search.</summary>
     public static void WritePrograms(string path, long length)
     {
