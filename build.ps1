@@ -31,7 +31,10 @@ param(
     [string[]] $FileSystem,
 
     # With Bench: files up to 4 GiB, and what is written goes into benchmarks/ and the README.
-    [switch] $Full
+    [switch] $Full,
+
+    # With Bench: the MmapSnapshot.psd1 of another version, to be compared with in turns.
+    [string] $Against
 )
 
 Set-StrictMode -Version 3
@@ -55,6 +58,7 @@ $staged = Join-Path $output "MmapSnapshot/$($manifest.ModuleVersion)"
 $module = Join-Path $staged 'MmapSnapshot.psd1'
 $rig = Join-Path $root 'tests/filesystems/rig.sh'
 if ($Full -and ($Task -join ' ') -ne 'Bench') { throw '-Full is for the task Bench alone.' }
+if ($Against -and ($Task -join ' ') -ne 'Bench') { throw '-Against is for the task Bench alone.' }
 if ($Suite -and 'Test' -notin $Task) { throw '-Suite is for the task Test.' }
 if ($Filter -and -not ($Task | Where-Object { $_ -in 'Test', 'Coverage' })) { throw '-Filter is for the tasks Test and Coverage.' }
 if ($FileSystem -and -not ($Task | Where-Object { $_ -in 'Test', 'Coverage', 'Faults' })) {
@@ -300,6 +304,7 @@ function Invoke-BenchmarkSuite {
         Get-PowerShellCommand
         '-NoProfile', '-NonInteractive', '-File', (Join-Path $project 'Measure.ps1'), '-Module', $module, '-Library', $library, '-Results', $results
         if ($Full) { '-Full' }
+        if ($Against) { '-Against', (Resolve-Path -LiteralPath $Against).ProviderPath }
     )
 
     & (Join-Path $project 'New-Plot.ps1') -Results $results -Plot (Join-Path $folder 'results.svg')

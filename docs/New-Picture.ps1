@@ -56,7 +56,7 @@ try {
     $lines = foreach ($command in $commands) {
         "`e[32mPS>`e[0m $command"
         $output = (. ([scriptblock]::Create($command)) | Out-String -Width 80).Trim("`r", "`n")
-        if ($output) { $output -split "`n" | ForEach-Object { $_.TrimEnd() } }
+        if ($output) { $output -split "`n" | ForEach-Object { $_.TrimEnd().Replace("$work", '/srv/app') } }
     }
 } finally {
     Pop-Location
