@@ -23,7 +23,8 @@ public sealed class NoSpaceTests
             snapshot.Write(0, bytes);
             Assert.True(bytes.AsSpan().SequenceEqual(Bytes.In(snapshot)), "other bytes than those written");
             var full = Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit());
-            if (fileSystem is FileSystems.Ext4 or FileSystems.Tmpfs) Assert.Contains("Save with -Method InPlace", full.Message, StringComparison.Ordinal);
+            if (fileSystem is FileSystems.Ext4 or FileSystems.Tmpfs)
+                Assert.Contains("Save with -Method InPlace", full.Message, StringComparison.Ordinal);
             Assert.True(old.AsSpan().SequenceEqual(File.ReadAllBytes(path)), "the file was changed");
             Assert.True(bytes.AsSpan().SequenceEqual(Bytes.In(snapshot)), "the save has changed the snapshot");
         }

@@ -269,7 +269,7 @@ Describe 'Open-MmapSnapshot' {
         }
 
         It 'refuses a folder' {
-            Assert-SnapshotError { Open-MmapSnapshot $folder } -Id NotARegularFile -Cmdlet Open-MmapSnapshot -Target $folder -Says $folder, 'folder'
+            Assert-SnapshotError { Open-MmapSnapshot $folder } -Id NotARegularFile -Cmdlet Open-MmapSnapshot -Target $folder -Says $folder, 'directory'
         }
 
         It 'refuses a device' {

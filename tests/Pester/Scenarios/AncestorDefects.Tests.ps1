@@ -254,7 +254,7 @@ Describe 'The ancestor''s defects on <Label>' -ForEach (Get-TestFileSystem) {
             $snapshot = Open-MmapSnapshot $inside
             Set-SnapshotBytes $snapshot 0 'FF'
             Rename-Item -LiteralPath "$folder/sub" -NewName moved
-            Assert-SnapshotError { Save-Snapshot $snapshot } -Id SnapshotConflict -Cmdlet Save-Snapshot -Target $snapshot -Says 'folder'
+            Assert-SnapshotError { Save-Snapshot $snapshot } -Id SnapshotConflict -Cmdlet Save-Snapshot -Target $snapshot -Says 'directory'
             Get-FileHex "$folder/moved/b.bin" 0 1 | Should -BeExactly '00'
             Close-MmapSnapshot $snapshot -Force
         }
