@@ -73,6 +73,42 @@ public sealed class ApplyTests
         Assert.Equal(error, Assert.Single(snapshot.Verify(edits, length, expectedLength)).Error);
     }
 
+    /// <summary>How far apart edits are: beside each other, near each other, and with many pieces between them.</summary>
+    [Theory]
+    [InlineData(4)]
+    [InlineData(100)]
+    [InlineData(3000)]
+    public void Thousands_of_edits_of_all_kinds_among_many_pieces_are_one_change(int distance)
+    {
+        using var workspace = Workspace.On(FileSystems.Tmpfs);
+        using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(1 << 20)));
+        var random = new Random(distance);
+        for (int i = 0; i < 20_000; i++) snapshot.Write(random.Next(1 << 20), [(byte)i]);
+        byte[] before = Bytes.In(snapshot);
+        var edits = new List<SnapshotEdit>();
+        var expected = new List<byte>();
+        int copied = 0;
+        for (int offset = 0; offset + 4 < before.Length && edits.Count < 5000; offset += 4 + random.Next(distance))
+        {
+            expected.AddRange(before[copied..offset]);
+            byte[] bytes = [(byte)edits.Count, (byte)random.Next(256), 7];
+            edits.Add(random.Next(4) switch
+            {
+                0 => SnapshotEdit.Insert(offset, bytes),
+                1 => SnapshotEdit.Remove(offset, bytes.Length),
+                2 => SnapshotEdit.Fill(offset, bytes.Length, 0xEE),
+                _ => SnapshotEdit.Write(offset, bytes),
+            });
+            if (edits[^1].Kind != SnapshotEditKind.Remove) expected.AddRange(edits[^1].Bytes.IsRepeat ? [0xEE, 0xEE, 0xEE] : bytes);
+            copied = edits[^1].Kind == SnapshotEditKind.Insert ? offset : offset + bytes.Length;
+        }
+        expected.AddRange(before[copied..]);
+        snapshot.Apply([.. edits.OrderBy(edit => edit.Count * edit.Offset % 1009)]);
+        Assert.True(Bytes.In(snapshot).AsSpan().SequenceEqual(expected.ToArray()), "other bytes than those of the edits");
+        Assert.True(snapshot.Undo());
+        Assert.True(Bytes.In(snapshot).AsSpan().SequenceEqual(before), "undo did not take all of it back");
+    }
+
     [Fact]
     public void Ranges_may_hold_more_than_2_to_the_63_bytes_in_total()
     {

@@ -13,16 +13,24 @@ internal readonly record struct Replacement(long Offset, long Removed, long Adde
     /// The order in which replacements of one set are made, by their indexes: that of their offsets. An insertion comes before what is
     /// replaced at the same offset, and several insertions at one offset are in the order in which they are given. O(n log n).
     /// </summary>
-    internal static int[] Order(IReadOnlyList<Replacement> set)
+    internal static int[] Order(Replacement[] set)
     {
-        int[] order = [.. Enumerable.Range(0, set.Count)];
-        Array.Sort(order, (one, other) =>
+        int[] order = [.. Enumerable.Range(0, set.Length)];
+        // What a search has found is in order.
+        for (int next = 1; next < order.Length; next++)
+        {
+            if (Compare(next - 1, next) <= 0) continue;
+            Array.Sort(order, Compare);
+            break;
+        }
+        return order;
+
+        int Compare(int one, int other)
         {
             int byOffset = set[one].Offset.CompareTo(set[other].Offset);
             if (byOffset == 0) byOffset = (set[one].Removed != 0).CompareTo(set[other].Removed != 0);
             return byOffset == 0 ? one.CompareTo(other) : byOffset;
-        });
-        return order;
+        }
     }
 
     /// <summary>
@@ -30,7 +38,7 @@ internal readonly record struct Replacement(long Offset, long Removed, long Adde
     /// </summary>
     /// <param name="set">The replacements; those with a negative number are left out.</param>
     /// <param name="order">Their <see cref="Order"/>.</param>
-    internal static (int First, int Second)? FindOverlap(IReadOnlyList<Replacement> set, int[] order)
+    internal static (int First, int Second)? FindOverlap(Replacement[] set, int[] order)
     {
         long end = 0;
         int last = -1;

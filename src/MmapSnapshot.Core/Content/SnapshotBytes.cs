@@ -106,24 +106,30 @@ internal sealed class SnapshotBytes : IDisposable
         Replacement[] replacements = [.. edits.Select(edit => edit.Replacement)];
         CheckMaxLength(table.Length, replacements);
         if (length > table.Length) table = Resized(table, length.Value);
-        long shift = 0;
+        var replaced = new TableReplacements(table);
         foreach (int index in Replacement.Order(replacements))
         {
             progress.Report();
             var edit = edits[index];
-            long offset = edit.Offset + shift;
-            table = edit.Kind switch
+            switch (edit.Kind)
             {
-                SnapshotEditKind.Insert when edit.Count > 0 => table.Replace(offset, 0, [Added(edit.Bytes)]),
-                SnapshotEditKind.Remove => table.Replace(offset, edit.Count, []),
-                SnapshotEditKind.Write when edit.Bytes.IsRepeat => Filled(table, offset, edit.Count, edit.Bytes.Value),
-                SnapshotEditKind.Write => Written(table, offset, edit.Bytes.Bytes.Span),
-                _ => table,
-            };
-            shift += replacements[index].Added - replacements[index].Removed;
+                case SnapshotEditKind.Insert when edit.Count > 0:
+                    replaced.Add(edit.Offset, 0, [Added(edit.Bytes)]);
+                    break;
+                case SnapshotEditKind.Remove:
+                    replaced.Add(edit.Offset, edit.Count, []);
+                    break;
+                case SnapshotEditKind.Write when edit.Bytes.IsRepeat:
+                    Fill(replaced, table, edit.Offset, edit.Count, edit.Bytes.Value);
+                    break;
+                case SnapshotEditKind.Write:
+                    Write(replaced, table, edit.Offset, edit.Bytes.Bytes.Span);
+                    break;
+            }
             progress.Add(edit.Count);
         }
         progress.Cancellation.ThrowIfCancellationRequested();
+        table = replaced.ToTable();
         _history.Push(length is { } end ? Resized(table, end) : table);
     }
 
@@ -147,10 +153,9 @@ internal sealed class SnapshotBytes : IDisposable
     {
         var removed = new RangeSet();
         foreach (var range in ranges) removed.Add(range);
-        var table = Current;
-        // From the last one on, so that the offsets of those before it stay what they are.
-        foreach (var range in removed.ToArray().Reverse()) table = table.Replace(range.Offset, range.Length, []);
-        _history.Push(table);
+        var replaced = new TableReplacements(Current);
+        foreach (var range in removed.ToArray()) replaced.Add(range.Offset, range.Length, []);
+        _history.Push(replaced.ToTable());
     }
 
     /// <summary>Takes the last step back.</summary>
@@ -180,14 +185,13 @@ internal sealed class SnapshotBytes : IDisposable
         var (table, baseline) = (Current, Baseline);
         Replacement[] replacements = [.. places.Select(ToReplacement)];
         CheckMaxLength(table.Length, replacements);
-        long shift = 0;
+        var replaced = new TableReplacements(table);
         foreach (int index in Replacement.Order(replacements))
         {
             var place = places[index];
-            table = table.Replace(place.NewOffset + shift, place.NewLength, baseline.Slice(place.OldOffset, place.OldLength));
-            shift += place.OldLength - place.NewLength;
+            replaced.Add(place.NewOffset, place.NewLength, baseline.Slice(place.OldOffset, place.OldLength));
         }
-        _history.Push(table);
+        _history.Push(replaced.ToTable());
     }
 
     /// <summary>What takes a difference back: the old bytes in the place of the new ones.</summary>
@@ -305,27 +309,38 @@ internal sealed class SnapshotBytes : IDisposable
 
     private PieceTable Written(PieceTable table, long offset, ReadOnlySpan<byte> bytes)
     {
-        foreach (var part in WritePlan.Of(table, Baseline, offset, bytes, _read))
-        {
-            Piece[] pieces = part.BaselineOffset is { } place
-                ? Baseline.Slice(place, part.Length)
-                : [Reader.Additions.Append(bytes.Slice(part.Start, part.Length))];
-            table = table.Replace(offset + part.Start, part.Length, pieces);
-        }
-        return table;
+        var replaced = new TableReplacements(table);
+        Write(replaced, table, offset, bytes);
+        return replaced.ToTable();
     }
 
-    private PieceTable Filled(PieceTable table, long offset, long count, byte value)
+    private void Write(TableReplacements replaced, PieceTable table, long offset, ReadOnlySpan<byte> bytes)
     {
-        if (count > ComparedFill) return table.Replace(offset, count, [Piece.OfByte(value, count)]);
+        foreach (var part in WritePlan.Of(table, Baseline, offset, bytes, _read))
+        {
+            ReadOnlySpan<Piece> pieces = part.BaselineOffset is { } place
+                ? Baseline.Slice(place, part.Length)
+                : [Reader.Additions.Append(bytes.Slice(part.Start, part.Length))];
+            replaced.Add(offset + part.Start, part.Length, pieces);
+        }
+    }
+
+    private void Fill(TableReplacements replaced, PieceTable table, long offset, long count, byte value)
+    {
+        if (count > ComparedFill)
+        {
+            replaced.Add(offset, count, [Piece.OfByte(value, count)]);
+            return;
+        }
         var bytes = new byte[count];
         Array.Fill(bytes, value);
         foreach (var part in WritePlan.Of(table, Baseline, offset, bytes, _read))
         {
-            Piece[] pieces = part.BaselineOffset is { } place ? Baseline.Slice(place, part.Length) : [Piece.OfByte(value, part.Length)];
-            table = table.Replace(offset + part.Start, part.Length, pieces);
+            ReadOnlySpan<Piece> pieces = part.BaselineOffset is { } place
+                ? Baseline.Slice(place, part.Length)
+                : [Piece.OfByte(value, part.Length)];
+            replaced.Add(offset + part.Start, part.Length, pieces);
         }
-        return table;
     }
 
     private sealed record ChangedRanges(PieceTable Current, PieceTable Baseline, ByteRange[] Ranges);
