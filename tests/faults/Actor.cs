@@ -39,7 +39,13 @@ internal static class Actor
         ["open", var path] => Attempt(() => _snapshot = Snapshot.Open(path)),
         ["fill", var offset, var count, var value] => Attempt(() => _snapshot!.Fill(Number(offset), Number(count), (byte)Number(value))),
         ["write", var offset, var count, var value] => Attempt(() => _snapshot!.Write(Number(offset), Repeated(count, value))),
-        ["commit", var how, .. var destination] => Attempt(() => _snapshot!.Commit(new CommitOptions { Close = how == "close", Destination = destination.FirstOrDefault(), Force = destination.Length > 0 })),
+        ["commit", var how, .. var destination] => Attempt(() => _snapshot!.Commit(new CommitOptions
+        {
+            Close = how == "close",
+            Destination = destination.FirstOrDefault(),
+            Force = destination.Length > 0,
+            Method = how == "in-place" ? CommitMethod.InPlace : CommitMethod.Auto,
+        })),
         ["close"] => Attempt(() => _snapshot!.Dispose()),
         ["save", var path, var method] => Save(path, Enum.Parse<CommitMethod>(method)),
         ["prepare", var path] => Attempt(() => Prepare(path)),

@@ -20,8 +20,8 @@ internal static class InPlaceFaults
             RecordedCall[] calls;
             using (var victim = new VictimProcess(mount)) calls = Recording.Take(victim, specimen, "in-place");
             TryFailures(mount, report, specimen, calls, isShort);
-            TryKills(mount, report, specimen, calls, step: isShort ? 3 : 1);
-            TryKillsOfRepair(mount, report, specimen, calls, step: isShort ? 3 : 1);
+            TryKills(mount, report, specimen, calls, step: isShort ? 10 : 1);
+            TryKillsOfRepair(mount, report, specimen, calls, step: isShort ? 10 : 1);
         }
         finally
         {

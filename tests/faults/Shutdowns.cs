@@ -20,6 +20,11 @@ internal static partial class Shutdowns
     /// <summary>XFS_FSOP_GOING_FLAGS_LOGFLUSH and _NOLOGFLUSH: with what is in the log in memory, or without, as in a power cut.</summary>
     private static readonly uint[] _flags = [1, 2, 2];
 
+    private const string SaveInPlace = "save-in-place";
+
+    /// <summary>What the victim does.</summary>
+    private static readonly string[] _commands = ["save", SaveInPlace];
+
     internal static void Try(string rig, Report report, int rounds)
     {
         // Filesystems of their own: those of the rig lie on one another.
@@ -29,8 +34,11 @@ internal static partial class Shutdowns
         Rig.Shell("\"$@\"", [Rig.Script, "up", own, .. names]);
         try
         {
-            foreach (string name in names) TryShutdown(own, name, report, rounds);
-            if (names.Contains("xfs") && Rig.HasProgram("mkfs.btrfs")) TryFrozenDisk(own, report, rounds);
+            foreach (string command in _commands)
+            {
+                foreach (string name in names) TryShutdown(own, name, report, rounds, command);
+                if (names.Contains("xfs") && Rig.HasProgram("mkfs.btrfs")) TryFrozenDisk(own, report, rounds, command);
+            }
         }
         finally
         {
@@ -38,9 +46,9 @@ internal static partial class Shutdowns
         }
     }
 
-    private static void TryShutdown(string own, string name, Report report, int rounds)
+    private static void TryShutdown(string own, string name, Report report, int rounds, string command)
     {
-        var line = report.Begin("shutdown", name);
+        var line = report.Begin(command == SaveInPlace ? "in place: shutdown" : "shutdown", name);
         string mount = Path.Join(own, name), path = Path.Join(mount, "file");
         var random = new Random(1);
         double saveTime = 0;
@@ -50,7 +58,7 @@ internal static partial class Shutdowns
             bool saved;
             using (var victim = new VictimProcess(mount))
             {
-                victim.Send($"save {path}");
+                victim.Send($"{command} {path}");
                 var answer = victim.ReceiveAsync();
                 if (round < 0)
                 {
@@ -62,14 +70,14 @@ internal static partial class Shutdowns
                 Shutdown(mount, _flags[round % _flags.Length]);
             }
             Rig.Shell("\"$@\"", Rig.Script, "remount", own, name);
-            line.Case(injected: true, Judge(path, saved, round));
+            line.Case(injected: true, JudgeRepair(path, command) ?? Judge(path, saved, round));
         }
     }
 
     /// <summary>btrfs on an image that lies on XFS: a clone of the image is the disk at one instant, as a power cut leaves it.</summary>
-    private static void TryFrozenDisk(string own, Report report, int rounds)
+    private static void TryFrozenDisk(string own, Report report, int rounds, string command)
     {
-        var line = report.Begin("frozen disk", "btrfs");
+        var line = report.Begin(command == SaveInPlace ? "in place: frozen disk" : "frozen disk", "btrfs");
         string image = Path.Join(own, "xfs/btrfs.img"), frozen = Path.Join(own, "xfs/frozen.img"), mount = Path.Join(own, "btrfs"), path = Path.Join(mount, "file");
         var random = new Random(2);
         double saveTime = 0;
@@ -81,7 +89,7 @@ internal static partial class Shutdowns
             {
                 Prepare(mount, path);
                 using var victim = new VictimProcess(mount);
-                victim.Send($"save {path}");
+                victim.Send($"{command} {path}");
                 var answer = victim.ReceiveAsync();
                 if (round < 0)
                 {
@@ -99,7 +107,7 @@ internal static partial class Shutdowns
             Rig.Shell("mount -o loop \"$1\" \"$2\"", frozen, mount);
             try
             {
-                line.Case(injected: true, Judge(path, saved, round));
+                line.Case(injected: true, JudgeRepair(path, command) ?? Judge(path, saved, round));
             }
             finally
             {
@@ -131,6 +139,24 @@ internal static partial class Shutdowns
         }
         RandomAccess.SetLength(file, Length);
         Rig.Shell("sync -f \"$1\"", path);
+    }
+
+    /// <summary>A save in place is completed or dropped, and after that there is nothing to repair, and no journal.</summary>
+    private static string? JudgeRepair(string path, string command)
+    {
+        if (command != SaveInPlace) return null;
+        try
+        {
+            if (SnapshotRepair.Repair(path).FirstOrDefault(record => record.Action == RepairAction.None) is { } left)
+                return $"it was not repaired: {left.Reason}";
+            if (SnapshotRepair.Repair(path).FirstOrDefault() is { } again) return $"a second repair found something: {again}";
+        }
+        catch (SnapshotException exception)
+        {
+            return $"the repair failed: {exception.Message}";
+        }
+        string journal = Path.Join(Path.GetDirectoryName(path), Specimen.Journal(Path.GetFileName(path)));
+        return File.Exists(journal) ? "the journal was left" : null;
     }
 
     private static string? Judge(string path, bool saved, int round)

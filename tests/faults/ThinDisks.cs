@@ -13,6 +13,8 @@ internal static class ThinDisks
     /// <summary>The second change: within the first one.</summary>
     private const int SecondOffset = 2 << 20, SecondCount = 1 << 20;
 
+    private const string InPlace = "in-place";
+
     private const byte Old = (byte)'A', First = 0xEE, Second = 0xDD;
 
     /// <summary>Room for an image of the smallest XFS, every block of it.</summary>
@@ -20,11 +22,11 @@ internal static class ThinDisks
 
     private static readonly string[] _fileSystems = ["xfs", "xfs-exchange", "ext4", "btrfs"];
 
-    private static readonly string[] _ways = ["close", "keep", "destination"];
+    private static readonly string[] _ways = ["close", "keep", "destination", InPlace];
 
     /// <param name="rig">The filesystems are mounted beside it.</param>
     /// <param name="report">Where it is counted.</param>
-    /// <param name="isShort">Whether to try two of the ways of saving, each with one of the two failures, and others on the next filesystem.</param>
+    /// <param name="isShort">Whether to try three of the ways of saving, each with one of the two failures, and others on the next filesystem.</param>
     internal static void Try(string rig, Report report, bool isShort)
     {
         foreach (string name in _fileSystems)
@@ -68,8 +70,11 @@ internal static class ThinDisks
                 foreach (bool ofAdditions in isShort ? [additionsFirst] : (bool[])[false, true])
                 {
                     Prepare(own, name);
-                    var (failed, loss) = ofAdditions ? TryAdditions(own, name, _ways[way]) : TryFlush(own, name, _ways[way]);
-                    line.Case(failed, loss is null ? null : $"{(ofAdditions ? "the disk was full when bytes left memory" : "the save failed")}, {_ways[way]}: {loss}");
+                    // A save in place may be left as it failed, for the repair.
+                    bool repeats = _ways[way] != InPlace || round % 2 == 1;
+                    var (failed, loss) = ofAdditions ? TryAdditions(own, name, _ways[way]) : TryFlush(own, name, _ways[way], repeats);
+                    string when = ofAdditions ? "the disk was full when bytes left memory" : "the save failed";
+                    line.Case(failed, loss is null ? null : $"{when}, {_ways[way]}: {loss}");
                 }
             }
         }
@@ -77,7 +82,8 @@ internal static class ThinDisks
 
     private static string FileOf(string own, string name, string way) => Path.Join(own, name, way == "destination" ? "out/file" : "file");
 
-    private static string Commit(string own, string name, string way) => way == "destination" ? $"commit keep {FileOf(own, name, way)}" : $"commit {way}";
+    private static string Commit(string own, string name, string way) =>
+        way == "destination" ? $"commit keep {FileOf(own, name, way)}" : $"commit {way}";
 
     private static void Prepare(string own, string name)
     {
@@ -99,15 +105,16 @@ internal static class ThinDisks
 
     private static void MakeRoom(string own) => Rig.Shell("mount -o \"remount,size=$2\" \"$1/images\"", own, Room);
 
-    /// <summary>A save fails in its flush, room is made, and the save is repeated.</summary>
-    private static (bool Failed, string? Loss) TryFlush(string own, string name, string way)
+    /// <summary>A save fails in its flush, room is made, and the save is repeated or not.</summary>
+    private static (bool Failed, string? Loss) TryFlush(string own, string name, string way, bool repeats)
     {
         using var saver = new ActorProcess();
         if (Open(saver, own, name) is { } problem) return (false, problem);
         Fill(own);
         string? first = saver.Ask(Commit(own, name, way));
         MakeRoom(own);
-        string? loss = JudgeSave(own, name, way, saver, first == "ok" ? first : saver.Ask(Commit(own, name, way)), Expected(second: false));
+        string? last = first == "ok" || !repeats ? first : saver.Ask(Commit(own, name, way));
+        string? loss = JudgeSave(own, name, way, saver, last, Expected(second: false));
         return (first != "ok", loss is null ? null : $"{loss} (the first save: {first})");
     }
 
@@ -153,6 +160,7 @@ internal static class ThinDisks
     {
         bool saved = answer == "ok";
         string file = FileOf(own, name, way);
+        if (!saved && way == InPlace) return JudgeRepair(own, name, saver, file, expected);
         if (!saved && !IsClear(answer)) return IsBroken(Path.Join(own, name)) ? null : $"then: {answer}";
         if (!saved) expected = Enumerable.Repeat(Old, Length).ToArray();
         string report = saved ? "the save was reported to be good" : "the save failed";
@@ -160,6 +168,18 @@ internal static class ThinDisks
         _ = saver.Ask("close");
         Remount(own, name);
         return Difference(file, expected) is { } damage ? $"{report}, but after a remount {damage}" : null;
+    }
+
+    /// <summary>The save in place has failed: after a remount and a repair the file is the old one or the new one, and no journal is left.</summary>
+    private static string? JudgeRepair(string own, string name, ActorProcess saver, string file, byte[] expected)
+    {
+        _ = saver.Ask("close");
+        Remount(own, name);
+        if (SnapshotRepair.Repair(file).FirstOrDefault(record => record.Action == RepairAction.None) is { } left)
+            return $"it was not repaired: {left.Reason}";
+        if (SnapshotRepair.Repair(file).FirstOrDefault() is { } again) return $"a second repair found something: {again}";
+        bool isOld = Difference(file, Enumerable.Repeat(Old, Length).ToArray()) is null;
+        return isOld || Difference(file, expected) is null ? null : "after a repair the file is neither old nor new";
     }
 
     private static bool IsClear(string? answer) => answer?.StartsWith("SnapshotLost:", StringComparison.Ordinal) is true;

@@ -6,8 +6,8 @@ namespace MmapSnapshot.Faults;
 
 /// <summary>
 /// The process that the faults happen to. It answers a line with a line: "VARIANT PATH" opens, patches and saves twice, and tells
-/// how it went; "save PATH" patches a file in many places and saves it once. Markers in its system calls show where a case
-/// begins and ends.
+/// how it went; "save PATH" and "save-in-place PATH" patch a file in many places and save it once. Markers in its system calls show
+/// where a case begins and ends.
 /// </summary>
 internal static partial class Victim
 {
@@ -36,7 +36,8 @@ internal static partial class Victim
             {
                 ["in-place", var path] => Case(path, SaveVariant.Plain, PatchInPlace),
                 ["repair", var path] => Repair(path),
-                ["save", var path] => Save(path),
+                ["save", var path] => Save(path, CommitMethod.Auto),
+                ["save-in-place", var path] => Save(path, CommitMethod.InPlace),
                 [var variant, var path] => Case(path, Enum.Parse<SaveVariant>(variant)),
                 _ => Hello(),
             };
@@ -185,14 +186,14 @@ internal static partial class Victim
 
     private delegate void Patching(Snapshot snapshot, ref int written, ref int saved);
 
-    private static string Save(string path)
+    private static string Save(string path, CommitMethod method)
     {
         try
         {
             var clock = Stopwatch.StartNew();
             using var snapshot = Snapshot.Open(path);
             for (long offset = 0; offset < snapshot.Length; offset += Stride) snapshot.Write(offset, Specimen.FirstPatch);
-            snapshot.Commit();
+            snapshot.Commit(new CommitOptions { Method = method });
             return string.Create(CultureInfo.InvariantCulture, $"saved {clock.Elapsed.TotalMilliseconds}");
         }
         catch (SnapshotException exception)
