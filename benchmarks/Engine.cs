@@ -29,6 +29,25 @@ public static class Engine
         return Since(started);
     }
 
+    /// <summary>Writes sixteen bytes and saves them in place, with a journal; the time of the save.</summary>
+    public static double SaveInPlace(string path)
+    {
+        using var snapshot = Open(path);
+        snapshot.Write(Bytes.Offset, Bytes.Patch());
+        long started = Stopwatch.GetTimestamp();
+        snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace });
+        return Since(started);
+    }
+
+    /// <summary>How many bytes of the filesystem a save in place takes, once it is done.</summary>
+    public static long SpaceOfSaveInPlace(string path)
+    {
+        var drive = new DriveInfo(Path.GetDirectoryName(path)!);
+        long before = drive.AvailableFreeSpace;
+        _ = SaveInPlace(path);
+        return before - drive.AvailableFreeSpace;
+    }
+
     /// <summary>How many matches a search of the whole snapshot finds, and how long it takes.</summary>
     public static double Search(Snapshot snapshot, BytePattern[] patterns)
     {

@@ -22,6 +22,20 @@ public static partial class Floor
         return Microseconds(floor_patch_save(path, Number(backing), exchanges ? 1 : 0, Bytes.Offset, patch, patch.Length));
     }
 
+    /// <summary>Writes sixteen bytes over others of the file, and flushes them: neither atomic nor recoverable.</summary>
+    public static double PatchInPlace(string path)
+    {
+        byte[] patch = Bytes.Patch();
+        return Microseconds(floor_patch_in_place(path, Bytes.Offset, patch, patch.Length));
+    }
+
+    /// <summary>The same, recoverable: with a journal, and the flushes that it requires.</summary>
+    public static double PatchWithJournal(string path)
+    {
+        byte[] patch = Bytes.Patch();
+        return Microseconds(floor_patch_with_journal(path, Bytes.Offset, patch, patch.Length));
+    }
+
     private static int Number(SnapshotBacking backing) => backing switch
     {
         SnapshotBacking.Reflink => 0,
@@ -37,4 +51,10 @@ public static partial class Floor
 
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     private static partial long floor_patch_save(string path, int backing, int method, long offset, byte[] patch, int count);
+
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial long floor_patch_in_place(string path, long offset, byte[] patch, int count);
+
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial long floor_patch_with_journal(string path, long offset, byte[] patch, int count);
 }

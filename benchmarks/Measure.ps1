@@ -31,9 +31,10 @@ param(
     [string] $Against,
 
     # What to measure. The small ones come first: what the large files leave to be written would disturb them.
-    [ValidateSet('Call', 'Start', 'Memory', 'Many', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'Search', 'Sparse', 'Extent', 'File')]
+    [ValidateSet('Call', 'Start', 'Memory', 'Many', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'InPlace', 'Search', 'Sparse', 'Extent', 'File')]
     [string[]] $Part = @(
-        'Call', 'Start', 'Memory', 'Many', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'Search', 'Sparse', 'Extent', 'File'
+        'Call', 'Start', 'Memory', 'Many', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'InPlace', 'Search', 'Sparse', 'Extent',
+        'File'
     )
 )
 
@@ -288,6 +289,27 @@ function Measure-RangeExchange([string] $Directory) {
         Add-Bar "XFS exchange, 20,000 extents: open, patch 16 bytes, save, $how, against one extent" $ratios['20,000 extents'] 5
     }
     Remove-Item -LiteralPath $one, $many
+}
+
+# A save in place, where there is no room for a second file.
+function Measure-InPlace {
+    if ('ext4' -notin $fileSystems -or -not $hasFloor) { return }
+    $path = New-LargeFile 'ext4' $(if ($Full) { 4GB } else { 256MB })
+    $ballast = Join-Path $rig 'ext4/ballast'
+    fallocate --length ([System.IO.DriveInfo]::new((Split-Path -Path $path)).AvailableFreeSpace - 16MB) -- $ballast
+    $case = @{ Part = 'InPlace'; FileSystem = 'ext4'; Bytes = (Get-Item -LiteralPath $path).Length }
+    $ratios = Measure-InTurn -Case $case -Rounds 201 -WarmUp 20 -Contender ([ordered]@{
+            'pwrite, fdatasync'      = { [MmapSnapshot.Benchmarks.Floor]::PatchInPlace($path) }
+            'the same, with journal' = { [MmapSnapshot.Benchmarks.Floor]::PatchWithJournal($path) }
+            'Commit, method InPlace' = { [MmapSnapshot.Benchmarks.Engine]::SaveInPlace($path) }
+        })
+    $size = if ($Full) { '4 GiB' } else { '256 MiB' }
+    Add-Bar "ext4 with 16 MiB free: saving 16 bytes of $size in place, against pwrite and fdatasync" $ratios['Commit, method InPlace'] 6
+    $journalled = $ratios['Commit, method InPlace'] / $ratios['the same, with journal']
+    Add-Bar "ext4 with 16 MiB free: saving 16 bytes of $size in place, against the same flushes" $journalled 2
+    $space = [MmapSnapshot.Benchmarks.Engine]::SpaceOfSaveInPlace($path)
+    Add-Bar 'ext4: bytes of the disk that a save in place has taken when it is done' $space 1MB -Guard
+    Remove-Item -LiteralPath $path, $ballast
 }
 
 # Files that are almost all holes.

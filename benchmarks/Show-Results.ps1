@@ -129,6 +129,7 @@ function Get-Table([switch] $Brief) {
         Edit    = { "$($_.What): $($_.Contender)" }
         Read    = { "$($_.What): $($_.Contender)" }
         Replace = { "$($_.Matches.ToString('N0', $invariant)) matches replaced: $($_.Contender)" }
+        InPlace = { "sixteen bytes of $(Format-Size $_.Bytes) saved on $($_.FileSystem) with 16 MiB free: $($_.Contender)" }
         Stop    = { "Ctrl+C in $($_.Contender)" }
         Against = { "$($_.What)$(if ($_.PSObject.Properties['FileSystem']) { " on $($_.FileSystem)" }): $($_.Contender)" }
     }

@@ -188,3 +188,42 @@ int64_t floor_patch_save(const char *path, int backing, int method, int64_t offs
     error = close_snapshot(&s, backing);
     return error ? error : now() - started;
 }
+
+int64_t floor_patch_in_place(const char *path, int64_t offset, const void *patch, int count) {
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    TRY(file);
+    int64_t started = now();
+    TRY(pwrite(file, patch, count, offset));
+    TRY(fdatasync(file));
+    int64_t taken = now() - started;
+    TRY(close(file));
+    return taken;
+}
+
+// The same, recoverable: a journal, flushed, and its name; the file with its times; "done", flushed.
+int64_t floor_patch_with_journal(const char *path, int64_t offset, const void *patch, int count) {
+    char folder[4096], name[4200], link[40], journal[1024] = {0};
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+    snprintf(name, sizeof name, "%s.floor-journal", path);
+    int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), file = open(path, O_RDWR | O_CLOEXEC);
+    TRY(directory);
+    TRY(file);
+    int64_t started = now();
+    int beside = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    TRY(beside);
+    TRY(pwrite(beside, journal, sizeof journal, 0));
+    TRY(fsync(beside));
+    snprintf(link, sizeof link, "/proc/self/fd/%d", beside);
+    TRY(linkat(AT_FDCWD, link, AT_FDCWD, name, AT_SYMLINK_FOLLOW));
+    TRY(fsync(directory));
+    TRY(pwrite(file, patch, count, offset));
+    TRY(fsync(file));
+    TRY(pwrite(beside, journal, 512, 0));
+    TRY(fdatasync(beside));
+    TRY(unlink(name));
+    TRY(close(beside));
+    int64_t taken = now() - started;
+    TRY(close(file));
+    TRY(close(directory));
+    return taken;
+}
