@@ -12,8 +12,8 @@
 param(
     # Setup: installs what the full test run needs. Build: stages the module in output/MmapSnapshot/<version>. Lint: the quality gates
     # of tests/gates. Test: the suites. Coverage: runs the engine and the cmdlet suite, and reports what they cover, line by line in
-    # output/coverage. Faults: the full fault matrix. Bench: the short benchmarks; with -Full, those whose results are in benchmarks/
-    # and the README. Demo: patches a real program. Help: runs the examples of the help, and writes into its pages and topics what they
+    # output/coverage. Faults: the full fault matrix. Bench: the short benchmarks; with -Full, those whose results are in benchmarks/.
+    # Demo: patches a real program. Help: runs the examples of the help, and writes into its pages and topics what they
     # print. Package: makes output/*.nupkg, the module for the PowerShell Gallery and the engine for NuGet. Clean: removes all that was
     # built.
     [Parameter(Position = 0, ValueFromRemainingArguments)]
@@ -30,7 +30,7 @@ param(
     # With Test, Coverage and Faults: the filesystems that are mounted, of those that tests/filesystems/rig.sh knows; without it, all.
     [string[]] $FileSystem,
 
-    # With Bench: files up to 4 GiB, and what is written goes into benchmarks/ and the README.
+    # With Bench: files up to 4 GiB, and what is written goes into benchmarks/.
     [switch] $Full,
 
     # With Bench: the MmapSnapshot.psd1 of another version, to be compared with in turns.
@@ -310,7 +310,6 @@ function Invoke-BenchmarkSuite {
     & (Join-Path $project 'New-Plot.ps1') -Results $results -Plot (Join-Path $folder 'results.svg')
     if ($Full) {
         & (Join-Path $project 'Show-Results.ps1') -Results $results -In (Join-Path $project 'README.md')
-        & (Join-Path $project 'Show-Results.ps1') -Results $results -Brief -In (Join-Path $root 'README.md')
     } else {
         & (Join-Path $project 'Show-Results.ps1') -Results $results | Set-Content -LiteralPath (Join-Path $folder 'results.md')
     }

@@ -31,7 +31,8 @@ param(
     [string] $Against,
 
     # What to measure. The small ones come first: what the large files leave to be written would disturb them.
-    [ValidateSet('Call', 'Start', 'Memory', 'Many', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'InPlace', 'Search', 'Sparse', 'Extent', 'File')]
+    [ValidateSet('Call', 'Start', 'Memory', 'Many', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'InPlace', 'Search', 'Sparse', 'Extent',
+        'File')]
     [string[]] $Part = @(
         'Call', 'Start', 'Memory', 'Many', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'InPlace', 'Search', 'Sparse', 'Extent',
         'File'
@@ -296,7 +297,8 @@ function Measure-InPlace {
     if ('ext4' -notin $fileSystems -or -not $hasFloor) { return }
     $path = New-LargeFile 'ext4' $(if ($Full) { 4GB } else { 256MB })
     $ballast = Join-Path $rig 'ext4/ballast'
-    fallocate --length ([System.IO.DriveInfo]::new((Split-Path -Path $path)).AvailableFreeSpace - 16MB) -- $ballast
+    $free = [System.IO.DriveInfo]::new((Split-Path -Path $path)).AvailableFreeSpace
+    fallocate --length ($free - 16MB) -- $ballast
     $case = @{ Part = 'InPlace'; FileSystem = 'ext4'; Bytes = (Get-Item -LiteralPath $path).Length }
     $ratios = Measure-InTurn -Case $case -Rounds 201 -WarmUp 20 -Contender ([ordered]@{
             'pwrite, fdatasync'      = { [MmapSnapshot.Benchmarks.Floor]::PatchInPlace($path) }

@@ -1,10 +1,10 @@
 <#
 .SYNOPSIS
-    Writes the results of Measure.ps1 as Markdown: the bars, and the tables that the README has.
+    Writes the results of Measure.ps1 as Markdown: the tables of benchmarks/README.md, and the bars.
 .EXAMPLE
     ./benchmarks/Show-Results.ps1 -Results benchmarks/results.json
 .EXAMPLE
-    ./benchmarks/Show-Results.ps1 -Results benchmarks/results.json -Brief -In README.md
+    ./benchmarks/Show-Results.ps1 -Results benchmarks/results.json -In benchmarks/README.md
     Puts it between the two comments in that file that are for it.
 #>
 [CmdletBinding()]
@@ -13,9 +13,6 @@ param(
     # The JSON that Measure.ps1 has written.
     [Parameter(Mandatory)]
     [string] $Results,
-
-    # Only what the README of the project has.
-    [switch] $Brief,
 
     # The Markdown file to put it into; without it, it is returned.
     [string] $In
@@ -60,7 +57,7 @@ function Format-MarkdownTable([string[]] $Head, [object[][]] $Rows) {
     ''
 }
 
-function Get-Table([switch] $Brief) {
+function Get-Table {
     "$($all.Date), $($all.Kernel), $($all.Processor), $($all.Cores) cores, loop-mounted images, PowerShell $($all.PowerShell)."
     'Medians; all ways of doing a thing had their turns within one run.'
     ''
@@ -94,8 +91,6 @@ function Get-Table([switch] $Brief) {
         , @($fileSystem, $small[0].Backing, (Format-Time (Get-One $small 'Engine').Microseconds), $(if ($floor) { Format-Ratio (Get-One $small 'Engine').Ratio } else { '–' }), (Format-Time (Get-One $large 'Engine').Microseconds), (Format-Ratio $size.Ratio))
     }
     Format-MarkdownTable 'filesystem', 'backing', '1 MiB', 'against the system calls alone', (Format-Size ($opens.Bytes | Sort-Object -Unique)[-1]), 'against 1 MiB' $rows
-
-    if ($Brief) { return }
 
     '**A file in many pieces**: a clone costs by the extent.'
     ''
@@ -149,7 +144,7 @@ function Get-Table([switch] $Brief) {
     Format-MarkdownTable 'claim', 'Bar', 'Measured', 'Met' @($all.Bars | ForEach-Object { , @($_.Claim, $_.Bar.Replace('<=', '≤').Replace('>=', '≥'), (Format-Ratio $_.Measured), $(if ($_.Met) { 'yes' } else { '**no**' })) })
 }
 
-$text = (@(Get-Table -Brief:$Brief) -join "`n").Trim()
+$text = (@(Get-Table) -join "`n").Trim()
 if (-not $In) { return $text }
 $markdown = [System.IO.File]::ReadAllText((Resolve-Path -LiteralPath $In))
 $place = [regex]'(?s)(?<=<!-- results: benchmarks/Show-Results.ps1 writes them -->\n).*?(?=<!-- end of results -->)'

@@ -23,13 +23,14 @@ Import-Module -Name $Module
 $PSStyle.OutputRendering = 'Ansi'
 
 $commands = @(
+    '(./sleep --version)[0]'
     '$s = Open-MmapSnapshot ./sleep'
     "Find-SnapshotBytes `$s -Text 'GNU coreutils'"
-    "Find-SnapshotBytes `$s -Text 'GNU coreutils' | Set-SnapshotBytes -Text 'MmapSnapshot!'"
-    "Find-SnapshotBytes `$s '0F 84 ?? ?? ?? ??' -First 1 | Set-SnapshotBytes -Bytes '90 90 90 90 90 90'"
+    "Find-SnapshotBytes `$s -Text 'GNU coreutils' | Set-SnapshotBytes -Text 'our coreutils'"
     'Format-SnapshotBytes $s -Diff -Context 0'
     'Compare-Snapshot $s'
     'Save-Snapshot $s -Close'
+    '(./sleep --version)[0]'
 )
 
 # The colours of a terminal, by their number in an escape sequence.
