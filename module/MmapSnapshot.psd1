@@ -21,6 +21,7 @@
         'Get-MmapSnapshot'
         'Get-ReflinkSupport'
         'Get-SnapshotBytes'
+        'Get-SnapshotHash'
         'New-MmapSnapshot'
         'Open-MmapSnapshot'
         'Redo-SnapshotBytes'

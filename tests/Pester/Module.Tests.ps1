@@ -11,6 +11,7 @@ BeforeDiscovery {
         @{ Cmdlet = 'Get-MmapSnapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $false }
         @{ Cmdlet = 'Get-ReflinkSupport'; Returns = 'MmapSnapshot.ReflinkSupport'; Changes = $false }
         @{ Cmdlet = 'Get-SnapshotBytes'; Returns = @('Byte[]', 'String', 'Byte', 'SByte', 'Int16', 'UInt16', 'Int32', 'UInt32', 'Int64', 'UInt64', 'Half', 'Single', 'Double').ForEach({ "System.$_" }); Changes = $false }
+        @{ Cmdlet = 'Get-SnapshotHash'; Returns = 'MmapSnapshot.SnapshotHash'; Changes = $false }
         @{ Cmdlet = 'New-MmapSnapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
         @{ Cmdlet = 'Open-MmapSnapshot'; Returns = 'MmapSnapshot.Snapshot'; Changes = $false }
         @{ Cmdlet = 'Redo-SnapshotBytes'; Returns = 'MmapSnapshot.Snapshot'; Changes = $true }
@@ -30,8 +31,8 @@ BeforeAll {
     $staged = Split-Path -Path $env:MMAPSNAPSHOT_MODULE
     $names = @(
         'Add-SnapshotBytes', 'Close-MmapSnapshot', 'Compare-Snapshot', 'Find-SnapshotBytes', 'Format-SnapshotBytes', 'Get-MmapSnapshot'
-        'Get-ReflinkSupport', 'Get-SnapshotBytes', 'New-MmapSnapshot', 'Open-MmapSnapshot', 'Redo-SnapshotBytes', 'Remove-SnapshotBytes'
-        'Repair-MmapSnapshot', 'Resize-Snapshot', 'Save-Snapshot', 'Set-SnapshotBytes', 'Undo-SnapshotBytes'
+        'Get-ReflinkSupport', 'Get-SnapshotBytes', 'Get-SnapshotHash', 'New-MmapSnapshot', 'Open-MmapSnapshot', 'Redo-SnapshotBytes'
+        'Remove-SnapshotBytes', 'Repair-MmapSnapshot', 'Resize-Snapshot', 'Save-Snapshot', 'Set-SnapshotBytes', 'Undo-SnapshotBytes'
     )
 }
 
@@ -55,6 +56,7 @@ Describe 'The staged module' {
             'linux-x64/MmapSnapshot.Core.dll'
             'linux-x64/Mono.Posix.NETStandard.dll'
             'linux-x64/MonoPosixHelper.so'
+            'System.IO.Hashing.dll'
         )
         Compare-Object -ReferenceObject $expected -DifferenceObject $files | ForEach-Object { "$($_.SideIndicator) $($_.InputObject)" } | Should -BeNullOrEmpty
     }
@@ -385,6 +387,7 @@ Describe 'Tab completion' {
 
     It 'offers the ids of the open snapshots after <_>' -ForEach @(
         'Save-Snapshot ', 'Save-Snapshot -Snapshot ', 'Set-SnapshotBytes ', 'Get-SnapshotBytes ', 'Find-SnapshotBytes ', 'Compare-Snapshot '
+        'Get-SnapshotHash '
         'Add-SnapshotBytes ', 'Remove-SnapshotBytes ', 'Undo-SnapshotBytes ', 'Redo-SnapshotBytes '
         'Format-SnapshotBytes ', 'Resize-Snapshot ', 'Close-MmapSnapshot ',
         'Close-MmapSnapshot -Id ', 'Get-MmapSnapshot -Id '

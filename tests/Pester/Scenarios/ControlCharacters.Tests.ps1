@@ -54,6 +54,7 @@ Describe 'A file name with control characters' {
         { Get-Item -LiteralPath $file | Format-SnapshotBytes }
         { Find-SnapshotBytes $snapshot -Text abc -ExpectCount 2 -ErrorAction Continue 2>&1 }
         { Redo-SnapshotBytes $snapshot 3>&1 }
+        { Get-SnapshotHash $snapshot }
         { Open-MmapSnapshot -LiteralPath $file -Verbose 4>&1 | Select-Object -First 1 }
         { Set-SnapshotBytes $snapshot 0 'FF'; Save-Snapshot $snapshot -Verbose 4>&1 }
         { Set-SnapshotBytes $snapshot 0 'FF' -Verbose 4>&1 }

@@ -20,6 +20,7 @@ BeforeDiscovery {
         @{ Cmdlet = 'Get-MmapSnapshot'; Works = { @{ Id = $snapshot.Id } }; Fails = { @{ Id = 2147483647 } }; Id = 'SnapshotClosed' }
         @{ Cmdlet = 'Get-ReflinkSupport'; Works = { @{ Path = $file } }; Fails = { @{ Path = "$folder/none" } }; Id = 'FileNotFound' }
         @{ Cmdlet = 'Get-SnapshotBytes'; Works = { @{ Snapshot = $snapshot; Count = 1 } }; Fails = { @{ Snapshot = $closed } }; Id = 'SnapshotClosed' }
+        @{ Cmdlet = 'Get-SnapshotHash'; Works = { @{ Snapshot = $snapshot } }; Fails = { @{ Snapshot = $closed } }; Id = 'SnapshotClosed' }
         @{ Cmdlet = 'New-MmapSnapshot'; Works = { @{ Path = "$folder/new.bin" } }; Fails = { @{ Path = $file } }; Id = 'DestinationExists' }
         @{ Cmdlet = 'Open-MmapSnapshot'; Works = { @{ Path = $file } }; Fails = { @{ Path = "$folder/none" } }; Id = 'FileNotFound' }
         @{
