@@ -33,7 +33,13 @@
         'Undo-SnapshotBytes'
     )
     FunctionsToExport    = @()
-    AliasesToExport      = @()
+    AliasesToExport      = @(
+        'Close-Snapshot'
+        'Compare-MmapSnapshot'
+        'Open-Snapshot'
+        'Resize-MmapSnapshot'
+        'Save-MmapSnapshot'
+    )
     VariablesToExport    = @()
     PrivateData          = @{
         PSData = @{

@@ -88,6 +88,9 @@ public enum SnapshotError
 
     /// <summary>Two changes of one set write to or remove the same byte, or one inserts bytes between those of another.</summary>
     OverlappingChanges,
+
+    /// <summary>The new bytes are fewer or more than those that they are to be written over.</summary>
+    LengthMismatch,
 }
 
 /// <summary>Everything the engine reports: a stable id, the file, and what to do next.</summary>

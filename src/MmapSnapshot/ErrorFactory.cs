@@ -28,6 +28,14 @@ internal static class ErrorFactory
 
     internal static SnapshotException InvalidBytes(string why) => new(SnapshotError.InvalidBytes, why);
 
+    /// <param name="match">Where the bytes were to be written.</param>
+    /// <param name="count">How many there are.</param>
+    /// <param name="ways">What can be done, as a sentence.</param>
+    internal static SnapshotException LengthMismatch(SnapshotMatch match, long count, string ways) => new(
+        SnapshotError.LengthMismatch,
+        $"'{match.Path}': the match at 0x{match.Offset:X} has {Wording.Of(match.Length, "byte")}, the new value has {count}. {ways}",
+        match.Path);
+
     /// <param name="row">Which row of the pipeline, from 1.</param>
     /// <param name="why">What is wrong with it.</param>
     internal static SnapshotException InvalidPatch(int row, string why) =>
@@ -94,7 +102,8 @@ internal static class ErrorFactory
         SnapshotError.SourceChanging or SnapshotError.SaveInProgress => ErrorCategory.ResourceBusy,
         SnapshotError.TooLarge or SnapshotError.TooManyOpenFiles => ErrorCategory.LimitsExceeded,
         SnapshotError.SnapshotClosed or SnapshotError.ReadOnlySnapshot or SnapshotError.HardLinked => ErrorCategory.InvalidOperation,
-        SnapshotError.OutOfRange or SnapshotError.InvalidBytes or SnapshotError.OverlappingChanges => ErrorCategory.InvalidArgument,
+        SnapshotError.OutOfRange or SnapshotError.InvalidBytes or SnapshotError.OverlappingChanges
+            or SnapshotError.LengthMismatch => ErrorCategory.InvalidArgument,
         SnapshotError.ExpectationFailed or SnapshotError.InvalidPatch or SnapshotError.JournalConflict or SnapshotError.JournalInvalid =>
             ErrorCategory.InvalidData,
         SnapshotError.NoSpace or SnapshotError.SnapshotLost => ErrorCategory.ResourceUnavailable,

@@ -176,6 +176,12 @@ Describe 'The error id' {
         $snapshot.IsModified | Should -BeFalse
     }
 
+    It 'LengthMismatch: a match is replaced by fewer bytes' {
+        $write = { Find-SnapshotBytes $snapshot '10 11' | Set-SnapshotBytes -Bytes 'AA' }
+        Assert-Error $write LengthMismatch Set-SnapshotBytes $snapshot $file
+        $snapshot.IsModified | Should -BeFalse
+    }
+
     It 'NoSpace: the disk is full' {
         Skip-When $needsRoot
         Invoke-Shell 'mkdir "$1/small"; mount -t tmpfs -o size=1m tmpfs "$1/small"; truncate -s 4M "$1/small/f"' $folder

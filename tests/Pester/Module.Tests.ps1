@@ -114,7 +114,10 @@ Describe 'The staged module' {
 
     It 'exports nothing else, and by name, so that it can be found without being loaded' {
         $data = Import-PowerShellDataFile -LiteralPath $env:MMAPSNAPSHOT_MODULE
-        $data.FunctionsToExport, $data.AliasesToExport, $data.VariablesToExport | ForEach-Object { @($_).Count } | Should -Be 0, 0, 0
+        $data.FunctionsToExport, $data.VariablesToExport | ForEach-Object { @($_).Count } | Should -Be 0, 0
+        $aliases = 'Close-Snapshot', 'Compare-MmapSnapshot', 'Open-Snapshot', 'Resize-MmapSnapshot', 'Save-MmapSnapshot'
+        $data.AliasesToExport | Should -Be $aliases
+        foreach ($alias in $data.AliasesToExport) { (Get-Alias -Name $alias).ResolvedCommand.ModuleName | Should -Be MmapSnapshot }
     }
 
     It 'has in its DLL exactly the cmdlets that it exports' {

@@ -134,10 +134,9 @@ Describe 'Set-SnapshotBytes' {
             @{ What = 'an array of numbers'; Value = 0x90, 79 }
             @{ What = 'an array of hex texts'; Value = '90', '4F' }
             @{ What = 'an array of 64-bit numbers'; Value = [long[]](0x90, 0x4F) }
-            @{ What = 'numbers and hex text mixed'; Value = 0x90, '4F' }
-            @{ What = 'bytes and hex text mixed'; Value = [byte]0x90, '0x4F' }
+            @{ What = 'bytes and numbers mixed'; Value = [byte]0x90, 79 }
             @{ What = 'a list'; Value = [System.Collections.Generic.List[byte]][byte[]](0x90, 0x4F) }
-            @{ What = 'a list of objects'; Value = [System.Collections.ArrayList]@(0x90, '4F') }
+            @{ What = 'a list of objects'; Value = [System.Collections.ArrayList]@(0x90, [byte]0x4F) }
         ) {
             Set-SnapshotBytes $snapshot 2 -Bytes $Value
             Get-SnapshotHex $snapshot 1 4 | Should -BeExactly '01 90 4F 04'
@@ -688,6 +687,138 @@ Describe 'Set-SnapshotBytes' {
             $passed = @($short, $snapshot | Set-SnapshotBytes -Offset 8 -Bytes 'AA' -PassThru -ErrorAction SilentlyContinue)
             $passed.Count | Should -Be 1
             [object]::ReferenceEquals($passed[0], $snapshot) | Should -BeTrue
+        }
+    }
+
+    Context 'matches' {
+        BeforeEach {
+            $sentence = Open-MmapSnapshot (New-TestFile "$folder/text" -Bytes ([System.Text.Encoding]::ASCII.GetBytes('one, two, one.')))
+        }
+
+        It 'refuses <What> than the match, names <Names>, and changes nothing' -ForEach @(
+            @{ What = 'less'; Arguments = @{ Text = 'I' }; Names = '-Pad', '-Splice' }
+            @{ What = 'more'; Arguments = @{ Text = 'four' }; Names = '-Splice' }
+            @{ What = 'more, with a pad'; Arguments = @{ Text = 'four'; Pad = ' ' }; Names = '-Splice' }
+            @{ What = 'more to fill'; Arguments = @{ Fill = 0; Count = 4 }; Names = '-Count 3' }
+        ) {
+            $write = { Find-SnapshotBytes $sentence -Text one -First 1 | Set-SnapshotBytes @Arguments }
+            $says = @("$folder/text", '0x0') + $Names
+            Assert-SnapshotError $write -Id LengthMismatch -Cmdlet Set-SnapshotBytes -Target $sentence -Says $says
+            $sentence.IsModified | Should -BeFalse
+        }
+
+        It 'fills the rest of a match with -Pad <Pad>' -ForEach @(
+            @{ Pad = ' '; Arguments = @{ Text = 'I' }; Result = 'I  , two, I  .' }
+            @{ Pad = '0x2E'; Arguments = @{ Text = 'I' }; Result = 'I.., two, I...' }
+            @{ Pad = 0x2D; Arguments = @{ Bytes = '49' }; Result = 'I--, two, I--.' }
+            @{ Pad = 0x2D; Arguments = @{ Number = 0x3149; As = 'UInt16' }; Result = 'I1-, two, I1-.' }
+        ) {
+            Find-SnapshotBytes $sentence -Text one | Set-SnapshotBytes @Arguments -Pad $Pad
+            Get-SnapshotBytes $sentence -AsText | Should -BeExactly $Result
+            Undo-SnapshotBytes $sentence
+            $sentence.IsModified | Should -BeFalse
+        }
+
+        It 'replaces with -Splice by <New>; what follows moves, as one change' -ForEach @(
+            @{ New = ''; Result = ', two, .' }
+            @{ New = 'I'; Result = 'I, two, I.' }
+            @{ New = 'eleven'; Result = 'eleven, two, eleven.' }
+        ) {
+            Find-SnapshotBytes $sentence -Text one | Set-SnapshotBytes -Text $New -Splice
+            Get-SnapshotBytes $sentence -AsText | Should -BeExactly $Result
+            Undo-SnapshotBytes $sentence
+            Get-SnapshotBytes $sentence -AsText | Should -BeExactly 'one, two, one.'
+        }
+
+        It 'replaces matches that touch each other with -Splice' {
+            $new = New-MmapSnapshot "$folder/new" 4
+            Find-SnapshotBytes $new '00 00' -NonOverlapping | Set-SnapshotBytes -Bytes '01 02 03' -Splice
+            Get-SnapshotHex $new | Should -BeExactly '01 02 03 01 02 03'
+        }
+
+        It 'refuses to splice matches that overlap, or a read-only snapshot, and changes nothing' {
+            $new = New-MmapSnapshot "$folder/new" 4
+            $write = { Find-SnapshotBytes $new '00 00' | Set-SnapshotBytes -Bytes '01 02 03' -Splice -WarningAction SilentlyContinue }
+            Assert-SnapshotError $write -Id OverlappingChanges -Cmdlet Set-SnapshotBytes -Target $new
+            Get-SnapshotHex $new | Should -BeExactly '00 00 00 00'
+            $readOnly = Open-MmapSnapshot $file -ReadOnly
+            $write = { Find-SnapshotBytes $readOnly '10' | Set-SnapshotBytes -Text 'long' -Splice }
+            Assert-SnapshotError $write -Id ReadOnlySnapshot -Cmdlet Set-SnapshotBytes -Target $readOnly
+        }
+
+        It 'checks -Expect before it splices' {
+            $write = { Find-SnapshotBytes $sentence -Text one -First 1 | Set-SnapshotBytes -Text 'eleven' -Splice -Expect '00' }
+            Assert-SnapshotError $write -Id ExpectationFailed -Cmdlet Set-SnapshotBytes -Target $sentence
+            $sentence.IsModified | Should -BeFalse
+        }
+
+        It 'writes text in the encoding that was searched for, pads included' {
+            $wide = New-MmapSnapshot "$folder/wide" 8
+            Set-SnapshotBytes $wide 0 -Text 'four' -Encoding unicode
+            Find-SnapshotBytes $wide -Text four -Encoding unicode | Set-SnapshotBytes -Text one -Pad ' '
+            Get-SnapshotBytes $wide -AsText -Encoding unicode | Should -BeExactly 'one '
+        }
+
+        It 'takes matches as -Match' {
+            Set-SnapshotBytes -Match (Find-SnapshotBytes $sentence -Text one) -Text 'ONE'
+            Get-SnapshotBytes $sentence -AsText | Should -BeExactly 'ONE, two, ONE.'
+        }
+
+        It 'asks for Open-MmapSnapshot where the match is in a file' {
+            $write = { Find-SnapshotBytes $file '10' | Set-SnapshotBytes -Bytes 'AA' }
+            Assert-SnapshotError $write -Id InvalidPatch -Cmdlet Set-SnapshotBytes -Says 'Open-MmapSnapshot first'
+        }
+
+        It 'changes each of two snapshots whose matches come in one pipe' {
+            $other = Open-MmapSnapshot "$folder/text"
+            $sentence, $other | Find-SnapshotBytes -Text one | Set-SnapshotBytes -Text '1' -Splice
+            Get-SnapshotBytes $sentence -AsText | Should -BeExactly '1, two, 1.'
+            Get-SnapshotBytes $other -AsText | Should -BeExactly '1, two, 1.'
+        }
+
+        It 'refuses matches of a closed snapshot' {
+            $match = Find-SnapshotBytes $sentence -Text one -First 1
+            Close-MmapSnapshot $sentence
+            Assert-SnapshotError { $match | Set-SnapshotBytes -Text 'ONE' } -Id SnapshotClosed -Cmdlet Set-SnapshotBytes -Target $sentence
+        }
+
+        It 'changes 100,000 matches as one change, spliced or not' {
+            $new = New-MmapSnapshot "$folder/new" 200000
+            $clock = [System.Diagnostics.Stopwatch]::StartNew()
+            Find-SnapshotBytes $new '00 00' -NonOverlapping | Set-SnapshotBytes -Bytes '01 02 03' -Splice
+            Find-SnapshotBytes $new '01' | Set-SnapshotBytes -Bytes 'AA'
+            $clock.Elapsed.TotalSeconds | Should -BeLessThan 20
+            $new.Length | Should -Be 300000
+            Get-SnapshotHex $new 299997 3 | Should -BeExactly 'AA 02 03'
+        }
+
+        It 'refuses -Splice with -Pad or -NewLength, and where there is no match' {
+            $match = Find-SnapshotBytes $sentence -Text one -First 1
+            foreach ($arguments in @{ Splice = $true; Pad = 0 }, @{ Splice = $true; NewLength = 20 }) {
+                { $match | Set-SnapshotBytes -Text 'I' @arguments } | Should -Throw -ErrorId 'AmbiguousParameterSet,*'
+            }
+            $write = { [pscustomobject]@{ Offset = 0 } | Set-SnapshotBytes -Snapshot $sentence -Text 'I' -Splice }
+            Assert-SnapshotError $write -Id InvalidPatch -Cmdlet Set-SnapshotBytes -Says 'Find-SnapshotBytes'
+            $sentence.IsModified | Should -BeFalse
+        }
+    }
+
+    Context 'first mistakes' {
+        It 'refuses a list that mixes numbers and hex text: <Script>' -ForEach @(
+            @{ Script = { Set-SnapshotBytes $snapshot 0 -Bytes 90,9F,C3 } }
+            @{ Script = { Set-SnapshotBytes $snapshot 0 -Bytes 74,0F,90 } }
+            @{ Script = { Set-SnapshotBytes $snapshot 0 -Bytes '90', 0x90 } }
+            @{ Script = { Set-SnapshotBytes $snapshot 0 -Bytes ([byte]1), '02' } }
+        ) {
+            Assert-SnapshotError $Script -Id InvalidBytes -Cmdlet Set-SnapshotBytes -Target $snapshot -Says 'mixes', 'quotes'
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'refuses -Expect that is <What> on the command line' -ForEach @(
+            @{ What = '$null'; Value = $null }, @{ What = 'empty text'; Value = '' }, @{ What = 'an empty list'; Value = @() }
+        ) {
+            { Set-SnapshotBytes $snapshot 0 'AA' -Expect $Value } | Should -Throw -ErrorId 'InvalidBytes,*' -ExpectedMessage '*-Expect*'
+            $snapshot.IsModified | Should -BeFalse
         }
     }
 

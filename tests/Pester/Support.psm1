@@ -27,6 +27,7 @@ $categories = @{
     ExpectationFailed         = 'InvalidData'
     InvalidPatch              = 'InvalidData'
     OverlappingChanges        = 'InvalidArgument'
+    LengthMismatch            = 'InvalidArgument'
     JournalConflict           = 'InvalidData'
     JournalInvalid            = 'InvalidData'
     NoSpace                   = 'ResourceUnavailable'

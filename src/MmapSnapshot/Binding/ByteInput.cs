@@ -20,10 +20,14 @@ internal static class ByteInput
                 return HexText.Parse(text, cancellation);
             case IEnumerable items:
                 var all = new List<byte>();
+                object? firstText = null, firstNumber = null;
                 foreach (object? item in items)
                 {
                     cancellation.ThrowIfCancellationRequested();
                     RefuseUnquotedHex(item);
+                    if (Unwrap(item) is string) firstText ??= item;
+                    else firstNumber ??= item;
+                    if (firstText is not null && firstNumber is not null) throw Mixed(firstNumber, firstText);
                     if (Unwrap(item) is string part) all.AddRange(HexText.Parse(part, cancellation));
                     else all.Add(ToByte(Unwrap(item)));
                 }
@@ -45,6 +49,10 @@ internal static class ByteInput
         if (text.Length > 0 && text.All(char.IsAsciiHexDigit) && !text.All(char.IsAsciiDigit))
             throw ErrorFactory.InvalidBytes($"PowerShell takes {text} for the number {literal.BaseObject}. Put hex text in quotes: '{text}'.");
     }
+
+    private static SnapshotException Mixed(object number, object text) => ErrorFactory.InvalidBytes(
+        $"The list mixes the number {number} and the hex text '{text}'. Put all hex text in quotes, as in '90 9F C3', or write "
+        + "numbers as 0x90, 0x9F, 0xC3.");
 
     private static object? Unwrap(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
 

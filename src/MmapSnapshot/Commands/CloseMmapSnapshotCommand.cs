@@ -5,6 +5,7 @@ namespace MmapSnapshot;
 
 /// <summary>Lets go of snapshots without saving them.</summary>
 [Cmdlet(VerbsCommon.Close, "MmapSnapshot", DefaultParameterSetName = "Snapshot", SupportsShouldProcess = true)]
+[Alias("Close-Snapshot")]
 public sealed class CloseMmapSnapshotCommand : SnapshotCmdlet
 {
     private bool _yesToAll, _noToAll;

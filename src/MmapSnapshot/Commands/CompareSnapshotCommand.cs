@@ -8,6 +8,7 @@ namespace MmapSnapshot;
 /// objects that Set-SnapshotBytes applies.
 /// </summary>
 [Cmdlet(VerbsData.Compare, "Snapshot")]
+[Alias("Compare-MmapSnapshot")]
 [OutputType(typeof(SnapshotChange))]
 public sealed class CompareSnapshotCommand : SnapshotCmdlet
 {

@@ -5,6 +5,7 @@ namespace MmapSnapshot;
 
 /// <summary>Opens files as private point-in-time snapshots.</summary>
 [Cmdlet(VerbsCommon.Open, "MmapSnapshot", DefaultParameterSetName = "Path")]
+[Alias("Open-Snapshot")]
 [OutputType(typeof(Snapshot))]
 public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet, IProgress<string>
 {

@@ -5,6 +5,7 @@ namespace MmapSnapshot;
 
 /// <summary>Makes a snapshot longer, with zeros, or shorter. The file changes when the snapshot is saved.</summary>
 [Cmdlet(VerbsCommon.Resize, "Snapshot", SupportsShouldProcess = true)]
+[Alias("Resize-MmapSnapshot")]
 [OutputType(typeof(Snapshot))]
 public sealed class ResizeSnapshotCommand : SnapshotCmdlet
 {

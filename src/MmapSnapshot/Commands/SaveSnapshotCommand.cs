@@ -5,6 +5,7 @@ namespace MmapSnapshot;
 
 /// <summary>Commits snapshots to their files, or to another one.</summary>
 [Cmdlet(VerbsData.Save, "Snapshot", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
+[Alias("Save-MmapSnapshot")]
 [OutputType(typeof(CommitResult))]
 public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
 {

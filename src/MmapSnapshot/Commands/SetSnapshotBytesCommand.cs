@@ -16,6 +16,9 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     private const string BytesSet = "Bytes", TextSet = "Text", NumberSet = "Number", FillSet = "Fill",
         RowSet = "Row", RowTextSet = "RowText", RowNumberSet = "RowNumber", RowFillSet = "RowFill";
 
+    private const string EmptyExpect = "-Expect is $null or empty, so that nothing would be checked. Is a variable misspelt? "
+        + "Leave -Expect out to expect nothing.";
+
     private const string NoValue = "No value was given. Give -Bytes, -Text, -Number with -As, or -Fill with -Count.";
 
     /// <summary>The changes not yet written, by snapshot.</summary>
@@ -48,6 +51,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     [Parameter(Mandatory = true, ParameterSetName = RowTextSet, ValueFromPipeline = true)]
     [Parameter(Mandatory = true, ParameterSetName = RowNumberSet, ValueFromPipeline = true)]
     [Parameter(Mandatory = true, ParameterSetName = RowFillSet, ValueFromPipeline = true)]
+    [Alias("Match")]
     [AllowNull]
     [AllowEmptyString]
     [AllowEmptyCollection]
@@ -161,12 +165,37 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     [ValidOffset]
     public long? ExpectLength { get; set; }
 
+    /// <summary>
+    /// The byte, or with -Text the character, that is written after a value with fewer bytes than the match, up to its end.
+    /// </summary>
+    [Parameter(ParameterSetName = RowSet)]
+    [Parameter(ParameterSetName = RowTextSet)]
+    [Parameter(ParameterSetName = RowNumberSet)]
+    [ValidateNotNull]
+    public object? Pad { get; set; }
+
+    /// <summary>Put the value in the place of the match, whatever the length of either; what follows moves.</summary>
+    [Parameter(ParameterSetName = RowSet)]
+    [Parameter(ParameterSetName = RowTextSet)]
+    [Parameter(ParameterSetName = RowNumberSet)]
+    public SwitchParameter Splice { get; set; }
+
     /// <summary>Pass the snapshots on.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
 
     /// <summary>Whether places come through the pipeline, so that a snapshot may get several writes.</summary>
     private bool HasRows => ParameterSetName is RowSet or RowTextSet or RowNumberSet or RowFillSet;
+
+    /// <summary>Refuses parameters that exclude each other or say nothing.</summary>
+    protected override void BeginProcessing()
+    {
+        if (Splice && IsGiven(nameof(Pad))) RefuseCombination("-Pad keeps the length, and -Splice changes it: give one of them.");
+        if (Splice && IsGiven(nameof(NewLength))) RefuseCombination("-Splice changes the length, so that -NewLength cannot give it too.");
+        // Only what the command line gives is bound by now; an empty field of a row expects nothing.
+        if (IsGiven(nameof(Expect)) && ToExpectedOrNull() is [])
+            ThrowTerminatingError(ErrorFactory.From(ErrorFactory.InvalidBytes(EmptyExpect), target: null));
+    }
 
     /// <summary>Collects rows, and writes to a snapshot once its rows have ended; without rows, writes at once.</summary>
     protected override void ProcessRecord()
@@ -178,7 +207,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
             {
                 Collect(
                     snapshots,
-                    () => new Change(ToEdit(FromStart(Offset, snapshots[0]), ToBytes(), ToExpected()), NewLength, ExpectLength));
+                    () => new Change([ToEdit(FromStart(Offset, snapshots[0]), ToBytes(), ToExpected())], NewLength, ExpectLength));
             }
             WriteAllExcept([]);
             return;
@@ -193,7 +222,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
                 continue;
             }
             WriteAllExcept(snapshots);
-            Collect(snapshots, () => ToChange(row));
+            Collect(snapshots, () => item?.BaseObject is SnapshotMatch match ? ToChange(match) : ToChange(row));
         }
     }
 
@@ -219,15 +248,67 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
             }
             pending.Records++;
             if (!parsed || change is null) pending.HasInvalidRecord = true;
-            else if (!pending.IsReadOnlyOrClosed && ShouldProcess(snapshot.Path, Describe(change.Edit))) pending.Add(change);
+            else if (!pending.IsReadOnlyOrClosed && ShouldProcess(snapshot.Path, Describe(change))) pending.Add(change);
         }
     }
 
-    private static string Describe(SnapshotEdit edit) =>
-        $"{edit.Kind} {Wording.Of(edit.Count, "byte")} at offset 0x{edit.Offset:X} of the snapshot";
+    private static string Describe(Change change) => string.Join(
+        "; ", change.Edits.Select(edit => $"{edit.Kind} {Wording.Of(edit.Count, "byte")} at offset 0x{edit.Offset:X} of the snapshot"));
+
+    /// <summary>The change of a match: its bytes are all replaced, and no others.</summary>
+    private Change ToChange(SnapshotMatch match)
+    {
+        byte[] expected = ToExpected();
+        if (ParameterSetName == RowFillSet)
+        {
+            if (Count != match.Length) throw ErrorFactory.LengthMismatch(match, Count, $"-Count {match.Length} fills the match.");
+            return new Change([ToEdit(match.Offset, [], expected)], NewLength, ExpectLength);
+        }
+        var encoding = IsGiven(nameof(Encoding)) ? Encoding : EncodingTransformationAttribute.Find(match.Encoding) ?? Encoding;
+        // Without a value, a match that is piped on writes the bytes that were found.
+        byte[] bytes = ParameterSetName == RowSet && !IsGiven(nameof(Bytes)) ? match.Bytes : ToBytes(encoding);
+        if (Splice) return new Change(ToSplice(match, bytes, expected), null, ExpectLength);
+        if (bytes.Length < match.Length && IsGiven(nameof(Pad))) bytes = Padded(bytes, match, encoding);
+        if (bytes.Length != match.Length)
+        {
+            string ways = bytes.Length < match.Length
+                ? "-Pad fills the rest of the match with a byte; -Splice replaces the match, and what follows moves."
+                : "Give at most as many bytes, or -Splice, which replaces the match; what follows moves.";
+            throw ErrorFactory.LengthMismatch(match, bytes.Length, ways);
+        }
+        return new Change([ToEdit(match.Offset, bytes, expected)], NewLength, ExpectLength);
+    }
+
+    private static SnapshotEdit[] ToSplice(SnapshotMatch match, byte[] bytes, byte[] expected)
+    {
+        int common = Math.Min(bytes.Length, match.Length);
+        var edits = new List<SnapshotEdit>();
+        if (common > 0 || expected.Length > 0) edits.Add(SnapshotEdit.Write(match.Offset, bytes.AsMemory(0, common), expected));
+        if (bytes.Length > common) edits.Add(SnapshotEdit.Insert(match.Offset + common, bytes.AsMemory(common)));
+        if (match.Length > common) edits.Add(SnapshotEdit.Remove(match.Offset + common, match.Length - common));
+        return [.. edits];
+    }
+
+    private byte[] Padded(byte[] bytes, SnapshotMatch match, Encoding encoding)
+    {
+        object? pad = Pad is PSObject wrapped ? wrapped.BaseObject : Pad;
+        bool isCharacter = ParameterSetName == RowTextSet && pad is char or string { Length: 1 };
+        byte[] unit = isCharacter ? EncodedText.Of(pad!.ToString()!, encoding) : [ByteInput.ParseSingle(Pad)];
+        int missing = match.Length - bytes.Length;
+        if (missing % unit.Length != 0)
+        {
+            throw ErrorFactory.LengthMismatch(
+                match, bytes.Length, $"The character of -Pad has {unit.Length} bytes, which do not fill the {missing} that are left.");
+        }
+        byte[] all = new byte[match.Length];
+        bytes.CopyTo(all, 0);
+        for (int i = bytes.Length; i < all.Length; i++) all[i] = unit[(i - bytes.Length) % unit.Length];
+        return all;
+    }
 
     private Change ToChange(PatchRow row)
     {
+        if (Splice || IsGiven(nameof(Pad))) throw row.Invalid("-Pad and -Splice are for matches of Find-SnapshotBytes, and it is none");
         bool bringsBytes = ParameterSetName == RowSet && !IsGiven(nameof(Bytes));
         long? newLength = IsGiven(nameof(NewLength)) ? NewLength : row.FindNumber(nameof(NewLength));
         long? expectLength = IsGiven(nameof(ExpectLength)) ? ExpectLength : row.FindNumber(nameof(ExpectLength), "OldLength");
@@ -240,9 +321,9 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         long offset = row.GetNumber(nameof(Offset));
         byte[] expected = IsGiven(nameof(Expect)) ? ToExpected() : row.FindBytes(nameof(Expect), "Before") ?? [];
         var edit = ToEdit(offset, bringsBytes ? row.GetBytes(nameof(Bytes), "After") : ToBytes(), expected);
-        return bringsBytes ? Checked(edit, row.FindNumber("Length")) : new Change(edit, newLength, expectLength);
+        return bringsBytes ? Checked(edit, row.FindNumber("Length")) : new Change([edit], newLength, expectLength);
 
-        Change Checked(SnapshotEdit edit, long? length) => new(edit, newLength, expectLength)
+        Change Checked(SnapshotEdit edit, long? length) => new([edit], newLength, expectLength)
         {
             Check = new PatchRowCheck(row, edit, length, newLength, expectLength) { HasKind = kind is not null, Path = row.FindPath() },
         };
@@ -253,9 +334,22 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
 
     private byte[] ToExpected() => Expect is null ? [] : ByteInput.Parse(Expect, Stopped);
 
-    private byte[] ToBytes() => ParameterSetName switch
+    /// <summary>What -Expect is, or null if it cannot be read, which is reported where it is used.</summary>
+    private byte[]? ToExpectedOrNull()
     {
-        TextSet or RowTextSet => ByteValue.OfText(Text, Encoding, NullTerminated).Bytes,
+        try
+        {
+            return ToExpected();
+        }
+        catch (SnapshotException)
+        {
+            return null;
+        }
+    }
+
+    private byte[] ToBytes(Encoding? encoding = null) => ParameterSetName switch
+    {
+        TextSet or RowTextSet => ByteValue.OfText(Text, encoding ?? Encoding, NullTerminated).Bytes,
         NumberSet or RowNumberSet => ByteValue.OfNumbers(Number, As, BigEndian, Stopped).Bytes,
         FillSet or RowFillSet => [],
         // -Bytes is not mandatory, so that PowerShell can bind a call without any value, and the message can name all ways to give one.
@@ -289,10 +383,10 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         }
     }
 
-    /// <param name="Edit">The bytes to write.</param>
+    /// <param name="Edits">The bytes to write, insert and remove.</param>
     /// <param name="NewLength">The length that the snapshot is to have afterwards, or null.</param>
     /// <param name="ExpectLength">The length that it must have now, or null.</param>
-    private sealed record Change(SnapshotEdit Edit, long? NewLength, long? ExpectLength)
+    private sealed record Change(SnapshotEdit[] Edits, long? NewLength, long? ExpectLength)
     {
         /// <summary>Whether the row that it was read from contradicts itself; null where it was not read from a row.</summary>
         internal PatchRowCheck? Check { get; init; }
@@ -317,7 +411,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
 
         internal void Add(Change change)
         {
-            Edits.Add(change.Edit);
+            Edits.AddRange(change.Edits);
             if (change.Check is not null) _checks.Add(change.Check);
             Length = change.NewLength ?? Length;
             ExpectedLength = change.ExpectLength ?? ExpectedLength;
