@@ -31,13 +31,13 @@ public readonly record struct ByteRange(long Offset, long Length)
     {
         string? what = offset < 0 ? $"offset {offset} is negative"
             : count < 0 ? $"count {count} is negative"
-            : offset > length ? $"offset {offset} is past the end"
+            : offset > length ? $"offset 0x{offset:X} is past the end"
             // No sum is formed, so none can overflow.
-            : count > length - offset ? $"{count} bytes from offset {offset} reach past the end"
+            : count > length - offset ? $"{count} bytes from offset 0x{offset:X} reach past the end"
             : null;
         return what is null
             ? null
-            : new SnapshotException(SnapshotError.OutOfRange, $"'{path}': {what}; the snapshot has {length} bytes (offsets 0 to {length}).", path);
+            : new SnapshotException(SnapshotError.OutOfRange, $"'{path}': {what}; the snapshot has {length} bytes (0x{length:X}).", path);
     }
 
     /// <summary>Returns a length that may be one.</summary>

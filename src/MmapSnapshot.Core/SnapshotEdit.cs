@@ -41,6 +41,18 @@ public sealed class SnapshotEdit
     internal Replacement Replacement =>
         new(Offset, Kind == SnapshotEditKind.Insert ? 0 : Count, Kind == SnapshotEditKind.Remove ? 0 : Count);
 
+    /// <summary>As in "Write 90 90 at 0x40"; of more than 16 bytes, how many there are.</summary>
+    public override string ToString()
+    {
+        const int Most = 16;
+        string count = Count == 1 ? "1 byte" : $"{Count} bytes";
+        string what = Kind == SnapshotEditKind.Remove ? count
+            : Bytes.IsRepeat ? $"{count} of {Bytes.Value:X2}"
+            : Bytes.Count is > 0 and <= Most ? HexText.Of(Bytes.Bytes.Span)
+            : count;
+        return $"{Kind} {what} at 0x{Offset:X}";
+    }
+
     /// <summary>Writes over bytes.</summary>
     /// <param name="offset">Where to begin, in bytes from the start.</param>
     /// <param name="bytes">The new bytes.</param>

@@ -91,6 +91,9 @@ public enum SnapshotError
 
     /// <summary>The new bytes are fewer or more than those that they are to be written over.</summary>
     LengthMismatch,
+
+    /// <summary>Several snapshots were to be saved as one file.</summary>
+    DuplicateTarget,
 }
 
 /// <summary>Everything the engine reports: a stable id, the file, and what to do next.</summary>

@@ -36,6 +36,15 @@ internal static class ErrorFactory
         $"'{match.Path}': the match at 0x{match.Offset:X} has {Wording.Of(match.Length, "byte")}, the new value has {count}. {ways}",
         match.Path);
 
+    /// <param name="path">What several snapshots were to be saved as.</param>
+    /// <param name="snapshots">The snapshots.</param>
+    internal static SnapshotException DuplicateTarget(string path, IReadOnlyList<Snapshot> snapshots) => new(
+        SnapshotError.DuplicateTarget,
+        $"'{path}' was not saved: it would be the file of {snapshots.Count} snapshots, "
+        + $"'{snapshots[0].Path}' (id {snapshots[0].Id}) and '{snapshots[1].Path}' (id {snapshots[1].Id})"
+        + $"{(snapshots.Count > 2 ? " among them" : "")}. Give each its own -Destination, or a directory if their names differ.",
+        path);
+
     /// <param name="row">Which row of the pipeline, from 1.</param>
     /// <param name="why">What is wrong with it.</param>
     internal static SnapshotException InvalidPatch(int row, string why) =>
@@ -62,7 +71,8 @@ internal static class ErrorFactory
     /// <param name="snapshot">Where it was asked for.</param>
     internal static SnapshotException BeforeStart(long offset, Snapshot snapshot) => new(
         SnapshotError.OutOfRange,
-        $"'{snapshot.Path}': offset {offset}, counted from the end, is before the start; the snapshot has {snapshot.Length} bytes.",
+        $"'{snapshot.Path}': offset {offset}, counted from the end, is before the start; "
+        + $"the snapshot has {snapshot.Length} bytes (0x{snapshot.Length:X}).",
         snapshot.Path);
 
     /// <param name="path">The file that was searched.</param>
@@ -103,7 +113,7 @@ internal static class ErrorFactory
         SnapshotError.TooLarge or SnapshotError.TooManyOpenFiles => ErrorCategory.LimitsExceeded,
         SnapshotError.SnapshotClosed or SnapshotError.ReadOnlySnapshot or SnapshotError.HardLinked => ErrorCategory.InvalidOperation,
         SnapshotError.OutOfRange or SnapshotError.InvalidBytes or SnapshotError.OverlappingChanges
-            or SnapshotError.LengthMismatch => ErrorCategory.InvalidArgument,
+            or SnapshotError.LengthMismatch or SnapshotError.DuplicateTarget => ErrorCategory.InvalidArgument,
         SnapshotError.ExpectationFailed or SnapshotError.InvalidPatch or SnapshotError.JournalConflict or SnapshotError.JournalInvalid =>
             ErrorCategory.InvalidData,
         SnapshotError.NoSpace or SnapshotError.SnapshotLost => ErrorCategory.ResourceUnavailable,

@@ -145,7 +145,7 @@ public sealed class ReadWriteTests
         var error = Expect.Error(SnapshotError.OutOfRange, () => snapshot.Read(7, 5));
         Assert.Equal(path, error.Path);
         Assert.Contains(path, error.Message, StringComparison.Ordinal);
-        Assert.Contains("5 bytes from offset 7", error.Message, StringComparison.Ordinal);
+        Assert.Contains("5 bytes from offset 0x7", error.Message, StringComparison.Ordinal);
         Assert.Contains("10 bytes", error.Message, StringComparison.Ordinal);
     }
 
@@ -202,7 +202,7 @@ public sealed class ReadWriteTests
         using var workspace = Workspace.On(FileSystems.Xfs);
         using var snapshot = Snapshot.Open(workspace.Write("file", "0123456789"));
         var error = Expect.Error(SnapshotError.ExpectationFailed, () => snapshot.Write(2, "ab"u8, expected: "24"u8));
-        Assert.Contains("offset 3", error.Message, StringComparison.Ordinal);
+        Assert.Contains("expected 32 34 at 0x2, found 32 33", error.Message, StringComparison.Ordinal);
         Expect.Error(SnapshotError.ExpectationFailed, () => snapshot.Fill(2, 2, 0, expected: "24"u8.ToArray()));
         Assert.Equal("0123456789"u8, Bytes.In(snapshot));
         Assert.False(snapshot.IsModified);

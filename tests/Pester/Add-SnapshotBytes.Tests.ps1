@@ -64,10 +64,10 @@ Describe 'Add-SnapshotBytes' {
         }
 
         It 'refuses <What>, and changes nothing' -ForEach @(
-            @{ What = 'an offset after the end'; Arguments = @{ Offset = 5; Bytes = 'AA' }; Says = 'offset 5 is past the end' }
+            @{ What = 'an offset after the end'; Arguments = @{ Offset = 5; Bytes = 'AA' }; Says = 'offset 0x5 is past the end' }
             @{ What = 'an offset before the start'; Arguments = @{ Offset = -5; Bytes = 'AA' }; Says = 'offset -5, counted from the end' }
             @{ What = 'the highest offset'; Arguments = @{ Offset = [long]::MaxValue; Bytes = 'AA' }; Says = 'past the end' }
-            @{ What = 'no bytes after the end'; Arguments = @{ Offset = 5; Bytes = '' }; Says = 'offset 5 is past the end' }
+            @{ What = 'no bytes after the end'; Arguments = @{ Offset = 5; Bytes = '' }; Says = 'offset 0x5 is past the end' }
             @{ What = 'a negative count'; Arguments = @{ Fill = 1; Count = -1 }; Says = 'count -1 is negative', 'has 4 bytes' }
         ) {
             Assert-SnapshotError { Add-SnapshotBytes $snapshot @Arguments } -Id OutOfRange @of -Target $snapshot -Says (@($file) + $Says)
@@ -93,7 +93,7 @@ Describe 'Add-SnapshotBytes' {
 
     Context 'values' {
         It 'adds <Arguments.Keys> as <Result>' -ForEach @(
-            @{ Arguments = @{ Bytes = 'AA', 0x0B }; Result = 'AA 0B' }
+            @{ Arguments = @{ Bytes = 'AA', '0B' }; Result = 'AA 0B' }
             @{ Arguments = @{ Bytes = [byte[]](1, 2) }; Result = '01 02' }
             @{ Arguments = @{ Text = 'é' }; Result = 'C3 A9' }
             @{ Arguments = @{ Text = 'A'; Encoding = 'unicode'; NullTerminated = $true }; Result = '41 00 00 00' }
@@ -161,8 +161,8 @@ Describe 'Add-SnapshotBytes' {
 
         It 'says what it inserts and where' {
             $said = Add-SnapshotBytes $snapshot 'AA BB CC' -Verbose 4>&1
-            "$said" | Should -BeLike "*Insert 3 bytes at offset 0x4 of the snapshot*$file*"
-            "$(Add-SnapshotBytes $snapshot 'AA' -Offset 1 -Verbose 4>&1)" | Should -BeLike '*Insert 1 byte at offset 0x1 of*'
+            "$said" | Should -BeLike "*Insert AA BB CC at 0x4*$file*"
+            "$(Add-SnapshotBytes $snapshot 'AA' -Offset 1 -Verbose 4>&1)" | Should -BeLike '*Insert AA at 0x1*'
         }
 
         It 'adds nothing with -WhatIf, and passes the snapshot on with -PassThru' {

@@ -176,6 +176,13 @@ Describe 'The error id' {
         $snapshot.IsModified | Should -BeFalse
     }
 
+    It 'DuplicateTarget: two snapshots are saved as one file' {
+        $write = { $snapshot, (Open-MmapSnapshot $file -ReadOnly) | Save-Snapshot -Destination "$folder/one" }
+        $record = Assert-SnapshotError $write -Id DuplicateTarget -Cmdlet Save-Snapshot -Says $file, "$folder/one" -PassThru
+        Confirm-Exception $record DuplicateTarget
+        "$folder/one" | Should -Not -Exist
+    }
+
     It 'LengthMismatch: a match is replaced by fewer bytes' {
         $write = { Find-SnapshotBytes $snapshot '10 11' | Set-SnapshotBytes -Bytes 'AA' }
         Assert-Error $write LengthMismatch Set-SnapshotBytes $snapshot $file

@@ -192,9 +192,9 @@ Describe 'Find-SnapshotBytes' {
         It 'refuses <What>' -ForEach @(
             @{ What = 'an offset before the start'; Range = @{ Offset = -513 }; Says = 'offset -513, counted from the end' }
             @{ What = 'a negative count'; Range = @{ Count = -1 }; Says = 'count -1 is negative' }
-            @{ What = 'an offset past the end'; Range = @{ Offset = 513 }; Says = 'offset 513 is past the end' }
-            @{ What = 'a count that reaches past the end'; Range = @{ Offset = 511; Count = 2 }; Says = '2 bytes from offset 511' }
-            @{ What = 'the highest offset and count there are'; Range = @{ Offset = [long]::MaxValue; Count = [long]::MaxValue }; Says = '9223372036854775807' }
+            @{ What = 'an offset past the end'; Range = @{ Offset = 513 }; Says = 'offset 0x201 is past the end' }
+            @{ What = 'a count that reaches past the end'; Range = @{ Offset = 511; Count = 2 }; Says = '2 bytes from offset 0x1FF' }
+            @{ What = 'the highest offset and count there are'; Range = @{ Offset = [long]::MaxValue; Count = [long]::MaxValue }; Says = '0x7FFFFFFFFFFFFFFF' }
         ) {
             Assert-SnapshotError { Find-SnapshotBytes $snapshot '41' @Range } -Id OutOfRange -Cmdlet Find-SnapshotBytes -Target $snapshot -Says $file, $Says
         }
@@ -286,7 +286,7 @@ Describe 'Find-SnapshotBytes' {
 
         It 'finds matches that <Cmdlet> refuses, saying to open the file first' -ForEach @(
             @{ Cmdlet = 'Save-Snapshot'; Arguments = @{}; Id = 'ParameterArgumentTransformationError' }
-            @{ Cmdlet = 'Set-SnapshotBytes'; Arguments = @{ Bytes = '90' }; Id = 'InvalidPatch' }
+            @{ Cmdlet = 'Set-SnapshotBytes'; Arguments = @{ Bytes = '90' }; Id = 'ParameterArgumentTransformationError' }
         ) {
             $match = Find-SnapshotBytes $file '41' -First 1
             Assert-SnapshotError { $match | & $Cmdlet @Arguments } -Id $Id -Cmdlet $Cmdlet -Says $file, '0x41', 'Open-MmapSnapshot'

@@ -365,11 +365,11 @@ Describe 'Get-SnapshotBytes' {
         It 'refuses <What>' -ForEach @(
             @{ What = 'an offset before the start'; Offset = -257; Count = 1; Says = 'offset -257, counted from the end' }
             @{ What = 'a negative count'; Offset = 0; Count = -1; Says = 'count -1 is negative' }
-            @{ What = 'an offset past the end'; Offset = 257; Count = 0; Says = 'offset 257 is past the end' }
-            @{ What = 'a count that reaches past the end'; Offset = 255; Count = 2; Says = '2 bytes from offset 255' }
-            @{ What = 'the highest offset there is'; Offset = [long]::MaxValue; Count = 1; Says = '9223372036854775807' }
+            @{ What = 'an offset past the end'; Offset = 257; Count = 0; Says = 'offset 0x101 is past the end' }
+            @{ What = 'a count that reaches past the end'; Offset = 255; Count = 2; Says = '2 bytes from offset 0xFF' }
+            @{ What = 'the highest offset there is'; Offset = [long]::MaxValue; Count = 1; Says = '0x7FFFFFFFFFFFFFFF' }
             @{ What = 'the highest count there is'; Offset = 1; Count = [long]::MaxValue; Says = '9223372036854775807' }
-            @{ What = 'the highest offset and count there are'; Offset = [long]::MaxValue; Count = [long]::MaxValue; Says = '9223372036854775807' }
+            @{ What = 'the highest offset and count there are'; Offset = [long]::MaxValue; Count = [long]::MaxValue; Says = '0x7FFFFFFFFFFFFFFF' }
             @{ What = 'the lowest offset there is'; Offset = [long]::MinValue + 1; Count = 1; Says = 'before the start' }
             @{ What = 'the lowest count there is'; Offset = 1; Count = [long]::MinValue + 1; Says = 'negative' }
         ) {
@@ -377,7 +377,7 @@ Describe 'Get-SnapshotBytes' {
         }
 
         It 'refuses an offset past the end without a count' {
-            Assert-SnapshotError { Get-SnapshotBytes $snapshot 257 } -Id OutOfRange -Cmdlet Get-SnapshotBytes -Target $snapshot -Says 'offset 257 is past the end'
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot 257 } -Id OutOfRange -Cmdlet Get-SnapshotBytes -Target $snapshot -Says 'offset 0x101 is past the end'
         }
 
         It 'refuses any byte of an empty snapshot' {

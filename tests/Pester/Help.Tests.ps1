@@ -86,7 +86,7 @@ BeforeAll {
 
 Describe 'The pages of the cmdlets' {
     It 'are one for each cmdlet, and no more' {
-        (Get-ChildItem -LiteralPath $pages -Filter *.md).BaseName | Sort-Object | Should -Be ((Get-Command -Module MmapSnapshot).Name | Sort-Object)
+        (Get-ChildItem -LiteralPath $pages -Filter *.md).BaseName | Sort-Object | Should -Be ((Get-Command -Module MmapSnapshot -CommandType Cmdlet).Name | Sort-Object)
     }
 
     It 'are refused if they have something that would be lost on the way to the terminal' {
@@ -174,7 +174,7 @@ Describe 'The topic <Topic>' -ForEach $topics {
 Describe 'about_MmapSnapshot' {
     It 'lists the cmdlets' {
         $text = Get-Help -Name about_MmapSnapshot | Out-String
-        [regex]::Matches($text, '(?m)^    (\w+-\w+)  +\w').ForEach({ $_.Groups[1].Value }) | Sort-Object | Should -Be ((Get-Command -Module MmapSnapshot).Name | Sort-Object)
+        [regex]::Matches($text, '(?m)^    (\w+-\w+)  +\w').ForEach({ $_.Groups[1].Value }) | Sort-Object | Should -Be ((Get-Command -Module MmapSnapshot -CommandType Cmdlet).Name | Sort-Object)
     }
 }
 

@@ -125,12 +125,12 @@ Describe 'The staged module' {
         $inDll = $module.ImplementingAssembly, [System.Reflection.Assembly]::LoadFrom("$staged/MmapSnapshot.dll") | Where-Object { $_ } | Select-Object -First 1 | ForEach-Object { $_.GetExportedTypes() } |
             ForEach-Object { $_.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false) } | ForEach-Object { "$($_.VerbName)-$($_.NounName)" }
         $inDll | Sort-Object | Should -Be $names
-        $module.ExportedCommands.Keys | Sort-Object | Should -Be $names
+        $module.ExportedCmdlets.Keys | Sort-Object | Should -Be $names
     }
 
     It 'uses approved verbs' {
         $approved = (Get-Verb).Verb
-        (Get-Command -Module MmapSnapshot).Verb | ForEach-Object { $_ | Should -BeIn $approved }
+        (Get-Command -Module MmapSnapshot -CommandType Cmdlet).Verb | ForEach-Object { $_ | Should -BeIn $approved }
     }
 
     It 'imports without a word, twice' {

@@ -58,8 +58,8 @@ Describe 'Remove-SnapshotBytes' {
         It 'refuses <What>, and changes nothing' -ForEach @(
             @{ What = 'an offset before the start'; Offset = -16; Count = 1; Says = 'offset -16, counted from the end' }
             @{ What = 'a negative count'; Offset = 0; Count = -1; Says = 'count -1 is negative' }
-            @{ What = 'an offset after the end'; Offset = 16; Count = 0; Says = 'offset 16 is past the end' }
-            @{ What = 'a range that reaches past the end'; Offset = 14; Count = 2; Says = '2 bytes from offset 14 reach past the end' }
+            @{ What = 'an offset after the end'; Offset = 16; Count = 0; Says = 'offset 0x10 is past the end' }
+            @{ What = 'a range that reaches past the end'; Offset = 14; Count = 2; Says = '2 bytes from offset 0xE reach past the end' }
             @{ What = 'the highest offset and count'; Offset = [long]::MaxValue; Count = [long]::MaxValue; Says = 'past the end' }
         ) {
             Assert-SnapshotError { Remove-SnapshotBytes $snapshot $Offset $Count } -Id OutOfRange @of -Target $snapshot -Says $file, $Says
@@ -192,9 +192,9 @@ Describe 'Remove-SnapshotBytes' {
         }
 
         It 'says what it removes and where, for each range' {
-            "$(Remove-SnapshotBytes $snapshot 0 1 -Verbose 4>&1)" | Should -BeLike "*Remove 1 byte at offset 0x0 of the snapshot*$file*"
+            "$(Remove-SnapshotBytes $snapshot 0 1 -Verbose 4>&1)" | Should -BeLike "*Remove 1 byte at 0x0*$file*"
             $said = Find-SnapshotBytes $snapshot -Text ', ' | Remove-SnapshotBytes -Verbose 4>&1
-            "$said" | Should -BeLike '*Remove 2 bytes at offset 0x2 of*Remove 2 bytes at offset 0x7 of*'
+            "$said" | Should -BeLike '*Remove 2 bytes at 0x2*Remove 2 bytes at 0x7*'
         }
 
         It 'removes nothing with -WhatIf, and passes the snapshot on with -PassThru' {

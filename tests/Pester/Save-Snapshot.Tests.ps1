@@ -361,8 +361,39 @@ Describe 'Save-Snapshot' {
             Test-Path -LiteralPath "$folder/missing" | Should -BeFalse
         }
 
-        It 'refuses a folder' {
-            Assert-SnapshotError { Save-Snapshot $snapshot -Destination $folder -Force } -Id NotARegularFile -Cmdlet Save-Snapshot -Target $snapshot -Says $folder
+        It 'refuses something that is neither a file nor a directory' {
+            Invoke-Shell 'mkfifo "$1/fifo"' $folder
+            $write = { Save-Snapshot $snapshot -Destination "$folder/fifo" -Force }
+            Assert-SnapshotError $write -Id NotARegularFile -Cmdlet Save-Snapshot -Target $snapshot -Says "$folder/fifo"
+        }
+
+        It 'is the second argument' {
+            Save-Snapshot $snapshot "$folder/new.bin"
+            Get-FileHex "$folder/new.bin" | Should -BeExactly (Get-SnapshotHex $snapshot)
+        }
+
+        It 'takes each file by its name, where it is a directory' {
+            $null = New-Item -ItemType Directory -Path "$folder/out"
+            $second = Open-MmapSnapshot (New-TestFile "$folder/b.bin")
+            $results = $snapshot, $second | Save-Snapshot -Destination "$folder/out" -PassThru
+            $results.Path | Should -Be "$folder/out/a.bin", "$folder/out/b.bin"
+            Get-FileHex "$folder/out/a.bin" | Should -BeExactly (Get-SnapshotHex $snapshot)
+        }
+
+        It 'refuses several snapshots for one file, and saves the others' {
+            $null = New-Item -ItemType Directory -Path "$folder/out", "$folder/in"
+            $second = Open-MmapSnapshot (New-TestFile "$folder/in/a.bin")
+            $third = Open-MmapSnapshot (New-TestFile "$folder/c.bin")
+            $snapshot, $second, $third, $third | Save-Snapshot -Destination "$folder/out" -ErrorAction SilentlyContinue -ErrorVariable problems
+            $problems.FullyQualifiedErrorId | Should -Be 'DuplicateTarget,MmapSnapshot.SaveSnapshotCommand'
+            "$problems" | Should -BeLike "*'$folder/out/a.bin'*2 snapshots*'$file'*'$folder/in/a.bin'*"
+            (Get-ChildItem -LiteralPath "$folder/out" -Force).Name | Should -Be 'c.bin'
+        }
+
+        It 'saves nothing before all input has come' {
+            $stop = { $snapshot; throw 'no more' }
+            { & $stop | Save-Snapshot -Destination "$folder/new.bin" } | Should -Throw 'no more'
+            "$folder/new.bin" | Should -Not -Exist
         }
 
         It 'refuses a path in a folder that does not exist' {
@@ -445,7 +476,7 @@ Describe 'Save-Snapshot' {
     }
 
     It 'has help that names its parameters' {
-        Get-Help -Name Save-Snapshot | Out-String | Should -BeLike '*-Close*-Destination*'
+        Get-Help -Name Save-Snapshot | Out-String | Should -BeLike '*-Destination*-Close*'
     }
 }
 

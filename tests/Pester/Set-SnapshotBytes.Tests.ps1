@@ -71,7 +71,7 @@ Describe 'Set-SnapshotBytes' {
         }
 
         It 'says with -Verbose where it writes' {
-            "$(Set-SnapshotBytes $snapshot 0x40 'AA BB' -Verbose 4>&1)" | Should -BeLike "*2 bytes*0x40*$file*"
+            "$(Set-SnapshotBytes $snapshot 0x40 'AA BB' -Verbose 4>&1)" | Should -BeLike "*Write AA BB at 0x40*$file*"
         }
     }
 
@@ -342,7 +342,7 @@ Describe 'Set-SnapshotBytes' {
         }
 
         It 'refuses when other bytes stand there, says which, and changes nothing' {
-            Assert-SnapshotError { Set-SnapshotBytes $snapshot 16 'AA BB' -Expect '10 99' } -Id ExpectationFailed -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $file, 'offset 17', '11', '99'
+            Assert-SnapshotError { Set-SnapshotBytes $snapshot 16 'AA BB' -Expect '10 99' } -Id ExpectationFailed -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $file, 'expected 10 99 at 0x10, found 10 11'
             $snapshot.IsModified | Should -BeFalse
             Get-SnapshotHex $snapshot | Should -BeExactly $original
         }
@@ -516,7 +516,7 @@ Describe 'Set-SnapshotBytes' {
             $rows = "Offset,Bytes,Expect`n0,AA,00`n1,AA,EE`n2,AA,02`n3,AA,EE" | ConvertFrom-Csv
             $rows | Set-SnapshotBytes -Snapshot $snapshot -PassThru -ErrorAction SilentlyContinue -ErrorVariable problems -WarningAction SilentlyContinue -WarningVariable warnings | Should -BeNullOrEmpty
             $problems.FullyQualifiedErrorId | Should -Be (@('ExpectationFailed,MmapSnapshot.SetSnapshotBytesCommand') * 2)
-            "$($problems[0])", "$($problems[1])" | Should -BeLike '*offset [13]*'
+            "$($problems[0])", "$($problems[1])" | Should -BeLike '*at 0x[13],*'
             $warnings.Count | Should -Be 1
             $snapshot.IsModified | Should -BeFalse
         }
@@ -552,8 +552,8 @@ Describe 'Set-SnapshotBytes' {
         It 'says with -WhatIf and -Verbose what a row does' {
             $rows = 'Kind,Offset,Before,After', 'Insert,4,,01 02', 'Remove,8,08 09 0A,' | ConvertFrom-Csv
             $said = @($rows | Set-SnapshotBytes -Snapshot $snapshot -Verbose 4>&1)
-            "$($said[0])" | Should -BeLike '*Insert 2 bytes at offset 0x4*'
-            "$($said[1])" | Should -BeLike '*Remove 3 bytes at offset 0x8*'
+            "$($said[0])" | Should -BeLike '*Insert 01 02 at 0x4*'
+            "$($said[1])" | Should -BeLike '*Remove 3 bytes at 0x8*'
         }
 
         It 'refuses a row that inserts where the bytes are a parameter' {
@@ -601,9 +601,19 @@ Describe 'Set-SnapshotBytes' {
             $problems.Count, $warnings.Count | Should -Be 1, 0
         }
 
-        It 'says 1 byte, and 2 bytes' {
-            "$(Set-SnapshotBytes $snapshot 0 'AA' -Verbose 4>&1)" | Should -BeLike '*Write 1 byte at*'
-            "$(Set-SnapshotBytes $snapshot 0 'AA BB' -Verbose 4>&1)" | Should -BeLike '*Write 2 bytes at*'
+        It 'says the bytes, or how many there are of more than 16' {
+            "$(Set-SnapshotBytes $snapshot 0 'AA' -Verbose 4>&1)" | Should -BeLike '*Write AA at 0x0*'
+            "$(Set-SnapshotBytes $snapshot 0x40 ([byte[]]::new(17)) -Verbose 4>&1)" | Should -BeLike '*Write 17 bytes at 0x40*'
+            "$(Set-SnapshotBytes $snapshot 0 -Fill 0x90 -Count 1 -Verbose 4>&1)" | Should -BeLike '*Write 1 byte of 90 at 0x0*'
+        }
+
+        It 'names -Offset if no place is given: <_>' -ForEach @(
+            { Set-SnapshotBytes $snapshot -Text a }
+            { Set-SnapshotBytes $snapshot -Number 1 -As Byte }
+            { Set-SnapshotBytes $snapshot -Fill 1 -Count 2 }
+        ) {
+            Assert-SnapshotError $_ -Id OutOfRange -Cmdlet Set-SnapshotBytes -Says '-Offset', 'Add-SnapshotBytes'
+            $snapshot.IsModified | Should -BeFalse
         }
     }
 
@@ -617,9 +627,9 @@ Describe 'Set-SnapshotBytes' {
         }
 
         It 'refuses <What>, and changes nothing' -ForEach @(
-            @{ What = 'to read behind the end'; Do = { $snapshot[256] }; Says = '*offset 256*' }
+            @{ What = 'to read behind the end'; Do = { $snapshot[256] }; Says = '*offset 0x100*' }
             @{ What = 'to read before the start'; Do = { $snapshot[-1] }; Says = '*offset -1 is negative*' }
-            @{ What = 'to write behind the end'; Do = { $snapshot[256] = 1 }; Says = '*offset 256*' }
+            @{ What = 'to write behind the end'; Do = { $snapshot[256] = 1 }; Says = '*offset 0x100*' }
             @{ What = 'what is no byte'; Do = { $snapshot[0] = 256 }; Says = '*256*' }
         ) {
             $Do | Should -Throw -ExpectedMessage $Says
@@ -766,7 +776,7 @@ Describe 'Set-SnapshotBytes' {
 
         It 'asks for Open-MmapSnapshot where the match is in a file' {
             $write = { Find-SnapshotBytes $file '10' | Set-SnapshotBytes -Bytes 'AA' }
-            Assert-SnapshotError $write -Id InvalidPatch -Cmdlet Set-SnapshotBytes -Says 'Open-MmapSnapshot first'
+            Assert-SnapshotError $write -Id ParameterArgumentTransformationError -Cmdlet Set-SnapshotBytes -Says 'Open-MmapSnapshot first'
         }
 
         It 'changes each of two snapshots whose matches come in one pipe' {
@@ -832,12 +842,12 @@ Describe 'Set-SnapshotBytes' {
     Context 'what it refuses' {
         It 'refuses <What>, and changes nothing' -ForEach @(
             @{ What = 'an offset before the start'; Offset = -257; Says = 'offset -257, counted from the end, is before the start' }
-            @{ What = 'bytes that reach past the end, from an offset from there'; Offset = -1; Says = '2 bytes from offset 255 reach' }
-            @{ What = 'an offset past the end'; Offset = 257; Says = 'offset 257 is past the end' }
-            @{ What = 'bytes that reach past the end'; Offset = 255; Says = '2 bytes from offset 255 reach past the end' }
-            @{ What = 'bytes at the end'; Offset = 256; Says = '2 bytes from offset 256' }
-            @{ What = 'the highest offset there is'; Offset = [long]::MaxValue; Says = '9223372036854775807' }
-            @{ What = 'an offset just below the highest'; Offset = [long]::MaxValue - 1; Says = '9223372036854775806' }
+            @{ What = 'bytes that reach past the end, from an offset from there'; Offset = -1; Says = '2 bytes from offset 0xFF reach' }
+            @{ What = 'an offset past the end'; Offset = 257; Says = 'offset 0x101 is past the end' }
+            @{ What = 'bytes that reach past the end'; Offset = 255; Says = '2 bytes from offset 0xFF reach past the end' }
+            @{ What = 'bytes at the end'; Offset = 256; Says = '2 bytes from offset 0x100' }
+            @{ What = 'the highest offset there is'; Offset = [long]::MaxValue; Says = '0x7FFFFFFFFFFFFFFF' }
+            @{ What = 'an offset just below the highest'; Offset = [long]::MaxValue - 1; Says = '0x7FFFFFFFFFFFFFFE' }
             @{ What = 'the lowest offset there is'; Offset = [long]::MinValue + 1; Says = 'before the start' }
         ) {
             Assert-SnapshotError { Set-SnapshotBytes $snapshot $Offset 'AA BB' } -Id OutOfRange -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $file, $Says

@@ -27,6 +27,7 @@ $categories = @{
     ExpectationFailed         = 'InvalidData'
     InvalidPatch              = 'InvalidData'
     OverlappingChanges        = 'InvalidArgument'
+    DuplicateTarget            = 'InvalidArgument'
     LengthMismatch            = 'InvalidArgument'
     JournalConflict           = 'InvalidData'
     JournalInvalid            = 'InvalidData'

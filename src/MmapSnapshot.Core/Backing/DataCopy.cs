@@ -141,7 +141,8 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
             // EIO can be the one report of a failed write, which no later call repeats: it is one unless the source cannot be read.
             if (errno == Errno.EIO) ThrowIfUnreadable(offset, count);
             if (errno is Errno.ENOSPC or Errno.EDQUOT or Errno.EFBIG or Errno.EIO)
-                throw Failure.From(errno, $"write at offset {offset} of the copy of '{sourcePath}'", targetPath, SnapshotError.WriteFailed);
+                throw Failure.From(
+                    errno, $"write at offset 0x{offset:X} of the copy of '{sourcePath}'", targetPath, SnapshotError.WriteFailed);
             _byKernel = false;
             return -1;
         }
@@ -162,7 +163,7 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
             int read = Read(source, buffer.AsSpan(0, count), offset, sourcePath);
             Failure.Check(
                 Kernel.Write(target, buffer.AsSpan(0, read), offset + shift, out _),
-                $"write at offset {offset} of the copy of '{sourcePath}'",
+                $"write at offset 0x{offset:X} of the copy of '{sourcePath}'",
                 targetPath,
                 SnapshotError.WriteFailed);
             return read;
@@ -178,7 +179,8 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
 
     private static int Read(SafeFileHandle file, Span<byte> destination, long offset, string path)
     {
-        Failure.Check(Kernel.Read(file, destination, offset, out int done), $"read '{path}' at offset {offset}", path, SnapshotError.ReadFailed);
+        var errno = Kernel.Read(file, destination, offset, out int done);
+        Failure.Check(errno, $"read '{path}' at offset 0x{offset:X}", path, SnapshotError.ReadFailed);
         return done;
     }
 }

@@ -231,7 +231,7 @@ internal sealed class ContentWriter(
             var bytes = buffer.AsSpan(0, (int)Math.Min(buffer.Length, range.End - offset));
             read(offset, bytes);
             var errno = Kernel.Write(target, bytes, offset + shift, out _);
-            Failure.Check(errno, $"write at offset {offset + shift} of '{path}'", path, SnapshotError.WriteFailed);
+            Failure.Check(errno, $"write at offset 0x{offset + shift:X} of '{path}'", path, SnapshotError.WriteFailed);
             progress.Add(bytes.Length);
         }
     }

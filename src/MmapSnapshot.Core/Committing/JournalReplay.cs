@@ -59,7 +59,7 @@ internal sealed class JournalReplay(Journal journal, JournalRecord record, SafeF
             // After the old end there is nothing to give back.
             var bytes = isNew ? entry.New : entry.Old[..(int)Math.Clamp(record.OldLength - entry.Offset, 0, entry.Old.Length)];
             var errno = Kernel.Write(file, bytes, entry.Offset, out _);
-            Failure.Check(errno, $"write at offset {entry.Offset} of '{path}'", path, SnapshotError.WriteFailed);
+            Failure.Check(errno, $"write at offset 0x{entry.Offset:X} of '{path}'", path, SnapshotError.WriteFailed);
             progress.Add(bytes.Length);
         }
     }

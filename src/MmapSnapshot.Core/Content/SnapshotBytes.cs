@@ -280,16 +280,18 @@ internal sealed class SnapshotBytes : IDisposable
 
     public void Dispose() => Reader.Dispose();
 
+    /// <summary>Names the first bytes that differ, and what is around them.</summary>
     private SnapshotException Unexpected(long offset, int same, ReadOnlySpan<byte> actual, ReadOnlySpan<byte> expected)
     {
+        const int Most = 16;
+        int start = same < Most ? 0 : same;
+        int count = Math.Min(Most, expected.Length - start);
+        string more = start + count < expected.Length ? " ..." : "";
         return new SnapshotException(
             SnapshotError.ExpectationFailed,
-            $"'{_path}' was not changed at offset {offset}: at offset {offset + same} stands {actual[same]:X2}, not {expected[same]:X2} "
-            + $"({Excerpt(actual)} instead of {Excerpt(expected)}).",
+            $"'{_path}' was not changed: expected {HexText.Of(expected.Slice(start, count))}{more} at 0x{offset + start:X}, "
+            + $"found {HexText.Of(actual.Slice(start, count))}{more}.",
             _path);
-
-        static string Excerpt(ReadOnlySpan<byte> bytes) =>
-            bytes.Length <= 16 ? Convert.ToHexString(bytes) : Convert.ToHexString(bytes[..16]) + "...";
     }
 
     private void CheckMaxLength(long length, Replacement[] replacements)

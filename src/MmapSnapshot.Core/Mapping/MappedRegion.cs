@@ -63,7 +63,7 @@ internal sealed unsafe class MappedRegion : SafeHandle
         if (errno == Errno.EINVAL) errno = ReadThrough(file, offset, count); // before Linux 5.14
         // EFAULT is madvise's word for the SIGBUS that touching the page would have been.
         if (errno == Errno.EFAULT) errno = Errno.EIO;
-        Failure.Check(errno, $"read '{path}' between offset {offset} and {offset + count}", path, SnapshotError.ReadFailed);
+        Failure.Check(errno, $"read '{path}' between offset 0x{offset:X} and 0x{offset + count:X}", path, SnapshotError.ReadFailed);
     }
 
     /// <summary>

@@ -42,13 +42,9 @@ internal sealed class ByteValue
     /// <exception cref="SnapshotException">InvalidBytes: it is not a single byte.</exception>
     internal static ByteValue OfFill(object? value, long count) => new([ByteInput.ParseSingle(value)], count, isFill: true);
 
-    /// <summary>Inserts it; what follows moves.</summary>
-    /// <exception cref="SnapshotException">As <see cref="Snapshot.Insert(long, ReadOnlySpan{byte})"/>.</exception>
-    internal void InsertInto(Snapshot snapshot, long offset)
-    {
-        if (_isFill) snapshot.Insert(offset, Count, Bytes[0]);
-        else snapshot.Insert(offset, Bytes);
-    }
+    /// <summary>The change that inserts it; what follows moves.</summary>
+    internal SnapshotEdit ToInsertion(long offset) =>
+        _isFill ? SnapshotEdit.Insert(offset, Count, Bytes[0]) : SnapshotEdit.Insert(offset, Bytes);
 
     private static ByteValue Of(byte[] bytes) => new(bytes, bytes.Length);
 }

@@ -92,8 +92,8 @@ public sealed class AddSnapshotBytesCommand : SnapshotCmdlet
     {
         // What is added need not lie within the snapshot; only a negative count is refused.
         CheckWritableRange(snapshot, offset, Math.Min(value.Count, 0));
-        if (!ShouldProcess(snapshot.Path, $"Insert {Wording.Of(value.Count, "byte")} at offset 0x{offset:X} of the snapshot")) return;
-        value.InsertInto(snapshot, offset);
+        var edit = value.ToInsertion(offset);
+        if (ShouldProcess(snapshot.Path, edit.ToString())) snapshot.Apply([edit]);
     }
 
     private ByteValue ToValue() => ParameterSetName switch

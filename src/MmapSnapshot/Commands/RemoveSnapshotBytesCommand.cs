@@ -103,8 +103,7 @@ public sealed class RemoveSnapshotBytesCommand : SnapshotCmdlet
     private void Collect(Snapshot snapshot, ByteRange range, Removal removal)
     {
         CheckWritableRange(snapshot, range.Offset, range.Length);
-        string action = $"Remove {Wording.Of(range.Length, "byte")} at offset 0x{range.Offset:X} of the snapshot";
-        if (ShouldProcess(snapshot.Path, action)) removal.Ranges.Add(range);
+        if (ShouldProcess(snapshot.Path, SnapshotEdit.Remove(range.Offset, range.Length).ToString())) removal.Ranges.Add(range);
     }
 
     private void CheckTurn(Snapshot snapshot)

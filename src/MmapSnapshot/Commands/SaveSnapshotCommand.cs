@@ -12,6 +12,9 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
     /// <summary>An object, because of what <see cref="EngineLoader"/> says.</summary>
     private object _method = CommitMethod.Auto;
 
+    /// <summary>The snapshots to save to <see cref="Destination"/>.</summary>
+    private readonly List<Snapshot> _collected = [];
+
     /// <summary>The snapshots, or their ids.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [SnapshotTransformation]
@@ -23,8 +26,8 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
     [Parameter]
     public SwitchParameter Close { get; set; }
 
-    /// <summary>Save to this file instead.</summary>
-    [Parameter]
+    /// <summary>Save to this file instead, or to files of the same names in this directory.</summary>
+    [Parameter(Position = 1)]
     [ValidateNotNullOrEmpty]
     public string? Destination { get; set; }
 
@@ -71,42 +74,61 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
     /// <summary>A warning of the engine.</summary>
     void IProgress<string>.Report(string value) => WriteWarning(value);
 
-    /// <summary>Saves each snapshot.</summary>
+    /// <summary>Saves each snapshot; with -Destination, once all of them are known.</summary>
     protected override void ProcessRecord()
     {
-        foreach (var snapshot in Snapshot)
+        if (Destination is not null) _collected.AddRange(Snapshot);
+        else foreach (var snapshot in Snapshot) Save(snapshot, destination: null);
+    }
+
+    /// <summary>Saves those that were collected, except several to one file.</summary>
+    protected override void EndProcessing()
+    {
+        if (Destination is null) return;
+        string destination = "";
+        if (!TryDo(_collected is [var one] ? one : Destination, () => destination = ResolveLiteral(Destination))) return;
+        bool isDirectory = Directory.Exists(destination);
+        var files = _collected.Distinct().GroupBy(
+            snapshot => isDirectory ? Path.Join(destination, Path.GetFileName(snapshot.Path)) : destination);
+        foreach (var file in files)
         {
-            CommitResult? result = null;
-            bool saved = TryDo(snapshot, progress =>
-            {
-                string? destination = Destination is null ? null : ResolveLiteral(Destination);
-                if (destination is null || snapshot.IsClosed) CheckWritable(snapshot);
-                string action = $"Save the snapshot (modified bytes: {snapshot.ModifiedBytes})";
-                if (!ShouldProcess(destination ?? snapshot.Path, destination is null ? action : $"{action} of '{snapshot.Path}'")) return;
-                var options = new CommitOptions
-                {
-                    Close = Close,
-                    Destination = destination,
-                    Method = Method,
-                    Force = Force,
-                    BreakHardLink = BreakHardLink,
-                    AllowInPlace = AllowInPlace,
-                    NoJournal = NoJournal,
-                    Backup = Backup?.Contains('/', StringComparison.Ordinal) is true ? ResolveLiteral(Backup) : Backup,
-                    NoFlush = NoFlush,
-                    Progress = progress,
-                    Warnings = this,
-                };
-                result = snapshot.Commit(options, Stopped);
-            });
-            if (!saved || result is null) continue;
-            if (result.Override is not null)
-                WriteWarning($"'{result.Path}' was overwritten because of -Force, although {result.Override}.");
-            WriteVerbose(
-                $"Saved '{result.Path}': {Wording.Of(result.Length, "byte")}, method {result.Method}, because {result.Reason}; "
-                + $"{result.Elapsed.TotalMilliseconds:0.0} ms.");
-            if (result.BackupPath is not null) WriteVerbose($"The old file is '{result.BackupPath}'.");
-            if (PassThru) WriteObject(result);
+            Snapshot[] snapshots = [.. file];
+            if (snapshots is [var only]) Save(only, file.Key);
+            else WriteError(ErrorFactory.From(ErrorFactory.DuplicateTarget(file.Key, snapshots), snapshots));
         }
+    }
+
+    private void Save(Snapshot snapshot, string? destination)
+    {
+        CommitResult? result = null;
+        bool saved = TryDo(snapshot, progress =>
+        {
+            if (destination is null || snapshot.IsClosed) CheckWritable(snapshot);
+            string action = $"Save the snapshot (modified bytes: {snapshot.ModifiedBytes})";
+            if (!ShouldProcess(destination ?? snapshot.Path, destination is null ? action : $"{action} of '{snapshot.Path}'")) return;
+            var options = new CommitOptions
+            {
+                Close = Close,
+                Destination = destination,
+                Method = Method,
+                Force = Force,
+                BreakHardLink = BreakHardLink,
+                AllowInPlace = AllowInPlace,
+                NoJournal = NoJournal,
+                Backup = Backup?.Contains('/', StringComparison.Ordinal) is true ? ResolveLiteral(Backup) : Backup,
+                NoFlush = NoFlush,
+                Progress = progress,
+                Warnings = this,
+            };
+            result = snapshot.Commit(options, Stopped);
+        });
+        if (!saved || result is null) return;
+        if (result.Override is not null)
+            WriteWarning($"'{result.Path}' was overwritten because of -Force, although {result.Override}.");
+        WriteVerbose(
+            $"Saved '{result.Path}': {Wording.Of(result.Length, "byte")}, method {result.Method}, because {result.Reason}; "
+            + $"{result.Elapsed.TotalMilliseconds:0.0} ms.");
+        if (result.BackupPath is not null) WriteVerbose($"The old file is '{result.BackupPath}'.");
+        if (PassThru) WriteObject(result);
     }
 }

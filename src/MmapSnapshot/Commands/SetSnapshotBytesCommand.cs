@@ -19,6 +19,8 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     private const string EmptyExpect = "-Expect is $null or empty, so that nothing would be checked. Is a variable misspelt? "
         + "Leave -Expect out to expect nothing.";
 
+    private const string NoOffset = "No offset was given: -Offset says where to write, -1 being the last byte. Add-SnapshotBytes appends.";
+
     private const string NoValue = "No value was given. Give -Bytes, -Text, -Number with -As, or -Fill with -Count.";
 
     /// <summary>The changes not yet written, by snapshot.</summary>
@@ -58,10 +60,10 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     public PSObject?[]? Row { get; set; } = [];
 
     /// <summary>Where to begin, in bytes from the start or, if negative, from the end.</summary>
-    [Parameter(Mandatory = true, Position = 1, ParameterSetName = BytesSet)]
-    [Parameter(Mandatory = true, Position = 1, ParameterSetName = TextSet)]
-    [Parameter(Mandatory = true, Position = 1, ParameterSetName = NumberSet)]
-    [Parameter(Mandatory = true, Position = 1, ParameterSetName = FillSet)]
+    [Parameter(Position = 1, ParameterSetName = BytesSet)]
+    [Parameter(Position = 1, ParameterSetName = TextSet)]
+    [Parameter(Position = 1, ParameterSetName = NumberSet)]
+    [Parameter(Position = 1, ParameterSetName = FillSet)]
     [OffsetTransformation]
     [ValidOffset]
     public long Offset { get; set; }
@@ -202,6 +204,9 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     {
         if (!HasRows)
         {
+            // Not mandatory, so that PowerShell can bind a call without it, and the message can say what is missing.
+            if (!IsGiven(nameof(Offset)))
+                ThrowTerminatingError(ErrorFactory.From(new SnapshotException(SnapshotError.OutOfRange, NoOffset), target: null));
             // From the end it is another offset in each snapshot.
             foreach (var snapshots in Offset < 0 ? Snapshot.Select(snapshot => new[] { snapshot }) : [Snapshot])
             {
@@ -252,8 +257,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         }
     }
 
-    private static string Describe(Change change) => string.Join(
-        "; ", change.Edits.Select(edit => $"{edit.Kind} {Wording.Of(edit.Count, "byte")} at offset 0x{edit.Offset:X} of the snapshot"));
+    private static string Describe(Change change) => string.Join<object>("; ", change.Edits);
 
     /// <summary>The change of a match: its bytes are all replaced, and no others.</summary>
     private Change ToChange(SnapshotMatch match)

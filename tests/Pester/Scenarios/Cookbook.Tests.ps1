@@ -1,4 +1,4 @@
-# Runs the code of docs/cookbook.md as it stands there, a section after the other, and compares what it prints with the page.
+# Runs the code of docs/cookbook.md, a section after the other, and compares what it prints with the page.
 
 Set-StrictMode -Version 3
 
@@ -13,41 +13,7 @@ BeforeAll {
     $ErrorActionPreference = 'Stop'
     Import-Module -Name "$PSScriptRoot/../Support.psm1"
 
-    # A section's blocks of code in order, each with what is shown below it.
-    function Get-Recipe([string] $Title) {
-        $page = [System.IO.File]::ReadAllText("$PSScriptRoot/../../../docs/cookbook.md")
-        $section = [regex]::Split($page, '(?m)^## ') | Where-Object { $_.StartsWith("$Title`n") }
-        if (-not $section) { throw "The cookbook has no section '$Title'." }
-        $blocks = [regex]::Matches($section, '(?ms)^```(\w+)\n(.*?)^```')
-        for ($number = 0; $number -lt $blocks.Count; $number++) {
-            $language, $text = $blocks[$number].Groups[1].Value, $blocks[$number].Groups[2].Value
-            if ($language -notin 'powershell', 'csharp') { continue }
-            $next = if ($number + 1 -lt $blocks.Count) { $blocks[$number + 1] }
-            @{ Language = $language; Code = $text; Shown = if ($next -and $next.Groups[1].Value -eq 'text') { $next.Groups[2].Value } else { '' } }
-        }
-    }
-
-    # Runs a section's code in one scope, as at a prompt, in a folder that stands for the page's.
-    function Invoke-Recipe([string] $Title, [string] $Folder, [string] $FolderOfPage) {
-        Set-StrictMode -Off
-        $ErrorActionPreference = 'Continue'
-        $rendering, $PSStyle.OutputRendering = $PSStyle.OutputRendering, 'PlainText'
-        Push-Location -LiteralPath $Folder
-        try {
-            foreach ($block in Get-Recipe $Title) {
-                $printed = . ([scriptblock]::Create($block.Code)) 2>&1 | Out-String -Width 200
-                (Format-Printed $printed.Replace($Folder, $FolderOfPage)) | Should -BeExactly (Format-Printed $block.Shown) -Because "that is what the cookbook shows below:`n$($block.Code)"
-            }
-        } finally {
-            Pop-Location
-            $PSStyle.OutputRendering = $rendering
-        }
-    }
-
-    # Blank lines and blanks at the ends of lines count for nothing.
-    function Format-Printed([string] $Text) {
-        ($Text -split "`n" | ForEach-Object TrimEnd | Where-Object { $_ }) -join "`n"
-    }
+    . "$PSScriptRoot/Recipes.ps1" -Page "$PSScriptRoot/../../../docs/cookbook.md"
 }
 
 Describe 'The cookbook''s recipe' {

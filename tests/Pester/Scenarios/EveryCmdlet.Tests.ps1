@@ -99,7 +99,7 @@ BeforeAll {
 
 Describe 'These tests' {
     It 'leave out no cmdlet' -ForEach @{ Named = $cases.Cmdlet; Changing = @($changes.Cmdlet | Sort-Object -Unique) } {
-        $commands = Get-Command -Module MmapSnapshot
+        $commands = Get-Command -Module MmapSnapshot -CommandType Cmdlet
         $Named | Should -Be $commands.Name
         # Repair-MmapSnapshot takes files, not snapshots.
         $commands = $commands | Where-Object Name -NE 'Repair-MmapSnapshot'

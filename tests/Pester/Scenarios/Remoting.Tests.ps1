@@ -81,7 +81,7 @@ Describe 'Over SSH<Label>' -ForEach @{ Label = $label } -Skip:([bool]$obstacle) 
         $answer | Should -BeExactly 'went on'
         $problems.FullyQualifiedErrorId | Should -Be 'OutOfRange,MmapSnapshot.SetSnapshotBytesCommand', 'FileNotFound,MmapSnapshot.OpenMmapSnapshotCommand'
         $problems.ForEach({ "$($_.CategoryInfo.Category)" }) | Should -Be 'InvalidArgument', 'ObjectNotFound'
-        "$($problems[0])" | Should -BeLike "'$file': offset 9999 is past the end*"
+        "$($problems[0])" | Should -BeLike "'$file': offset 0x270F is past the end*"
         $problems.OriginInfo.PSComputerName | Should -Be 'web1', 'web1'
         "$($problems[1].TargetObject)" | Should -BeExactly "$folder/none"
     }

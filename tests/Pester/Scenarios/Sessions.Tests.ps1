@@ -4,7 +4,7 @@ Set-StrictMode -Version 3
 
 BeforeDiscovery {
     Import-Module -Name "$PSScriptRoot/../Support.psm1"
-    $takeSnapshots = @((Get-Command -Module MmapSnapshot | Where-Object { $_.Parameters.ContainsKey('Snapshot') }).Name)
+    $takeSnapshots = @((Get-Command -Module MmapSnapshot -CommandType Cmdlet | Where-Object { $_.Parameters.ContainsKey('Snapshot') }).Name)
 }
 
 BeforeAll {
