@@ -158,7 +158,12 @@ public sealed partial class Snapshot : IDisposable
         try
         {
             if (destination.Existing is not null)
-                throw new SnapshotException(SnapshotError.DestinationExists, $"'{path}' exists already. Open it with Open-MmapSnapshot.", path);
+            {
+                throw new SnapshotException(
+                    SnapshotError.DestinationExists,
+                    $"'{path}' exists already. Open it with Open-MmapSnapshot, or begin again with New-MmapSnapshot -Force.",
+                    path);
+            }
             destination.ThrowUnlessFilesCanBeCreated();
             file = PrivateFile.CreateAnywhere(destination.Directory, scratchPath: null);
             var content = new PrivateContent(file, SnapshotBacking.Copy, 0, destination.FullPath);

@@ -36,6 +36,11 @@ internal static class ErrorFactory
         $"'{match.Path}': the match at 0x{match.Offset:X} has {Wording.Of(match.Length, "byte")}, the new value has {count}. {ways}",
         match.Path);
 
+    internal static SnapshotException ModeOfExisting(string path) => new(
+        SnapshotError.NotSupported,
+        $"'{path}' exists, and a save keeps its permissions: leave -Mode out, and change them with chmod.",
+        path);
+
     /// <param name="path">What several snapshots were to be saved as.</param>
     /// <param name="snapshots">The snapshots.</param>
     internal static SnapshotException DuplicateTarget(string path, IReadOnlyList<Snapshot> snapshots) => new(

@@ -1,9 +1,23 @@
 namespace MmapSnapshot;
 
 /// <summary>The hash of a range of a snapshot or file.</summary>
-/// <param name="Algorithm">The name of the algorithm.</param>
-/// <param name="Hash">The hash as hex digits, the most significant first.</param>
-/// <param name="Path">The full path of the file.</param>
-/// <param name="Offset">Where the range begins, in bytes.</param>
-/// <param name="Length">How many bytes it has.</param>
-public sealed record SnapshotHash(string Algorithm, string Hash, string Path, long Offset, long Length);
+public sealed class SnapshotHash
+{
+    internal SnapshotHash(string algorithm, string hash, string path, long offset, long length) =>
+        (Algorithm, Hash, Path, Offset, Length) = (algorithm, hash, path, offset, length);
+
+    /// <summary>The name of the algorithm.</summary>
+    public string Algorithm { get; }
+
+    /// <summary>The hash as hex digits, the most significant first.</summary>
+    public string Hash { get; }
+
+    /// <summary>The full path of the file.</summary>
+    public string Path { get; }
+
+    /// <summary>Where the range begins, in bytes.</summary>
+    public long Offset { get; }
+
+    /// <summary>How many bytes it has.</summary>
+    public long Length { get; }
+}

@@ -98,6 +98,47 @@ Describe 'New-MmapSnapshot' {
         }
     }
 
+    Context '-Force' {
+        It 'begins again with a file of <Old> bytes, for <New>, as one change of it' -ForEach @(
+            @{ Old = 4; New = 2 }
+            @{ Old = 4; New = 4 }
+            @{ Old = 4; New = 6 }
+            @{ Old = 4; New = 0 }
+            @{ Old = 0; New = 2 }
+        ) {
+            [System.IO.File]::WriteAllBytes($file, [byte[]]::new($Old))
+            if ($Old) { [System.IO.File]::WriteAllText($file, 'abcd') }
+            chmod 640 $file
+            $before = Get-FileHex $file
+            $zeros = (@('00') * $New) -join ' '
+            $snapshot = New-MmapSnapshot $file $New -Force
+            Get-SnapshotHex $snapshot | Should -BeExactly $zeros
+            Get-FileHex $file | Should -BeExactly $before
+            Undo-SnapshotBytes $snapshot
+            Get-SnapshotHex $snapshot | Should -BeExactly $before
+            $snapshot.IsModified | Should -BeFalse
+            Redo-SnapshotBytes $snapshot
+            Save-Snapshot $snapshot -Close
+            Get-FileHex $file | Should -BeExactly $zeros
+            Invoke-Shell 'stat -c %a "$1"' $file | Should -BeExactly '640'
+        }
+
+        It 'makes a new file where there is none' {
+            New-MmapSnapshot $file 4 -Force -Mode 0600 | Save-Snapshot -Close
+            Invoke-Shell 'stat -c "%a %s" "$1"' $file | Should -BeExactly '600 4'
+        }
+
+        It 'does not go with -Mode where there is a file' {
+            Set-Content -LiteralPath $file -Value x
+            Assert-SnapshotError { New-MmapSnapshot $file -Force -Mode 0600 } -Id NotSupported -Cmdlet New-MmapSnapshot -Says $file, '-Mode'
+            Get-MmapSnapshot | Should -BeNullOrEmpty
+        }
+
+        It 'refuses a directory' {
+            Assert-SnapshotError { New-MmapSnapshot $folder -Force } -Id NotARegularFile -Cmdlet New-MmapSnapshot -Says $folder
+        }
+    }
+
     Context 'what becomes of it' {
         It 'has all its bytes to compare and to show' {
             $snapshot = New-MmapSnapshot $file 32

@@ -25,19 +25,39 @@ public sealed class NewMmapSnapshotCommand : SnapshotCmdlet
     [OctalModeTransformation]
     public UnixFileMode? Mode { get; set; }
 
+    /// <summary>Begin again with a file that exists: it is the baseline, and is replaced when the snapshot is saved.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
     /// <summary>Makes each snapshot.</summary>
     protected override void ProcessRecord()
     {
         foreach (string path in Path)
         {
-            TryDo(path, () =>
+            TryDo(path, progress =>
             {
                 string resolved = ResolveLiteral(path);
                 if (!ShouldProcess(resolved, $"Make a snapshot of a new file of {Wording.Of(Length, "byte")}")) return;
-                var snapshot = Snapshot.Create(resolved, Length, Mode);
+                var snapshot = Force && File.Exists(resolved) ? Replace(resolved, progress) : Snapshot.Create(resolved, Length, Mode);
                 Remember(snapshot);
                 WriteObject(snapshot);
             });
+        }
+    }
+
+    private Snapshot Replace(string path, IProgress<SnapshotProgress> progress)
+    {
+        if (Mode is not null) throw ErrorFactory.ModeOfExisting(path);
+        var snapshot = Open(path, new SnapshotOptions { Progress = progress });
+        try
+        {
+            snapshot.Apply([SnapshotEdit.Fill(0, Math.Min(Length, snapshot.Length), 0)], Length);
+            return snapshot;
+        }
+        catch
+        {
+            snapshot.Dispose();
+            throw;
         }
     }
 }
