@@ -114,18 +114,15 @@ public sealed partial class Snapshot : IDisposable
         options ??= new SnapshotOptions();
         // Through a read-only snapshot nothing is saved to what the path leads to.
         var source = OpenSource(path, options, cancellation);
-        PrivateBytes? bytes = null;
         try
         {
             DescriptorLimit.Check(source.Handle, path);
-            bytes = PrivateBytes.Take(source, options, cancellation);
-            var snapshot = new Snapshot(source, bytes, options);
+            var snapshot = Take(source, options, cancellation);
             source.CloseFile();
             return snapshot;
         }
         catch
         {
-            bytes?.Content.Dispose();
             source.Dispose();
             throw;
         }
@@ -252,6 +249,21 @@ public sealed partial class Snapshot : IDisposable
         {
             _file = file;
             if (saved is not null) _bytes.MarkSaved(saved);
+        }
+    }
+
+    /// <summary>Makes a snapshot of an open file, whose directory the snapshot takes over.</summary>
+    private static Snapshot Take(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
+    {
+        var bytes = PrivateBytes.Take(source, options, cancellation);
+        try
+        {
+            return new Snapshot(source, bytes, options);
+        }
+        catch
+        {
+            bytes.Content.Dispose();
+            throw;
         }
     }
 

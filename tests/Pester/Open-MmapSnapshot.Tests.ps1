@@ -258,6 +258,32 @@ Describe 'Open-MmapSnapshot' {
         }
     }
 
+    Context '-Consistent' {
+        It 'opens all files, of several kinds of input, in their order' {
+            $second = New-TestFile "$folder/b.bin"
+            (Open-MmapSnapshot $second, $file -Consistent).Path | Should -Be $second, $file
+            (Get-ChildItem -LiteralPath $folder -Filter *.bin | Open-MmapSnapshot -Consistent -ReadOnly).Path | Should -Be $file, $second
+            (Open-MmapSnapshot "$folder/*.bin" -Consistent).Path | Should -Be $file, $second
+            @(Get-MmapSnapshot).Count | Should -Be 6
+        }
+
+        It 'opens none if one of them <What>' -ForEach @(
+            @{ What = 'is not there'; Name = 'none' }
+            @{ What = 'matches nothing'; Name = 'x*' }
+            @{ What = 'is a directory'; Name = '' }
+        ) {
+            $opened = Open-MmapSnapshot $file, "$folder/$Name" -Consistent -ErrorAction SilentlyContinue -ErrorVariable problems
+            $opened | Should -BeNullOrEmpty
+            $problems.Count | Should -Be 1
+            "$problems" | Should -BeLike "*$folder/$Name*"
+            Get-MmapSnapshot | Should -BeNullOrEmpty
+        }
+
+        It 'opens nothing of no input' {
+            @() | Open-MmapSnapshot -Consistent | Should -BeNullOrEmpty
+        }
+    }
+
     Context 'what it refuses' {
         It 'refuses a file that does not exist, named by -<_>' -ForEach 'Path', 'LiteralPath' {
             $arguments = @{ $_ = "$folder/missing" }

@@ -14,6 +14,14 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet, IProgress<string>
     /// <summary>An object, because of what <see cref="EngineLoader"/> says.</summary>
     private object _backing = SnapshotBacking.Auto;
 
+    /// <summary>The files to open as of one moment.</summary>
+    private readonly List<string> _collected = [];
+
+    /// <summary>Whether one of them, or the folder for copies, cannot be found, which has been reported.</summary>
+    private bool _isIncomplete;
+
+    private string? _scratchPath;
+
     /// <summary>The files; wildcards are resolved.</summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = "Path", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [SupportsWildcards]
@@ -51,35 +59,70 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet, IProgress<string>
     [ValidateNotNullOrEmpty]
     public string? ScratchPath { get; set; }
 
+    /// <summary>Open all files as of one moment, or none.</summary>
+    [Parameter]
+    public SwitchParameter Consistent { get; set; }
+
     /// <summary>A warning of the engine.</summary>
     void IProgress<string>.Report(string value) => WriteWarning(value);
 
-    /// <summary>Opens each file.</summary>
+    /// <summary>Finds the folder for copies.</summary>
+    protected override void BeginProcessing()
+    {
+        if (ScratchPath is not null && !TryDo(ScratchPath, () => _scratchPath = ResolveLiteral(ScratchPath))) _isIncomplete = true;
+    }
+
+    /// <summary>Opens each file; with -Consistent, once all of them are known.</summary>
     protected override void ProcessRecord()
     {
-        string? scratchPath = null;
-        if (ScratchPath is not null && !TryDo(ScratchPath, () => scratchPath = ResolveLiteral(ScratchPath))) return;
-
+        if (_isIncomplete) return;
+        if (Consistent)
+        {
+            Collect(Path, isLiteral: false);
+            Collect(LiteralPath, isLiteral: true);
+            return;
+        }
         foreach (string path in ResolvePaths(Path, LiteralPath))
         {
             Snapshot? snapshot = null;
-            bool opened = TryDo(path, progress =>
-            {
-                var options = new SnapshotOptions
-                {
-                    ReadOnly = ReadOnly,
-                    Backing = Backing,
-                    ScratchPath = scratchPath,
-                    MaxWriterDelay = MaxWriterDelay ?? _defaults.MaxWriterDelay,
-                    Progress = progress,
-                    Warnings = this,
-                };
-                snapshot = Open(path, options);
-            });
-            if (!opened || snapshot is null) continue;
-            Remember(snapshot);
-            WriteVerbose($"Opened '{snapshot.Path}': {Wording.Of(snapshot.Length, "byte")}, {BackingOf(snapshot)}.");
-            WriteObject(snapshot);
+            if (TryDo(path, progress => snapshot = Open(path, CreateOptions(progress)))) Write(snapshot!);
         }
+    }
+
+    /// <summary>Opens the files that were collected.</summary>
+    protected override void EndProcessing()
+    {
+        if (!Consistent || _isIncomplete || _collected.Count == 0) return;
+        IReadOnlyList<Snapshot> snapshots = [];
+        TryDo(_collected.ToArray(), progress => snapshots = Snapshot.OpenConsistent(_collected, CreateOptions(progress), Stopped));
+        foreach (var snapshot in snapshots) Write(snapshot);
+    }
+
+    private void Collect(string[] paths, bool isLiteral)
+    {
+        foreach (string path in paths)
+        {
+            int before = _collected.Count;
+            _collected.AddRange(isLiteral ? ResolvePaths(null, [path]) : ResolvePaths([path], null));
+            // It was an error: the others alone are not what was asked for.
+            if (_collected.Count == before) _isIncomplete = true;
+        }
+    }
+
+    private SnapshotOptions CreateOptions(IProgress<SnapshotProgress> progress) => new()
+    {
+        ReadOnly = ReadOnly,
+        Backing = Backing,
+        ScratchPath = _scratchPath,
+        MaxWriterDelay = MaxWriterDelay ?? _defaults.MaxWriterDelay,
+        Progress = progress,
+        Warnings = this,
+    };
+
+    private void Write(Snapshot snapshot)
+    {
+        Remember(snapshot);
+        WriteVerbose($"Opened '{snapshot.Path}': {Wording.Of(snapshot.Length, "byte")}, {BackingOf(snapshot)}.");
+        WriteObject(snapshot);
     }
 }

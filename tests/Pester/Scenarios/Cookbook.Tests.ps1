@@ -6,6 +6,7 @@ BeforeDiscovery {
     Import-Module -Name "$PSScriptRoot/../Support.psm1"
     $sshObstacle = Get-SshObstacle -Fleet
     $mountObstacle = Get-Obstacle -Root
+    $databaseObstacle = Get-Obstacle -Program sqlite3
 }
 
 BeforeAll {
@@ -106,6 +107,33 @@ while [ "$1" = start ] && [ "$(readlink "/proc/$(cat pid)/exe")" != "$(realpath 
         [System.IO.File]::WriteAllBytes("$folder/disk.img", [byte[]]::new(256))
         pwsh -NoProfile -NonInteractive -File "$folder/repair-images.ps1" $folder | Should -BeLike "None: $folder/disk.img: *"
         $LASTEXITCODE | Should -Be 1
+    }
+
+    It 'for a database copies it with its log, and every committed row' -Skip:([bool]$databaseObstacle) {
+        Invoke-Shell 'sqlite3 "$1/shop.db" "PRAGMA journal_mode=WAL; CREATE TABLE orders (id INTEGER PRIMARY KEY)" >/dev/null' $folder
+        # It reports each row once it is committed; a checkpoint now and then moves rows from the log to the database.
+        Set-Content -LiteralPath "$folder/writer.sh" -Value @'
+cd "$1" || exit
+for ((i = 1; ; i++)); do
+    echo "INSERT INTO orders VALUES ($i); SELECT $i;"
+    sleep 0.02
+done | stdbuf -oL sqlite3 -cmd 'PRAGMA wal_autocheckpoint=20' shop.db >committed
+'@
+        $writer = Start-Process -FilePath bash -ArgumentList "$folder/writer.sh", $folder -PassThru
+        try {
+            $committed = { [int](Get-Content -LiteralPath "$folder/committed" -Tail 1 -ErrorAction Ignore) }
+            foreach ($round in 1..5) {
+                $before = 0
+                while ($before -lt $round * 30) { Start-Sleep -Milliseconds 20; $before = & $committed }
+                Invoke-Recipe 'Copy a database with its log' $folder '/srv/shop'
+                $count, $last = (sqlite3 "$folder/backup/shop.db" 'SELECT count(*), max(id) FROM orders') -split '\|'
+                [int]$count | Should -Be ([int]$last)
+                [int]$count | Should -BeGreaterOrEqual $before
+                Remove-Item -LiteralPath "$folder/backup" -Recurse
+            }
+        } finally {
+            $writer.Kill($true)
+        }
     }
 
     It 'for a thousand files changes all that can be' {
