@@ -121,7 +121,8 @@ done | stdbuf -oL sqlite3 -cmd 'PRAGMA wal_autocheckpoint=20' shop.db >committed
 '@
         $writer = Start-Process -FilePath bash -ArgumentList "$folder/writer.sh", $folder -PassThru
         try {
-            $committed = { [int](Get-Content -LiteralPath "$folder/committed" -Tail 1 -ErrorAction Ignore) }
+            # -Tail can return a line that was added while it read, too.
+            $committed = { [int](Get-Content -LiteralPath "$folder/committed" -Tail 1 -ErrorAction Ignore | Select-Object -Last 1) }
             foreach ($round in 1..5) {
                 $before = 0
                 while ($before -lt $round * 30) { Start-Sleep -Milliseconds 20; $before = & $committed }
