@@ -263,7 +263,7 @@ Describe 'A patch of a program on <Label>' -ForEach (Get-TestFileSystem xfs, ext
             $third = Open-MmapSnapshot third
             Import-Csv -LiteralPath patch | Set-SnapshotBytes -Snapshot $third -ErrorAction SilentlyContinue -ErrorVariable problems -WarningAction SilentlyContinue -WarningVariable warnings
             $problems.FullyQualifiedErrorId | Should -Be 'ExpectationFailed,MmapSnapshot.SetSnapshotBytesCommand'
-            "$problems" | Should -BeLike "*third*offset $($last.Offset)*"
+            "$problems" | Should -BeLike "*third*at 0x$($last.Offset.ToString('X')),*"
             "$warnings" | Should -BeLike '*none was made*'
             $third.IsModified | Should -BeFalse
             Compare-Snapshot $third | Should -BeNullOrEmpty
