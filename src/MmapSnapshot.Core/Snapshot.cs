@@ -205,20 +205,7 @@ public sealed partial class Snapshot : IDisposable
                 var outcome = new CommitCoordinator(_file, _bytes, table, options, cancellation).Commit();
                 if (outcome.File is { } file) TakeOver(file, file.IsMixed || outcome.IsRolledBack ? null : table);
                 outcome.Failure?.Throw();
-                result = new CommitResult(
-                    outcome.Path,
-                    outcome.Method,
-                    outcome.Reason,
-                    table.Length,
-                    modifiedBytes,
-                    !options.NoFlush,
-                    Stopwatch.GetElapsedTime(started),
-                    outcome.Overridden)
-                {
-                    BackupPath = outcome.BackupPath,
-                    Recoverable = outcome.IsRecoverable,
-                    AtomicForReaders = outcome.IsAtomicForReaders,
-                };
+                result = outcome.ToResult(table.Length, modifiedBytes, options, Stopwatch.GetElapsedTime(started));
             }
         }
         if (options.Close) Close();

@@ -58,7 +58,9 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
 
     /// <summary>Does something with one item. What goes wrong is that item's error, and the next one has its turn.</summary>
     /// <returns>Whether it worked.</returns>
-    private protected bool TryDo(object? target, Action action)
+    private protected bool TryDo(object? target, Action action) => TryDo(() => target, action);
+
+    private bool TryDo(Func<object?> target, Action action)
     {
         try
         {
@@ -67,12 +69,12 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
         }
         catch (SnapshotException exception)
         {
-            WriteError(ErrorFactory.From(exception, target));
+            WriteError(ErrorFactory.From(exception, target()));
             return false;
         }
         catch (OutOfMemoryException)
         {
-            WriteError(ErrorFactory.From(ErrorFactory.OutOfMemory(), target));
+            WriteError(ErrorFactory.From(ErrorFactory.OutOfMemory(), target()));
             return false;
         }
         catch (OperationCanceledException) when (Stopped.IsCancellationRequested)
@@ -82,7 +84,10 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
     }
 
     /// <summary>As the other, with a progress bar once it has gone on for a second.</summary>
-    private protected bool TryDo(object? target, Action<IProgress<SnapshotProgress>> action)
+    private protected bool TryDo(object? target, Action<IProgress<SnapshotProgress>> action) => TryDo(() => target, action);
+
+    /// <summary>As the other, with several items: the target is the one that an error is about.</summary>
+    private protected bool TryDo(Func<object?> target, Action<IProgress<SnapshotProgress>> action)
     {
         var bar = new ProgressBar(this);
         try

@@ -85,7 +85,7 @@ public sealed class NameExchangeTests
             staged.LinkTemporary(marker);
             using var expected = target.Look()!;
             before();
-            return new NameExchange(target, staged, expected, expected.Status, lease, marker, new CommitOptions()).TryPublish();
+            return new NameExchange(target, staged, expected, expected.Status, lease, marker.Abandon, new CommitOptions()).TryPublish();
         }
     }
 }

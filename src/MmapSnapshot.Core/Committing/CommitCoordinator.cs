@@ -31,6 +31,49 @@ internal sealed class CommitCoordinator(
         return own.Metadata is { } known ? CommitToOwnFile(known) : CommitNewFile();
     }
 
+    /// <summary>Makes it one file of a group, by what <see cref="CommitMethod.Replace"/> does.</summary>
+    /// <returns>The file; null: it has these bytes already.</returns>
+    /// <exception cref="SnapshotException">As of <see cref="Snapshot.CommitAll"/>.</exception>
+    internal GroupMember? TryJoinGroup()
+    {
+        if (own.IsReadOnly) throw own.ToReadOnlyError();
+        var known = own.Metadata;
+        var target = new CommitTarget(own.Directory, own.Name, own.Baseline, known is null ? null : HasBaselineBytes);
+        if (IsSavedAlready(target)) return null;
+        bytes.Reader.Base.EnsureAvailable();
+        if (known is null && target.Find() is null)
+        {
+            return new GroupMember(
+                target, place => new CreateCommit(target, isOwn: true, own.Mode, CreateWriter(), options, cancellation, place));
+        }
+        if (known is null && !options.Force) throw target.ToConflict(CreateCommit.CreatedSince);
+        var mode = known is null ? own.Mode : default;
+        return new GroupMember(
+            target,
+            place => new ReplaceCommit(
+                target, known, mode, CreateWriter(), options, cancellation, isLeased: false, overridden: null, place))
+        {
+            Overridden = known is null ? CreateCommit.CreatedSince : null,
+        };
+    }
+
+    /// <summary>The outcome for one file of a group.</summary>
+    /// <param name="member">The file; null: it had these bytes already.</param>
+    /// <param name="published">What it is now.</param>
+    internal CommitOutcome ToOutcome(GroupMember? member, PublishedFile? published) => member is null || published is null
+        ? Unchanged()
+        : ToOutcome(member.Target, CommitMethod.Replace, "files that are saved as one are replaced", published) with
+        {
+            Overridden = published.Overridden ?? member.Overridden,
+        };
+
+    /// <summary>The snapshot's file after a save that was reverted: it had a new file for a moment, which has moved its change time.</summary>
+    /// <param name="status">What it is now.</param>
+    internal SnapshotFile AfterReverted(FileStatus status) =>
+        own.Baseline is { } known && status == known.Status with { Changed = status.Changed, Allocated = status.Allocated }
+            ? own with { Baseline = known with { Status = status, Freshness = null } }
+            : own;
+
     /// <summary>Runs the phases for one file.</summary>
     /// <returns>What the commit made of the file; null: it met an obstacle, and the file is as it was.</returns>
     private PublishedFile? TryRun(IStagedCommit commit, out CommitObstacle obstacle)
@@ -52,8 +95,7 @@ internal sealed class CommitCoordinator(
     {
         var target = new CommitTarget(own.Directory, own.Name, own.Baseline, HasBaselineBytes);
         // The file has these bytes already, unless another process changed it; then it is a matter for -Force as always.
-        if (!own.IsMixed && bytes.HasBaselineBytes(table) && IsUnchanged(target))
-            return new CommitOutcome(own.Path, CommitMethod.None, "the file has these bytes already", Overridden: null, own, Failure: null);
+        if (IsSavedAlready(target)) return Unchanged();
         bytes.Reader.Base.EnsureAvailable();
         using var backup = Backup.Of(target, options, cancellation);
         target = target with { Backup = backup };
@@ -88,13 +130,7 @@ internal sealed class CommitCoordinator(
     /// <summary>The file had a second name for a moment, which has moved its change time: that is no conflict later.</summary>
     private CommitOutcome AfterRemovedLink(CommitTarget target, SnapshotException failure)
     {
-        var file = own;
-        if (own.Baseline is { } known
-            && target.Find() is { } now
-            && now == known.Status with { Changed = now.Changed, Allocated = now.Allocated })
-        {
-            file = own with { Baseline = known with { Status = now, Freshness = null } };
-        }
+        var file = target.Find() is { } now ? AfterReverted(now) : own;
         return new CommitOutcome(
             target.Path, CommitMethod.None, "", Overridden: null, file, ExceptionDispatchInfo.Capture(failure))
         {
@@ -216,6 +252,12 @@ internal sealed class CommitCoordinator(
         SnapshotError.NotSupported,
         $"'{own.Path}' cannot be saved {how}: {obstacle.Reason}. Leave -Method out, or give Replace.",
         own.Path);
+
+    private bool IsSavedAlready(CommitTarget target) =>
+        own.Metadata is not null && !own.IsMixed && bytes.HasBaselineBytes(table) && IsUnchanged(target);
+
+    private CommitOutcome Unchanged() =>
+        new(own.Path, CommitMethod.None, "the file has these bytes already", Overridden: null, own, Failure: null);
 
     private static bool IsUnchanged(CommitTarget target)
     {

@@ -25,4 +25,17 @@ internal sealed record CommitOutcome(
 
     /// <inheritdoc cref="PublishedFile.IsAtomicForReaders"/>
     internal bool IsAtomicForReaders { get; init; } = true;
+
+    /// <summary>The result of a commit that has not failed.</summary>
+    /// <param name="length">The number of bytes.</param>
+    /// <param name="modifiedBytes">How many of them had been changed.</param>
+    /// <param name="options">How it was made.</param>
+    /// <param name="elapsed">How long it took.</param>
+    internal CommitResult ToResult(long length, long modifiedBytes, CommitOptions options, TimeSpan elapsed) =>
+        new(Path, Method, Reason, length, modifiedBytes, !options.NoFlush, elapsed, Overridden)
+        {
+            BackupPath = BackupPath,
+            Recoverable = IsRecoverable,
+            AtomicForReaders = IsAtomicForReaders,
+        };
 }

@@ -1,3 +1,4 @@
+using MmapSnapshot.Native;
 using MmapSnapshot.Source;
 
 namespace MmapSnapshot.Committing;
@@ -9,20 +10,24 @@ namespace MmapSnapshot.Committing;
 /// <param name="content">The bytes.</param>
 /// <param name="options">How.</param>
 /// <param name="cancellation">Ends a copy, or the wait for another saver.</param>
+/// <param name="group">Where the new file is until it is published, in a group; null: it is not of a group.</param>
 internal sealed class CreateCommit(
     CommitTarget target,
     bool isOwn,
     NewFileMode mode,
     ContentWriter content,
     CommitOptions options,
-    CancellationToken cancellation) : IStagedCommit
+    CancellationToken cancellation,
+    GroupPlace? group = null) : IGroupedCommit
 {
     /// <summary>Another file has the name.</summary>
     internal const string CreatedSince = "another process has created it since";
 
-    private string? _overridden;
-
     private StagedFile? _staged;
+
+    private ReadLease? _ownLease;
+
+    private Baseline? _after;
 
     /// <summary>The staged file before it is published, and what it has besides its bytes.</summary>
     private FileStatus _before;
@@ -31,15 +36,26 @@ internal sealed class CreateCommit(
 
     private SaveMarker? _marker;
 
+    public StagedFile? Staged => _staged;
+
+    public string? Overridden { get; private set; }
+
+    public FileStatus? Reverted => null;
+
     public CommitObstacle? Select()
     {
-        _overridden = isOwn ? target.DescribeMove() : null;
-        return _overridden is null || options.Force ? null : throw target.ToConflict(_overridden);
+        Overridden = isOwn ? target.DescribeMove() : null;
+        return Overridden is null || options.Force ? null : throw target.ToConflict(Overridden);
     }
+
+    public void Mark() =>
+        _marker = SaveMarker.TakeInGroup(target, Kernel.EffectiveUser(), group!.Value.Directory, options, cancellation);
 
     public CommitObstacle? Stage()
     {
-        _staged = StagedFile.Create(target, replaced: null, mode.Initial);
+        _staged = group is { } place
+            ? StagedFile.CreateInGroup(target, place, mode.Initial)
+            : StagedFile.Create(target, replaced: null, mode.Initial);
         content.Fill(_staged.Handle, target.Path);
         mode.Apply(_staged.Handle, target.Path);
         return null;
@@ -47,8 +63,24 @@ internal sealed class CreateCommit(
 
     public void Flush() => _staged!.Flush();
 
+    public void LeaveMark() => _marker?.Abandon();
+
+    public (GroupFile Staged, GroupFile? Expected) Seal()
+    {
+        _before = _staged!.Seal();
+        _metadata = FileMetadata.Of(_staged.Handle, _before, target.Path);
+        var staged = GroupFile.Of(_staged.Handle, _before);
+        _staged.Park();
+        return (staged, null);
+    }
+
     public CommitObstacle? Validate()
     {
+        if (group is not null)
+        {
+            _ownLease = _staged!.Unpark();
+            return null;
+        }
         if (isOwn)
         {
             _before = FileStatus.SettledOf(_staged!.Handle, target.Path);
@@ -58,18 +90,37 @@ internal sealed class CreateCommit(
         return null;
     }
 
-    public CommitObstacle? Publish() => _staged!.TryLinkNew() ? null : new CommitObstacle(ObstacleKind.Changed, CreatedSince);
+    public CommitObstacle? Publish()
+    {
+        if (!_staged!.TryLinkNew()) return new CommitObstacle(ObstacleKind.Changed, CreatedSince);
+        if (group is null) return null;
+        _after = _staged.BaselineAfter(_before);
+        _ownLease?.Dispose();
+        _ownLease = null;
+        _staged.Park();
+        return null;
+    }
+
+    public string? TryRevert()
+    {
+        using var published = PublishedLook.TryTake(target, _before, out string obstacle);
+        return published is null ? obstacle : _staged!.TryTakeBack(published);
+    }
+
+    public void RemoveLeftover() => _staged!.RemoveLeftover(target, old: null, options.Warnings);
 
     public PublishedFile Complete()
     {
+        if (group is not null) return new PublishedFile(_after, _metadata, Overridden);
         _marker!.Dispose();
         Baseline? after = isOwn ? _staged!.BaselineAfter(_before) : null;
-        return new PublishedFile(after, _metadata, _overridden, _staged!.SyncDirectory(options));
+        return new PublishedFile(after, _metadata, Overridden, _staged!.SyncDirectory(options));
     }
 
     public void Dispose()
     {
         _marker?.Dispose();
+        _ownLease?.Dispose();
         _staged?.Dispose();
     }
 }

@@ -1,16 +1,18 @@
 using System.Diagnostics;
+using MmapSnapshot.Native;
 using MmapSnapshot.Source;
 
 namespace MmapSnapshot.Committing;
 
-/// <summary>What an earlier save in place of a file has left, before the file is opened or saved.</summary>
+/// <summary>What an earlier save of a file, in place or with others as one, has left, before the file is opened or saved.</summary>
 internal static class InterruptedSave
 {
     /// <summary>How long a save that is in progress is waited for.</summary>
     private static readonly TimeSpan _timeout = TimeSpan.FromMilliseconds(200);
 
-    /// <summary>Whether there is a file of a journal's name. O(1).</summary>
-    internal static bool IsLeftBy(ParentDirectory directory, string target) => directory.Find(SaveNames.Journal(target)) is not null;
+    /// <summary>Whether there is a file of a journal's name, or of a marker's. O(1).</summary>
+    internal static bool IsLeftBy(ParentDirectory directory, string target) =>
+        directory.Find(SaveNames.Journal(target)) is not null || directory.Find(SaveNames.Marker(target)) is not null;
 
     /// <summary>Repairs the file if there is a journal and its maker is dead. O(1) where there is none.</summary>
     /// <param name="directory">The directory of the file.</param>
@@ -43,7 +45,7 @@ internal static class InterruptedSave
             _ = cancellation.WaitHandle.WaitOne(1);
             cancellation.ThrowIfCancellationRequested();
         }
-        return null;
+        return SettleGroup(directory, target, cancellation);
     }
 
     /// <summary>What a reader should know, as a sentence; null where there is no journal. Nothing is written.</summary>
@@ -51,7 +53,7 @@ internal static class InterruptedSave
     internal static string? Describe(ParentDirectory directory, string target, CancellationToken cancellation)
     {
         string name = SaveNames.Journal(target), path = directory.Combine(target);
-        if (directory.Find(name) is null) return null;
+        if (directory.Find(name) is null) return DescribeGroup(directory, target, cancellation);
         var outcome = new JournalRepair(directory, name, cancellation).Inspect(force: false);
         return outcome.State switch
         {
@@ -69,24 +71,81 @@ internal static class InterruptedSave
     /// <summary>What <see cref="Settle"/> did, as a sentence.</summary>
     internal static string Describe(JournalOutcome outcome) => outcome.Record.Action switch
     {
-        RepairAction.RollForward => $"A save in place of '{outcome.Record.Path}' was interrupted, and was completed now.",
-        RepairAction.RollBack =>
-            $"A save in place of '{outcome.Record.Path}' was interrupted before it had changed a byte, and was dropped now.",
+        RepairAction.RollForward => $"{Name(outcome)} was interrupted, and was completed now.",
+        RepairAction.RollBack when outcome.Members.Count > 0 => $"{Name(outcome)} was interrupted, and was dropped now: all are old.",
+        RepairAction.RollBack => $"{Name(outcome)} was interrupted before it had changed a byte, and was dropped now.",
         RepairAction.Remove => $"'{outcome.Record.Journal}' was removed: {outcome.Record.Reason}.",
         _ => $"'{outcome.Record.Journal}' was passed by: {outcome.Record.Reason}.",
     };
 
-    private static SnapshotException ToException(JournalOutcome outcome, string path) => outcome.Error switch
+    /// <summary>An outcome that is <see cref="JournalState.Blocked"/>, as an error.</summary>
+    internal static SnapshotException ToException(JournalOutcome outcome, string path) => outcome.Error switch
     {
         SnapshotError.JournalInvalid => Journal.Invalid(outcome.Record.Journal, "its bytes are not those that were written"),
         SnapshotError.JournalConflict => new SnapshotException(
             SnapshotError.JournalConflict,
-            $"A save in place of '{path}' was interrupted, and it was not repaired: {outcome.Record.Reason}. Nothing was written. "
+            $"{Name(outcome, path)} was interrupted, and it was not repaired: {outcome.Record.Reason}. Nothing was written. "
             + (outcome.ForcedAction == RepairAction.Remove
-                ? "Look at the file, then remove the journal with Repair-MmapSnapshot -Force."
+                ? $"Look at the file{(outcome.Members.Count > 1 ? "s" : "")}, then remove the journal with Repair-MmapSnapshot -Force."
                 : "Repair-MmapSnapshot -Force repairs it all the same."),
             path),
         _ => new SnapshotException(
-            outcome.Error, $"A save in place of '{path}' was interrupted, and it was not repaired: {outcome.Record.Reason}.", path),
+            outcome.Error, $"{Name(outcome, path)} was interrupted, and it was not repaired: {outcome.Record.Reason}.", path),
     };
+
+    private static string Name(JournalOutcome outcome, string? path = null)
+    {
+        path ??= outcome.Record.Path;
+        return outcome.Members.Count > 0 ? $"A save of {outcome.Members.Count} files as one, with '{path}'," : $"A save in place of '{path}'";
+    }
+
+    /// <summary>Repairs the group that the file's marker leads to, if its process is dead.</summary>
+    private static JournalOutcome? SettleGroup(ParentDirectory directory, string target, CancellationToken cancellation)
+    {
+        var outcome = FindGroupOf(directory, target, cancellation)?.Repair(force: false);
+        return outcome?.State switch
+        {
+            JournalState.Repaired => outcome,
+            JournalState.Blocked => throw ToException(outcome, directory.Combine(target)),
+            _ => null,
+        };
+    }
+
+    private static string? DescribeGroup(ParentDirectory directory, string target, CancellationToken cancellation)
+    {
+        string path = directory.Combine(target);
+        var outcome = FindGroupOf(directory, target, cancellation)?.Inspect(force: false);
+        return outcome?.State switch
+        {
+            JournalState.Held or JournalState.HeldByOther =>
+                $"Another process is saving '{path}' and other files as one: some may be new and others old.",
+            JournalState.Blocked => ToException(outcome, path).Message,
+            JournalState.Repaired when outcome.Record.Action is RepairAction.RollForward or RepairAction.RollBack =>
+                $"{Name(outcome, path)} was interrupted: some may be new and others old. Repair-MmapSnapshot makes all new or all old.",
+            _ => null,
+        };
+    }
+
+    /// <summary>The group that the marker of a file leads to; null: there is none, or it is not to be trusted.</summary>
+    private static GroupRepair? FindGroupOf(ParentDirectory directory, string target, CancellationToken cancellation)
+    {
+        return directory.Find(SaveNames.Marker(target)) is { } marker
+            && (marker.User == 0 || marker.User == Kernel.EffectiveUser() || directory.Find(target)?.User == marker.User)
+            ? FindGroup(directory, SaveNames.Marker(target), cancellation)
+            : null;
+    }
+
+    /// <summary>The group that a marker leads to; null: it is another marker, or cannot be read.</summary>
+    internal static GroupRepair? FindGroup(ParentDirectory directory, string marker, CancellationToken cancellation)
+    {
+        using var found = TargetFile.Find(directory, marker);
+        if (found is not { Status.IsRegular: true }) return null;
+        var errno = found.TryOpen(OpenMode.ReadOnly, out var file);
+        using (file)
+        {
+            return errno == 0 && GroupJournal.StagingOf(file, directory.Combine(marker)) is { } staging
+                ? new GroupRepair(directory, staging, cancellation)
+                : null;
+        }
+    }
 }

@@ -108,7 +108,7 @@ internal sealed class Journal : IDisposable
     {
         var errno = Kernel.LinkAt(File, _directory.Handle, name);
         if (errno is Errno.EPERM or Errno.EOPNOTSUPP && _name is not null)
-            errno = Kernel.RenameAtNoReplace(_directory.Handle, _name, name); // no hard links
+            errno = Kernel.RenameAtNoReplace(_directory.Handle, _name, _directory.Handle, name); // no hard links
         else if (errno == 0 && _name is not null) _ = Kernel.UnlinkAt(_directory.Handle, _name);
         if (errno == Errno.EEXIST) return false;
         if (errno != 0) throw CannotCreate(errno, Path);

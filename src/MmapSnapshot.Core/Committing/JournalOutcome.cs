@@ -33,6 +33,9 @@ internal enum JournalState
 /// <param name="Error">The id of the error where it is <see cref="JournalState.Blocked"/>.</param>
 internal sealed record JournalOutcome(JournalState State, RepairRecord Record, SnapshotError Error = SnapshotError.JournalConflict)
 {
+    /// <summary>Of a group, what was done to each file, as far as they are known; else none.</summary>
+    internal IReadOnlyList<RepairRecord> Members { get; init; } = [];
+
     /// <summary>What is done when it is forced.</summary>
     internal RepairAction ForcedAction { get; init; }
 

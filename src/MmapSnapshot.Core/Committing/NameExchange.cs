@@ -14,11 +14,22 @@ namespace MmapSnapshot.Committing;
 /// <param name="expected">The file that the name is expected to refer to.</param>
 /// <param name="before">Its status when it was last compared.</param>
 /// <param name="lease">A read lease on it, or null.</param>
-/// <param name="marker">Left to the next saver, to clean up, where this one cannot.</param>
+/// <param name="leave">Leaves what has the temporary name to the next saver, where this one cannot clean up.</param>
 /// <param name="options">Whose <see cref="CommitOptions.Warnings"/> receives what the user should know.</param>
+/// <param name="isInGroup">Whether the old file keeps the temporary name: the exchange may have to be reverted.</param>
 internal sealed class NameExchange(
-    CommitTarget target, StagedFile staged, TargetFile expected, FileStatus before, ReadLease? lease, SaveMarker marker, CommitOptions options)
+    CommitTarget target,
+    StagedFile staged,
+    TargetFile expected,
+    FileStatus before,
+    ReadLease? lease,
+    Action leave,
+    CommitOptions options,
+    bool isInGroup = false)
 {
+    /// <summary>How often <see cref="PutBack"/> exchanges again, when other programs never stop to rename.</summary>
+    private const int MaxExchanges = 1000;
+
     /// <summary>Whether the filesystem has no RENAME_EXCHANGE: the look before the rename then has to do.</summary>
     private static bool IsUnavailable(Errno errno) => errno is Errno.EINVAL or Errno.ENOSYS or Errno.EOPNOTSUPP;
 
@@ -28,7 +39,7 @@ internal sealed class NameExchange(
     internal string? TryPublish()
     {
         var errno = staged.ExchangeNames();
-        if (IsUnavailable(errno)) return TryRename();
+        if (IsUnavailable(errno)) return isInGroup ? throw HasNoExchange(errno) : TryRename();
         if (errno == Errno.ENOENT) return "it was deleted in the moment it was saved";
         if (errno != 0) throw CannotReplace(errno);
 
@@ -36,33 +47,53 @@ internal sealed class NameExchange(
         TargetFile? displaced = null;
         try
         {
-            displaced = TargetFile.Find(target.Directory, staged.TemporaryName);
+            displaced = staged.FindDisplaced();
             after = expected.CurrentStatus(); // its descriptor was open throughout: no other file has its inode number
         }
         catch (SnapshotException)
         {
             displaced?.Dispose();
             // Another program's file that came out instead is left to the next saver, which keeps it.
-            if (staged.ExchangeNames() != 0 || !staged.Has(staged.TemporaryName)) marker.Abandon();
+            if (staged.ExchangeNames() != 0 || !staged.HasTemporaryName()) leave();
             throw;
         }
         using (displaced)
             return displaced is null ? ForgetName("its temporary name was removed in the moment it was saved") : Complete(displaced, after);
     }
 
+    /// <summary>
+    /// Gives the target the old file again, which has the temporary name: <paramref name="old"/>. The expected one is the new one.
+    /// </summary>
+    /// <returns>Null: it has it; else what another process did, as a clause: the target has what it had.</returns>
+    /// <exception cref="SnapshotException">AccessDenied, NoSpace, ReadFailed, WriteFailed.</exception>
+    internal string? TryRevert(FileStatus? old)
+    {
+        if (old is not { } putIn) return "its old file was removed by another process";
+        var errno = staged.ExchangeNames();
+        if (errno == Errno.ENOENT) return "it was deleted since";
+        if (errno != 0) throw CannotReplace(errno);
+        using var displaced = staged.FindDisplaced();
+        if (displaced is null) return "its new file was removed by another process";
+        var after = expected.CurrentStatus();
+        if (!displaced.Status.IsSameFileAs(after)) return PutBack(putIn, displaced, "it was replaced by another file since");
+        if (before.Length != after.Length || !before.Modified.Equals(after.Modified)) return PutBack(putIn, displaced, "it was written to since");
+        return lease is { Stands: false } ? PutBack(putIn, displaced, "another process has opened it for writing since") : null;
+    }
+
     private string? Complete(TargetFile displaced, in FileStatus after)
     {
-        if (!displaced.Status.IsSameFileAs(after)) return PutBack(displaced, "it was replaced by another file in the moment it was saved");
-        if (before.Length != after.Length || !before.Modified.Equals(after.Modified)) return PutBack(displaced, "it was written to in the moment it was saved");
+        if (!displaced.Status.IsSameFileAs(after)) return PutBack(StagedStatus(), displaced, "it was replaced by another file in the moment it was saved");
+        if (before.Length != after.Length || !before.Modified.Equals(after.Modified)) return PutBack(StagedStatus(), displaced, "it was written to in the moment it was saved");
         // A process that opened it before the exchange waits for the lease, and would write to a file without a name.
-        if (lease is { Stands: false }) return PutBack(displaced, "another process opened it for writing in the moment it was saved");
+        if (lease is { Stands: false }) return PutBack(StagedStatus(), displaced, "another process opened it for writing in the moment it was saved");
 
-        if (Kernel.UnlinkAt(target.Directory.Handle, staged.TemporaryName) is not 0 and var errno)
+        if (isInGroup) return null;
+        if (staged.UnlinkTemporary() is not 0 and var errno)
         {
             options.Warnings?.Report(
                 $"The old file is still there as '{target.Directory.Combine(staged.TemporaryName)}' ({Failure.Describe(errno)}). "
                 + $"The next save of '{target.Path}' removes it.");
-            marker.Abandon();
+            leave();
         }
         staged.ForgetTemporaryName();
         return null;
@@ -80,27 +111,30 @@ internal sealed class NameExchange(
     /// Exchanges again, until what comes out is what was put in last: other programs may rename files to the target's name
     /// between any two steps, and the last of them keeps it.
     /// </summary>
-    private string PutBack(TargetFile displaced, string conflict)
+    /// <param name="back">The file that is to have the temporary name in the end: it has the target's now, or had it.</param>
+    /// <param name="displaced">The file that came out.</param>
+    /// <param name="conflict">What is returned.</param>
+    private string PutBack(FileStatus back, TargetFile displaced, string conflict)
     {
         var open = new List<TargetFile>(); // no inode number is used again before the end
         try
         {
-            var putIn = FileStatus.Of(staged.Handle, target.Path);
-            var cameOut = displaced.Status;
-            while (staged.ExchangeNames() == 0 && TargetFile.Find(target.Directory, staged.TemporaryName) is { } found)
+            var (putIn, cameOut) = (back, displaced.Status);
+            while (open.Count < MaxExchanges && staged.ExchangeNames() == 0 && staged.FindDisplaced() is { } found)
             {
                 open.Add(found);
                 if (found.Status.IsSameFileAs(putIn)) break;
                 (putIn, cameOut) = (cameOut, found.Status);
             }
             // The staged file came out, unless the target's name was removed or taken by more than one other file in between.
-            if (staged.Has(staged.TemporaryName)) return conflict;
-            if (target.Directory.Find(staged.TemporaryName) is not null) _ = RecoveredFile.TryKeep(target, staged.TemporaryName, options);
+            if (staged.Place.Find(staged.TemporaryName)?.IsSameFileAs(back) is true) return conflict;
+            if (staged.Place.Find(staged.TemporaryName) is not null)
+                _ = RecoveredFile.TryKeep(target, staged.Place, staged.TemporaryName, options.Warnings);
             return ForgetName(conflict);
         }
         catch (SnapshotException)
         {
-            marker.Abandon(); // the temporary name may be another program's file: the next saver keeps it
+            leave(); // the temporary name may be another program's file: the next saver keeps it
             throw;
         }
         finally
@@ -109,11 +143,20 @@ internal sealed class NameExchange(
         }
     }
 
+    private FileStatus StagedStatus() => FileStatus.Of(staged.Handle, target.Path);
+
     private string ForgetName(string conflict)
     {
         staged.ForgetTemporaryName();
         return conflict;
     }
+
+    private SnapshotException HasNoExchange(Errno errno) => new(
+        SnapshotError.NotSupported,
+        $"'{target.Path}' was not saved: its filesystem cannot exchange two names in one step ({Failure.Describe(errno)}), "
+        + "which a save of several files as one needs. Save them one by one.",
+        target.Path,
+        NativeConvert.FromErrno(errno));
 
     private SnapshotException CannotReplace(Errno errno) => errno switch
     {

@@ -22,6 +22,7 @@ namespace MmapSnapshot.Committing;
 /// mean an open file. A write lease still does.
 /// </param>
 /// <param name="overridden">What <see cref="CommitOptions.Force"/> overrode in earlier attempts.</param>
+/// <param name="group">Where the new file is until it is published, in a group; null: it is not of a group.</param>
 internal sealed class ReplaceCommit(
     CommitTarget target,
     FileMetadata? known,
@@ -30,7 +31,8 @@ internal sealed class ReplaceCommit(
     CommitOptions options,
     CancellationToken cancellation,
     bool isLeased = false,
-    string? overridden = null) : IStagedCommit
+    string? overridden = null,
+    GroupPlace? group = null) : IGroupedCommit
 {
     private string? _overridden = overridden;
 
@@ -38,6 +40,9 @@ internal sealed class ReplaceCommit(
     private TargetFile? _found;
 
     private FileMetadata? _metadata;
+
+    /// <summary>In a group: the file as it was found, for a later process.</summary>
+    private GroupFile? _expected;
 
     private StagedFile? _staged;
 
@@ -62,6 +67,12 @@ internal sealed class ReplaceCommit(
 
     private Baseline _after;
 
+    public StagedFile? Staged => _staged;
+
+    public string? Overridden => _overridden;
+
+    public FileStatus? Reverted { get; private set; }
+
     public CommitObstacle? Select()
     {
         _found = target.Look();
@@ -77,11 +88,13 @@ internal sealed class ReplaceCommit(
     {
         // From the file that is replaced and from no other, by its descriptor.
         bool isKnown = known is not null && (_found is null || target.Expected?.Status.DifferenceTo(_found.Status) is null);
-        _metadata = isKnown ? known! : ReadCurrentMetadata(_found!);
+        _metadata ??= isKnown ? known! : ReadCurrentMetadata(_found!);
         if (mode.IsExact) _metadata = _metadata.WithPermissions(mode.Permissions);
 
         string path = target.Path;
-        _staged = StagedFile.Create(target, _found, Kernel.PrivateMode);
+        _staged = group is { } place
+            ? StagedFile.CreateInGroup(target, place, Kernel.PrivateMode)
+            : StagedFile.Create(target, _found, Kernel.PrivateMode);
         _metadata.ApplyOwner(_staged.Handle, path, () => target.RemedyWithoutReplacing(_found));
         FileClone.TrySetNoCopyOnWrite(_staged.Handle, _metadata.IsNoCopyOnWrite);
         Fill(_staged.Handle);
@@ -91,24 +104,47 @@ internal sealed class ReplaceCommit(
 
     public void Flush() => _staged!.Flush();
 
+    public void Mark() =>
+        _marker = SaveMarker.TakeInGroup(target, _found?.Status.User ?? Kernel.EffectiveUser(), group!.Value.Directory, options, cancellation);
+
+    public void LeaveMark() => _marker?.Abandon();
+
+    public (GroupFile Staged, GroupFile? Expected) Seal()
+    {
+        _before = _staged!.Seal();
+        if (_found is not null) _expected ??= GroupFile.Of(_found);
+        var staged = GroupFile.Of(_staged.Handle, _before);
+        _staged.Park();
+        _found?.Dispose();
+        return (staged, _expected);
+    }
+
     /// <summary>
     /// The last look, under a read lease where one can be taken: no process opens the file for writing until the names are exchanged.
     /// (man 2 rename does not wait for a lease.)
     /// </summary>
     public CommitObstacle? Validate()
     {
-        _ownLease = _staged!.TryLease();
-        // Settled, so that the next write moves its timestamps; but they do not matter once the snapshot is closed.
-        _before = options.Close ? FileStatus.Of(_staged.Handle, target.Path) : FileStatus.SettledOf(_staged.Handle, target.Path);
-        _marker = _staged.TakeMarker(target, _found, options, cancellation);
+        if (group is not null)
+        {
+            _ownLease = _staged!.Unpark();
+        }
+        else
+        {
+            _ownLease = _staged!.TryLease();
+            // Settled, so that the next write moves its timestamps; but they do not matter once the snapshot is closed.
+            _before = options.Close ? FileStatus.Of(_staged.Handle, target.Path) : FileStatus.SettledOf(_staged.Handle, target.Path);
+            _marker = _staged.TakeMarker(target, _found, options, cancellation);
+        }
         if (_found is null) return null;
 
-        _staged.LinkTemporary(_marker);
+        if (group is null) _staged.LinkTemporary(_marker!);
         _current = target.Look();
-        CheckConflict(_current?.Status);
-        if (_current is null) return Changed("it was deleted in the moment it was saved");
-        if (!_current.Status.IsSameFileAs(_found.Status))
-            return Changed("it was replaced by another file in the moment it was saved"); // -Force: with other metadata
+        if (_current is null || !_current.Status.IsSameFileAs(_found.Status))
+        {
+            CheckConflict(_current?.Status);
+            return Changed($"it was {(_current is null ? "deleted" : "replaced by another file")} in the moment it was saved"); // -Force: with other metadata
+        }
 
         // Another process's write lease is a conflict, as its open file would be.
         var errno = isLeased
@@ -121,6 +157,7 @@ internal sealed class ReplaceCommit(
         if (isLocal) _lease = ReadLease.TryTake(_readable, out errno, fileSystem);
         _compared = _current.CurrentStatus();
         CheckConflict(_compared, openForWriting: errno == Errno.EAGAIN && (!isOpen || (isLocal && !isLeased)));
+        if (group is not null && _found.Status.DifferenceTo(_compared) is { } difference) return Changed($"{difference} in the moment it was saved");
         if (isOpen && _overridden is null && target.DescribeMappedWrite(_readable) is { } unseen) Override(unseen);
         return null;
     }
@@ -134,24 +171,41 @@ internal sealed class ReplaceCommit(
         else
         {
             if (MakeBackup() is { } obstacle) return obstacle;
-            var exchange = new NameExchange(target, _staged!, _current, _compared, _overridden is null ? _lease : null, _marker!, options);
+            var exchange = new NameExchange(target, _staged!, _current, _compared, _overridden is null ? _lease : null, Leave, options, group is not null);
             if (exchange.TryPublish() is { } conflict) return Changed(conflict);
             target.Backup?.Keep();
             ReleaseCurrent();
         }
         _after = options.Close ? new Baseline(_before, Freshness: null) : _staged!.BaselineAfter(_before);
-        _ownLease?.Dispose(); // a process that wants to write to the new file need not wait for the directory's flush
+        ReleaseOwnLease(); // a process that wants to write to the new file need not wait for the directory's flush
+        if (group is not null) _staged!.Park();
         return null;
     }
 
-    public PublishedFile Complete() => new(_after, _metadata, _overridden, _staged!.SyncDirectory(options));
+    public string? TryRevert()
+    {
+        using var published = PublishedLook.TryTake(target, _before, out string obstacle);
+        if (published is null) return obstacle;
+        if (_found is null) return _staged!.TryTakeBack(published);
+        var old = _staged!.FindDisplacedStatus();
+        var exchange = new NameExchange(target, _staged, published.Found, published.Status, published.Lease, Leave, options, isInGroup: true);
+        if (exchange.TryRevert(old) is { } conflict) return conflict;
+        Reverted = target.Find();
+        return null;
+    }
+
+    public void RemoveLeftover() => _staged!.RemoveLeftover(target, _current is null ? null : _compared, options.Warnings);
+
+    public PublishedFile Complete() =>
+        new(_after, _metadata, _overridden, group is null ? _staged!.SyncDirectory(options) : null);
 
     public void Dispose()
     {
         ReleaseCurrent();
-        _staged?.RemoveTemporaryName(); // before the marker goes: if this process is killed in between, the next saver finds both
+        // Before the marker goes: if this process is killed in between, the next saver finds both. (That of a group leaves both to the group.)
+        if (group is null) _staged?.RemoveTemporaryName();
         _marker?.Dispose();
-        _ownLease?.Dispose();
+        ReleaseOwnLease();
         _staged?.Dispose();
         _found?.Dispose();
     }
@@ -184,6 +238,19 @@ internal sealed class ReplaceCommit(
             return Changed("it was written to in the moment it was saved");
         _compared = now;
         return null;
+    }
+
+    /// <summary>What has the temporary name is left to the next saver.</summary>
+    private void Leave()
+    {
+        if (group is { } place) place.Directory.IsLeft = true;
+        else _marker!.Abandon();
+    }
+
+    private void ReleaseOwnLease()
+    {
+        _ownLease?.Dispose();
+        _ownLease = null;
     }
 
     private static CommitObstacle Changed(string reason) => new(ObstacleKind.Changed, reason);

@@ -24,6 +24,9 @@ internal sealed class SaveMarker : IDisposable
 
     private readonly SafeFileHandle? _file;
 
+    /// <summary>Whether the file is the journal of a group, which has other names, and its own lifetime.</summary>
+    private bool _isShared;
+
     /// <summary>Its name. Where there is no O_TMPFILE, a random one at first. Null: none.</summary>
     private string? _name;
 
@@ -70,8 +73,26 @@ internal sealed class SaveMarker : IDisposable
     /// <exception cref="SnapshotException">SaveInProgress after 200 ms; AccessDenied, NoSpace, WriteFailed.</exception>
     internal static SaveMarker Take(CommitTarget target, uint owner, SaveRecord record, CommitOptions options, CancellationToken cancellation)
     {
+        return TakeName(target, owner, Create(target, owner, record), options, cancellation);
+    }
+
+    /// <summary>As the other, for a file of a group: the marker is a further name of the group's journal.</summary>
+    /// <param name="target">The name that is saved.</param>
+    /// <param name="owner">The user that the target belongs to.</param>
+    /// <param name="group">The group's directory beside the target.</param>
+    /// <param name="options">As for the other.</param>
+    /// <param name="cancellation">Ends the wait for another saver.</param>
+    /// <exception cref="SnapshotException">As of the other; JournalConflict, JournalInvalid: of a group that was interrupted.</exception>
+    internal static SaveMarker TakeInGroup(CommitTarget target, uint owner, GroupDirectory group, CommitOptions options, CancellationToken cancellation)
+    {
+        if (owner != Kernel.EffectiveUser()) MakeReadable(group.Journal.File);
+        var marker = new SaveMarker(target.Directory, group.Journal.File, name: null, default) { _isShared = true };
+        return TakeName(target, owner, marker, options, cancellation);
+    }
+
+    private static SaveMarker TakeName(CommitTarget target, uint owner, SaveMarker marker, CommitOptions options, CancellationToken cancellation)
+    {
         string name = SaveNames.Marker(target.Name);
-        var marker = Create(target, owner, record);
         try
         {
             long started = Stopwatch.GetTimestamp();
@@ -82,7 +103,7 @@ internal sealed class SaveMarker : IDisposable
                 if (errno != Errno.EEXIST)
                     throw Failure.From(errno, $"create '{target.Directory.Combine(name)}'", target.Path, SnapshotError.WriteFailed);
 
-                var existing = Examine(target, name, owner, options);
+                var existing = Examine(target, name, owner, options, cancellation);
                 bool isHeld = existing is Existing.Held or Existing.HeldByOwner or Existing.HeldWithLinks;
                 if (isHeld && Stopwatch.GetElapsedTime(started) > _timeout)
                 {
@@ -127,7 +148,7 @@ internal sealed class SaveMarker : IDisposable
     {
         if (_name is not null) _ = Kernel.UnlinkAt(_directory.Handle, _name);
         _name = null;
-        _file?.Dispose();
+        if (!_isShared) _file?.Dispose();
     }
 
     private static SnapshotException InProgress(CommitTarget target, string name) => new(
@@ -160,8 +181,7 @@ internal sealed class SaveMarker : IDisposable
         try
         {
             if (record is { Token: 0, Staged: not null }) marker._record = record with { Token = FileStatus.Of(file, target.Path).Inode };
-            // The user whose file it is about can then read a marker of root's, and see that it is locked.
-            if (owner != Kernel.EffectiveUser()) _ = Kernel.ChangeMode(file, Kernel.PrivateMode | FilePermissions.S_IRGRP | FilePermissions.S_IROTH);
+            if (owner != Kernel.EffectiveUser()) MakeReadable(file);
             _ = Kernel.SetOfdWriteLock(file); // where there are no locks, the name alone excludes others
             Failure.Check(Kernel.Write(file, marker._record.ToBytes(), 0, out _), $"write to a file beside '{target.Path}'", target.Path, SnapshotError.WriteFailed);
             return marker;
@@ -173,17 +193,22 @@ internal sealed class SaveMarker : IDisposable
         }
     }
 
+    /// <summary>The user whose file it is about can then read a marker of root's, and see that it is locked.</summary>
+    private static void MakeReadable(SafeFileHandle file) =>
+        _ = Kernel.ChangeMode(file, Kernel.PrivateMode | FilePermissions.S_IRGRP | FilePermissions.S_IROTH);
+
     private Errno TryName(string name)
     {
         var errno = Kernel.LinkAt(_file!, _directory.Handle, name);
-        if (errno is Errno.EPERM or Errno.EOPNOTSUPP && _name is not null) errno = Kernel.RenameAtNoReplace(_directory.Handle, _name, name); // no hard links
+        if (errno is Errno.EPERM or Errno.EOPNOTSUPP && _name is not null) errno = Kernel.RenameAtNoReplace(_directory.Handle, _name, _directory.Handle, name); // no hard links
         else if (errno == 0 && _name is not null) _ = Kernel.UnlinkAt(_directory.Handle, _name);
         if (errno == 0) _name = name;
         return errno;
     }
 
     /// <summary>Finds out whose the marker is that bears the name. If its maker is dead, removes it together with what that left.</summary>
-    private static Existing Examine(CommitTarget target, string name, uint owner, CommitOptions options)
+    private static Existing Examine(
+        CommitTarget target, string name, uint owner, CommitOptions options, CancellationToken cancellation)
     {
         using var found = TargetFile.Find(target.Directory, name);
         if (found is null) return Existing.Removed;
@@ -196,6 +221,8 @@ internal sealed class SaveMarker : IDisposable
         using (file)
         {
             if (errno != 0) return Existing.Foreign;
+            if (GroupJournal.StagingOf(file, target.Path) is { } staging)
+                return ExamineGroup(target, name, found.Status, isOwn, new GroupRepair(target.Directory, staging, cancellation));
             errno = isReadOnly ? Errno.EACCES : Kernel.SetOfdWriteLock(file);
             if (target.Directory.Find(name) is not { } now || !now.IsSameFileAs(found.Status)) return Existing.Removed;
             bool hasLinks = found.Status.Links > 1;
@@ -216,6 +243,24 @@ internal sealed class SaveMarker : IDisposable
             if (record.Token != 0 && !TryRemoveTemporary(target, record, isOwn ? null : user, options)) return Existing.Foreign;
             return Kernel.UnlinkAt(target.Directory.Handle, name) is 0 or Errno.ENOENT ? Existing.Removed : Existing.Foreign;
         }
+    }
+
+    /// <summary>As <see cref="Examine"/>, for a marker of a group.</summary>
+    /// <exception cref="SnapshotException">JournalConflict, JournalInvalid: the group was interrupted, and cannot be repaired.</exception>
+    private static Existing ExamineGroup(CommitTarget target, string name, in FileStatus marker, bool isOwn, GroupRepair repair)
+    {
+        var outcome = repair.Repair(force: false);
+        switch (outcome.State)
+        {
+            case JournalState.Held or JournalState.HeldByOther:
+                return isOwn ? Existing.Held : Existing.HeldByOwner;
+            case JournalState.Blocked when isOwn:
+                throw InterruptedSave.ToException(outcome, target.Path);
+            case JournalState.Blocked or JournalState.PassedBy:
+                return Existing.Foreign;
+        }
+        if (target.Directory.Find(name) is not { } now || !now.IsSameFileAs(marker)) return Existing.Removed;
+        return Kernel.UnlinkAt(target.Directory.Handle, name) is 0 or Errno.ENOENT ? Existing.Removed : Existing.Foreign;
     }
 
     /// <summary>Reads what a marker records. An empty one lost that in a crash of the machine; its token was its inode number.</summary>
@@ -247,7 +292,7 @@ internal sealed class SaveMarker : IDisposable
         bool isReplaced = identity is not null && identity == record.Expected && IsTarget(target, record.Staged);
         return isStaged || isReplaced
             ? Kernel.UnlinkAt(target.Directory.Handle, name) is 0 or Errno.ENOENT
-            : RecoveredFile.TryKeep(target, name, options);
+            : RecoveredFile.TryKeep(target, target.Directory, name, options.Warnings);
     }
 
     private static bool IsTarget(CommitTarget target, FileIdentity? staged)

@@ -6,8 +6,8 @@ using Mono.Unix;
 namespace MmapSnapshot.Committing;
 
 /// <summary>
-/// The names that a save makes beside its target: the marker, the journal, the temporary name of the new file, and the name under
-/// which a file of another program is kept that came to lie under the temporary name. All fit into NAME_MAX.
+/// The names that a save makes beside its target: the marker, the journal, the temporary name of the new file, the directory of a group,
+/// and the name under which a file of another program is kept that came to lie under the temporary name. All fit into NAME_MAX.
 /// </summary>
 internal static class SaveNames
 {
@@ -48,6 +48,19 @@ internal static class SaveNames
                     CultureInfo.InvariantCulture,
                     out ulong token)
                 && name == Journal(target, token)));
+
+    /// <summary>".mmap-snapshot.0123456789abcdef": the directory of a save of several files as one.</summary>
+    internal static string Staging(ulong token) => string.Create(CultureInfo.InvariantCulture, $"{Suffix}.{token:x16}");
+
+    /// <summary>Whether a name is one of <see cref="Staging"/>.</summary>
+    internal static bool IsStaging(string name) =>
+        name.Length == Suffix.Length + 1 + Digits
+        && name.StartsWith(Suffix + ".", StringComparison.Ordinal)
+        && ulong.TryParse(name.AsSpan(Suffix.Length + 1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out _);
+
+    /// <summary>Whether a name can be one of <see cref="Marker"/>.</summary>
+    internal static bool IsMarker(string name) =>
+        name.Length > 1 + Suffix.Length && name[0] == '.' && name.EndsWith(Suffix, StringComparison.Ordinal);
 
     /// <summary>"name.recovered-20261126T093000Z", with "-2" and so on when that name is taken.</summary>
     internal static string Recovered(string target, DateTimeOffset when, int attempt)

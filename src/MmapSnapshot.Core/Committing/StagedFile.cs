@@ -7,8 +7,9 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Committing;
 
 /// <summary>
-/// The new file on its way to the target's name. It has no name while it is made or, where the filesystem has no unlinked files,
-/// only its temporary one. Disposing it removes a temporary name that is still its own.
+/// The new file on its way to the target's name. It has no name while it is made or, where the filesystem has no unlinked files, only its
+/// temporary one; that of a group has its name in the group's directory at once. Disposing it removes a temporary name that is still
+/// its own.
 /// </summary>
 internal sealed class StagedFile : IDisposable
 {
@@ -16,21 +17,31 @@ internal sealed class StagedFile : IDisposable
 
     private readonly string _target;
 
+    /// <summary>What it was when it was sealed.</summary>
+    private FileStatus? _sealed;
+
     private StagedFile(ParentDirectory directory, string target, SafeFileHandle handle)
     {
         _directory = directory;
         _target = target;
+        Place = directory;
         Handle = handle;
     }
 
     internal SafeFileHandle Handle { get; private set; }
 
-    /// <summary>The token of its temporary name; 0 while it has none.</summary>
+    /// <summary>The directory of the temporary name: that of the target, or the group's beside it.</summary>
+    internal ParentDirectory Place { get; private init; }
+
+    /// <summary>The token of its temporary name; 0 while it has none, and in a group.</summary>
     internal ulong Token { get; private set; }
+
+    /// <summary>Empty while it has none.</summary>
+    internal string TemporaryName { get; private set; } = "";
 
     private string Path => _directory.Combine(_target);
 
-    internal string TemporaryName => SaveNames.Temporary(_target, Token);
+    private bool IsInGroup => Place != _directory;
 
     /// <summary>Whether an errno of O_TMPFILE says that the filesystem does not have it (man 2 open).</summary>
     internal static bool HasNoTmpFile(Errno errno) => errno is Errno.EOPNOTSUPP or Errno.EISDIR;
@@ -59,7 +70,7 @@ internal sealed class StagedFile : IDisposable
             ulong token = SaveNames.Token();
             string name = SaveNames.Temporary(target.Name, token);
             errno = Kernel.OpenAt(directory.Handle, name, OpenMode.Create | OpenMode.Exclusive | OpenMode.ReadWrite | OpenMode.NoFollow, out handle, mode);
-            if (errno == 0) return new StagedFile(directory, target.Name, handle) { Token = token };
+            if (errno == 0) return new StagedFile(directory, target.Name, handle) { Token = token, TemporaryName = name };
             handle.Dispose();
         }
         throw Failure.From(
@@ -68,6 +79,20 @@ internal sealed class StagedFile : IDisposable
             target.Path,
             SnapshotError.WriteFailed,
             errno is Errno.EACCES or Errno.EPERM or Errno.EROFS ? target.RemedyWithoutReplacing(replaced) : null);
+    }
+
+    /// <summary>A new, empty file for <paramref name="target"/> in the directory of a group.</summary>
+    /// <param name="target">The name that it will have, and the directory.</param>
+    /// <param name="place">Where it is until then.</param>
+    /// <param name="mode">As for <see cref="Create"/>.</param>
+    internal static StagedFile CreateInGroup(CommitTarget target, GroupPlace place, FilePermissions mode)
+    {
+        var staging = place.Directory.Staging;
+        var errno = Kernel.OpenAt(
+            staging.Handle, place.Name, OpenMode.Create | OpenMode.Exclusive | OpenMode.ReadWrite | OpenMode.NoFollow, out var handle, mode);
+        if (errno == 0) return new StagedFile(target.Directory, target.Name, handle) { Place = staging, TemporaryName = place.Name };
+        handle.Dispose();
+        throw Failure.From(errno, $"create a new file for '{target.Path}' in '{staging.Path}'", target.Path, SnapshotError.WriteFailed);
     }
 
     /// <summary>
@@ -87,10 +112,11 @@ internal sealed class StagedFile : IDisposable
     /// <summary>Gives the file its temporary name, if it has none.</summary>
     internal void LinkTemporary(SaveMarker marker)
     {
-        while (Token == 0)
+        while (TemporaryName.Length == 0)
         {
-            var errno = Kernel.LinkAt(Handle, _directory.Handle, SaveNames.Temporary(_target, marker.Token));
-            if (errno == 0) Token = marker.Token;
+            string name = SaveNames.Temporary(_target, marker.Token);
+            var errno = Kernel.LinkAt(Handle, _directory.Handle, name);
+            if (errno == 0) (Token, TemporaryName) = (marker.Token, name);
             else if (errno == Errno.EEXIST) errno = marker.ChangeToken();
             Failure.Check(errno, $"give the new '{Path}' a name", Path, SnapshotError.WriteFailed);
         }
@@ -120,34 +146,40 @@ internal sealed class StagedFile : IDisposable
     /// <exception cref="SnapshotException">AccessDenied, NoSpace, WriteFailed.</exception>
     internal bool TryLinkNew()
     {
-        var errno = Token == 0
+        var errno = TemporaryName.Length == 0
             ? Kernel.LinkAt(Handle, _directory.Handle, _target)
-            : Kernel.RenameAtNoReplace(_directory.Handle, TemporaryName, _target);
+            : Kernel.RenameAtNoReplace(Place.Handle, TemporaryName, _directory.Handle, _target);
         if (errno == Errno.EEXIST) return false;
         if (errno == Errno.EINVAL && Token != 0)
         {
             if (_directory.Find(_target) is not null) return false;
-            errno = Kernel.RenameAt(_directory.Handle, TemporaryName, _target);
+            errno = Kernel.RenameAt(_directory.Handle, TemporaryName, _directory.Handle, _target);
         }
         Failure.Check(errno, $"create '{Path}'", Path, SnapshotError.WriteFailed);
-        Token = 0;
+        if (!IsInGroup) ForgetTemporaryName();
         return true;
     }
 
     /// <summary>man 2 rename: gives the file the target's name in place of whatever has it.</summary>
     internal Errno Rename()
     {
-        var errno = Kernel.RenameAt(_directory.Handle, TemporaryName, _target);
-        if (errno == 0) Token = 0;
+        var errno = Kernel.RenameAt(_directory.Handle, TemporaryName, _directory.Handle, _target);
+        if (errno == 0) ForgetTemporaryName();
         return errno;
     }
 
     /// <summary>man 2 renameat2, RENAME_EXCHANGE: the temporary name and the target's change places. The target comes first, so that
     /// programs that watch the directory see it last.</summary>
-    internal Errno ExchangeNames() => Kernel.RenameAtExchange(_directory.Handle, _target, TemporaryName);
+    internal Errno ExchangeNames() => Kernel.RenameAtExchange(_directory.Handle, _target, Place.Handle, TemporaryName);
+
+    /// <summary>Finds what has the temporary name: after an exchange, the file that had the target's.</summary>
+    internal TargetFile? FindDisplaced() => TargetFile.Find(Place, TemporaryName);
+
+    /// <summary>Removes the temporary name, whatever file has it.</summary>
+    internal Errno UnlinkTemporary() => Kernel.UnlinkAt(Place.Handle, TemporaryName);
 
     /// <summary>The temporary name belongs to another file now, and is kept or removed by the caller.</summary>
-    internal void ForgetTemporaryName() => Token = 0;
+    internal void ForgetTemporaryName() => (Token, TemporaryName) = (0, "");
 
     internal static SnapshotException Exists(string path) =>
         new(SnapshotError.DestinationExists, $"'{path}' exists already. Save with -Force to overwrite it.", path);
@@ -175,17 +207,81 @@ internal sealed class StagedFile : IDisposable
             "The new file is in place, but may not survive a power cut."));
     }
 
-    /// <summary>Whether a name refers to this file.</summary>
-    internal bool Has(string name) =>
-        Kernel.StatAt(_directory.Handle, name, out var named) == 0
-        && Kernel.Stat(Handle, out var own) == 0
-        && FileStatus.From(named).IsSameFileAs(FileStatus.From(own));
+    /// <summary>Whether its temporary name still refers to this file.</summary>
+    internal bool HasTemporaryName()
+    {
+        if (TemporaryName.Length == 0 || Kernel.StatAt(Place.Handle, TemporaryName, out var named) != 0) return false;
+        if (_sealed is { } status) return FileStatus.From(named).IsSameFileAs(status);
+        return Kernel.Stat(Handle, out var own) == 0 && FileStatus.From(named).IsSameFileAs(FileStatus.From(own));
+    }
 
     /// <summary>Removes the temporary name if it is still this file's: while the marker says what it is.</summary>
     internal void RemoveTemporaryName()
     {
-        if (Token != 0 && Has(TemporaryName)) _ = Kernel.UnlinkAt(_directory.Handle, TemporaryName);
-        Token = 0;
+        if (HasTemporaryName()) _ = UnlinkTemporary();
+        ForgetTemporaryName();
+    }
+
+    /// <summary>In a group: the file is complete and not written to any more.</summary>
+    /// <returns>Its status, settled.</returns>
+    internal FileStatus Seal()
+    {
+        var status = FileStatus.SettledOf(Handle, Path);
+        _sealed = status;
+        return status;
+    }
+
+    /// <summary>In a group: closes it, until it is published. It can be found again by its name.</summary>
+    internal void Park() => Handle.Dispose();
+
+    /// <summary>In a group: opens it again, if it is still as it was sealed, with a read lease where one can be taken.</summary>
+    /// <exception cref="SnapshotException">WriteFailed: it is not.</exception>
+    internal ReadLease? Unpark()
+    {
+        var errno = Kernel.OpenAt(Place.Handle, TemporaryName, OpenMode.ReadOnly | OpenMode.NonBlocking | OpenMode.NoFollow, out var file);
+        bool isReadable = errno == 0;
+        // A mode without permission to read, for one who is not root.
+        if (errno == Errno.EACCES) errno = Kernel.OpenAt(Place.Handle, TemporaryName, OpenMode.PathOnly | OpenMode.NoFollow, out file);
+        Handle = file;
+        Failure.Check(errno, $"open the new '{Path}'", Path, SnapshotError.WriteFailed);
+        var lease = isReadable ? ReadLease.TryTake(Handle, out _) : null;
+        if (_sealed is { } status && status.DifferenceTo(FileStatus.Of(Handle, Path)) is null) return lease;
+        lease?.Dispose();
+        throw new SnapshotException(
+            SnapshotError.WriteFailed, $"'{Path}' was not saved: its new file in '{Place.Path}' was changed by another process.", Path);
+    }
+
+    /// <summary>In a group: the status of the old file, which has the temporary name.</summary>
+    /// <exception cref="SnapshotException">ReadFailed.</exception>
+    internal FileStatus? FindDisplacedStatus() => Place.Find(TemporaryName);
+
+    /// <summary>In a group: takes the new file's name away again, where there was none before.</summary>
+    /// <param name="published">The new file under the target's name.</param>
+    /// <returns>Null: it is done; else what another process did, as a clause: all is as it was.</returns>
+    /// <exception cref="SnapshotException">AccessDenied, WriteFailed.</exception>
+    internal string? TryTakeBack(PublishedLook published)
+    {
+        var errno = Kernel.RenameAtNoReplace(_directory.Handle, _target, Place.Handle, TemporaryName);
+        if (errno == Errno.ENOENT) return "it was deleted since";
+        Failure.Check(errno, $"remove '{Path}' again", Path, SnapshotError.WriteFailed);
+        if (HasTemporaryName() && published.Stands) return null;
+        errno = Kernel.RenameAtNoReplace(Place.Handle, TemporaryName, _directory.Handle, _target);
+        Failure.Check(errno, $"give '{Path}' its name again", Path, SnapshotError.WriteFailed);
+        return "it was changed by another process since";
+    }
+
+    /// <summary>In a group: removes what the target does not have, the old file or the new one.</summary>
+    /// <param name="target">The name that was saved.</param>
+    /// <param name="old">The old file when it was published; null: there is none.</param>
+    /// <param name="warnings">Receives what the user should know, if another process has written to the old file since. May be null.</param>
+    internal void RemoveLeftover(CommitTarget target, FileStatus? old, IProgress<string>? warnings)
+    {
+        if (TemporaryName.Length == 0 || Place.Find(TemporaryName) is not { } left) return;
+        bool isNew = HasTemporaryName();
+        bool isOld = old is { } status
+            && left.IsSameFileAs(status) && left.Length == status.Length && left.Modified.Equals(status.Modified);
+        if (isNew || isOld) _ = UnlinkTemporary();
+        else _ = RecoveredFile.TryKeep(target, Place, TemporaryName, warnings);
     }
 
     private static FileIdentity Identify(TargetFile file)
@@ -201,7 +297,7 @@ internal sealed class StagedFile : IDisposable
 
     public void Dispose()
     {
-        RemoveTemporaryName();
+        if (!IsInGroup) RemoveTemporaryName();
         Handle.Dispose();
     }
 }

@@ -45,7 +45,7 @@ internal sealed class UseCount(Action release)
     }
 
     /// <summary>A use, which ends when it is disposed.</summary>
-    internal readonly ref struct Use(UseCount? count)
+    internal readonly struct Use(UseCount? count) : IDisposable
     {
         public void Dispose() => count?.Exit();
     }

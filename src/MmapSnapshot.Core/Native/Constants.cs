@@ -85,7 +85,7 @@ internal static class Constants
     internal const uint FS_IOC_GETVERSION = 0x80087601;
 
     /// <summary>man 2 sync_file_range.</summary>
-    internal const uint SYNC_FILE_RANGE_WAIT_BEFORE = 1;
+    internal const uint SYNC_FILE_RANGE_WAIT_BEFORE = 1, SYNC_FILE_RANGE_WRITE = 2;
 
     /// <summary>man 2 clock_gettime: CLOCK_REALTIME_COARSE.</summary>
     internal const int ClockRealtimeCoarse = 5;

@@ -30,4 +30,18 @@ internal static unsafe partial class Kernel
             _ = Syscall.closedir(stream);
         }
     }
+
+    /// <summary>man 2 mkdirat: a directory that only this user may enter.</summary>
+    internal static Errno MakeDirectoryAt(SafeFileHandle directory, string name)
+    {
+        using var fd = new Borrowed(directory);
+        return Syscall.mkdirat(fd.Number, name, FilePermissions.S_IRWXU) == 0 ? 0 : Stdlib.GetLastError();
+    }
+
+    /// <summary>man 2 unlinkat, AT_REMOVEDIR: ENOTEMPTY when there is a file in it.</summary>
+    internal static Errno RemoveDirectoryAt(SafeFileHandle directory, string name)
+    {
+        using var fd = new Borrowed(directory);
+        return Syscall.unlinkat(fd.Number, name, AtFlags.AT_REMOVEDIR) == 0 ? 0 : Stdlib.GetLastError();
+    }
 }

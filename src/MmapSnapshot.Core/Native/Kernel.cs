@@ -311,28 +311,21 @@ internal static unsafe partial class Kernel
             : Stdlib.GetLastError();
     }
 
-    /// <summary>man 2 renameat, within <paramref name="directory"/>.</summary>
-    internal static Errno RenameAt(SafeFileHandle directory, string oldName, string newName)
+    /// <summary>man 2 renameat.</summary>
+    internal static Errno RenameAt(SafeFileHandle oldDirectory, string oldName, SafeFileHandle newDirectory, string newName)
     {
-        using var fd = new Borrowed(directory);
-        return Syscall.renameat(fd.Number, oldName, fd.Number, newName) == 0 ? 0 : Stdlib.GetLastError();
+        using var from = new Borrowed(oldDirectory);
+        using var to = new Borrowed(newDirectory);
+        return Syscall.renameat(from.Number, oldName, to.Number, newName) == 0 ? 0 : Stdlib.GetLastError();
     }
 
-    /// <summary>
-    /// man 2 renameat2, RENAME_NOREPLACE, within <paramref name="directory"/>: EEXIST when <paramref name="newName"/> is taken.
-    /// </summary>
-    internal static Errno RenameAtNoReplace(SafeFileHandle directory, string oldName, string newName)
-    {
-        fixed (byte* from = ToNative(oldName), to = ToNative(newName))
-            return LibC.RenameAt2(directory, from, directory, to, Constants.RenameNoReplace) == 0 ? 0 : LastPInvokeErrno();
-    }
+    /// <summary>man 2 renameat2, RENAME_NOREPLACE: EEXIST when <paramref name="newName"/> is taken.</summary>
+    internal static Errno RenameAtNoReplace(SafeFileHandle oldDirectory, string oldName, SafeFileHandle newDirectory, string newName) =>
+        RenameAt2(oldDirectory, oldName, newDirectory, newName, Constants.RenameNoReplace);
 
-    /// <summary>man 2 renameat2, RENAME_EXCHANGE, within <paramref name="directory"/>: both names change places in one step.</summary>
-    internal static Errno RenameAtExchange(SafeFileHandle directory, string oldName, string newName)
-    {
-        fixed (byte* from = ToNative(oldName), to = ToNative(newName))
-            return LibC.RenameAt2(directory, from, directory, to, Constants.RENAME_EXCHANGE) == 0 ? 0 : LastPInvokeErrno();
-    }
+    /// <summary>man 2 renameat2, RENAME_EXCHANGE: both names change places in one step.</summary>
+    internal static Errno RenameAtExchange(SafeFileHandle oldDirectory, string oldName, SafeFileHandle newDirectory, string newName) =>
+        RenameAt2(oldDirectory, oldName, newDirectory, newName, Constants.RENAME_EXCHANGE);
 
     /// <summary>man 2 unlinkat.</summary>
     internal static Errno UnlinkAt(SafeFileHandle directory, string name)
@@ -541,6 +534,9 @@ internal static unsafe partial class Kernel
         return result == 0 ? 0 : LastPInvokeErrno();
     }
 
+    /// <summary>man 2 sync_file_range, SYNC_FILE_RANGE_WRITE on the whole file: begins to write it to the disk, and does not wait.</summary>
+    internal static void StartWriteBack(SafeFileHandle file) => _ = LibC.SyncFileRange(file, 0, 0, Constants.SYNC_FILE_RANGE_WRITE);
+
     /// <summary>
     /// man 2 sync_file_range, SYNC_FILE_RANGE_WAIT_BEFORE on the whole file: waits for what is being written to the disk, begins no
     /// write itself, and reports, once, an error of any write-back since the file was opened.
@@ -553,6 +549,12 @@ internal static unsafe partial class Kernel
             var errno = LastPInvokeErrno();
             if (errno != Errno.EINTR) return errno;
         }
+    }
+
+    private static Errno RenameAt2(SafeFileHandle oldDirectory, string oldName, SafeFileHandle newDirectory, string newName, uint flags)
+    {
+        fixed (byte* from = ToNative(oldName), to = ToNative(newName))
+            return LibC.RenameAt2(oldDirectory, from, newDirectory, to, flags) == 0 ? 0 : LastPInvokeErrno();
     }
 
     /// <summary>Reads a list or value whose size is asked for first, and may have changed by then (ERANGE).</summary>

@@ -32,6 +32,14 @@ internal sealed class ParentDirectory : IDisposable
         return errno;
     }
 
+    /// <summary>Opens a directory in another one; a symbolic link is not followed (ELOOP or ENOTDIR).</summary>
+    internal static Errno OpenBelow(ParentDirectory parent, string name, out ParentDirectory directory)
+    {
+        var errno = Kernel.OpenAt(parent.Handle, name, OpenMode.ReadOnly | OpenMode.Directory | OpenMode.NoFollow, out var handle);
+        directory = new ParentDirectory(handle, parent.Combine(name), readable: true);
+        return errno;
+    }
+
     /// <summary>As <see cref="Open"/>, by a path that may lead through symbolic links: <see cref="Path"/> is where it led.</summary>
     internal static Errno OpenResolved(string path, out ParentDirectory directory)
     {

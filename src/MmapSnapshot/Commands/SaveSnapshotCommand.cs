@@ -12,7 +12,7 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
     /// <summary>An object, because of what <see cref="EngineLoader"/> says.</summary>
     private object _method = CommitMethod.Auto;
 
-    /// <summary>The snapshots to save to <see cref="Destination"/>.</summary>
+    /// <summary>The snapshots to save to <see cref="Destination"/>, or as one.</summary>
     private readonly List<Snapshot> _collected = [];
 
     /// <summary>The snapshots, or their ids.</summary>
@@ -63,6 +63,10 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
     [ValidateNotNullOrEmpty]
     public string? Backup { get; set; }
 
+    /// <summary>Save all snapshots, or none of them: also if the computer fails in the middle.</summary>
+    [Parameter]
+    public SwitchParameter AllOrNone { get; set; }
+
     /// <summary>Do not wait for the disk.</summary>
     [Parameter]
     public SwitchParameter NoFlush { get; set; }
@@ -74,16 +78,29 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
     /// <summary>A warning of the engine.</summary>
     void IProgress<string>.Report(string value) => WriteWarning(value);
 
-    /// <summary>Saves each snapshot; with -Destination, once all of them are known.</summary>
+    /// <summary>Refuses what does not go together, before the first snapshot arrives.</summary>
+    protected override void BeginProcessing()
+    {
+        if (!AllOrNone) return;
+        foreach (string other in (string[])[nameof(Destination), nameof(Backup), nameof(AllowInPlace), nameof(NoJournal)])
+        {
+            if (IsGiven(other)) RefuseCombination($"-AllOrNone replaces the files in their places, and does not go with -{other}.");
+        }
+        if (Method is CommitMethod.InPlace or CommitMethod.Exchange)
+            RefuseCombination($"-AllOrNone replaces the files, and does not go with -Method {Method}.");
+    }
+
+    /// <summary>Saves each snapshot; with -Destination and -AllOrNone, once all of them are known.</summary>
     protected override void ProcessRecord()
     {
-        if (Destination is not null) _collected.AddRange(Snapshot);
+        if (AllOrNone || Destination is not null) _collected.AddRange(Snapshot);
         else foreach (var snapshot in Snapshot) Save(snapshot, destination: null);
     }
 
     /// <summary>Saves those that were collected, except several to one file.</summary>
     protected override void EndProcessing()
     {
+        if (AllOrNone) SaveAll([.. _collected.Distinct()]);
         if (Destination is null) return;
         string destination = "";
         if (!TryDo(_collected is [var one] ? one : Destination, () => destination = ResolveLiteral(Destination))) return;
@@ -98,6 +115,37 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
         }
     }
 
+    private void SaveAll(Snapshot[] snapshots)
+    {
+        IReadOnlyList<CommitResult> results = [];
+        // The error is about the snapshot whose file stopped it.
+        Snapshot? current = null;
+        var action = (IProgress<SnapshotProgress> progress) =>
+        {
+            foreach (var snapshot in snapshots) CheckWritable(current = snapshot);
+            if (snapshots.Length == 0 || !ShouldProcess(Describe(snapshots), "Save all or none")) return;
+            try
+            {
+                results = MmapSnapshot.Snapshot.CommitAll(snapshots, Options(destination: null, progress), Stopped);
+            }
+            catch (SnapshotException exception)
+            {
+                current = Array.Find(snapshots, snapshot => snapshot.Path == exception.Path);
+                throw;
+            }
+        };
+        _ = TryDo(() => current, action);
+        foreach (var result in results) Report(result);
+    }
+
+    private static string Describe(Snapshot[] snapshots)
+    {
+        const int Named = 5;
+        string paths = string.Join(", ", snapshots.Take(Named).Select(snapshot => snapshot.Path));
+        string more = snapshots.Length > Named ? $" and {snapshots.Length - Named} more" : "";
+        return $"{Wording.Of(snapshots.Length, "file")}: {paths}{more}";
+    }
+
     private void Save(Snapshot snapshot, string? destination)
     {
         CommitResult? result = null;
@@ -106,23 +154,28 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
             if (destination is null || snapshot.IsClosed) CheckWritable(snapshot);
             string action = $"Save the snapshot (modified bytes: {snapshot.ModifiedBytes})";
             if (!ShouldProcess(destination ?? snapshot.Path, destination is null ? action : $"{action} of '{snapshot.Path}'")) return;
-            var options = new CommitOptions
-            {
-                Close = Close,
-                Destination = destination,
-                Method = Method,
-                Force = Force,
-                BreakHardLink = BreakHardLink,
-                AllowInPlace = AllowInPlace,
-                NoJournal = NoJournal,
-                Backup = Backup?.Contains('/', StringComparison.Ordinal) is true ? ResolveLiteral(Backup) : Backup,
-                NoFlush = NoFlush,
-                Progress = progress,
-                Warnings = this,
-            };
-            result = snapshot.Commit(options, Stopped);
+            result = snapshot.Commit(Options(destination, progress), Stopped);
         });
-        if (!saved || result is null) return;
+        if (saved && result is not null) Report(result);
+    }
+
+    private CommitOptions Options(string? destination, IProgress<SnapshotProgress> progress) => new()
+    {
+        Close = Close,
+        Destination = destination,
+        Method = Method,
+        Force = Force,
+        BreakHardLink = BreakHardLink,
+        AllowInPlace = AllowInPlace,
+        NoJournal = NoJournal,
+        Backup = Backup?.Contains('/', StringComparison.Ordinal) is true ? ResolveLiteral(Backup) : Backup,
+        NoFlush = NoFlush,
+        Progress = progress,
+        Warnings = this,
+    };
+
+    private void Report(CommitResult result)
+    {
         if (result.Override is not null)
             WriteWarning($"'{result.Path}' was overwritten because of -Force, although {result.Override}.");
         WriteVerbose(

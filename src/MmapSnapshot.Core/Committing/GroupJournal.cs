@@ -1,0 +1,125 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+using MmapSnapshot.Native;
+
+namespace MmapSnapshot.Committing;
+
+/// <summary>How far the save of a group has come. A state is on the disk before the first step of it is taken.</summary>
+internal enum GroupState
+{
+    /// <summary>No target was changed.</summary>
+    Prepared,
+
+    /// <summary>The new files are on the disk, and take the names of their targets.</summary>
+    Committing,
+
+    /// <summary>The old files get their names back.</summary>
+    Reverting,
+
+    /// <summary>All targets are new, or all are old: what is left can be removed.</summary>
+    Done,
+}
+
+/// <summary>
+/// The journal in a directory of a group: a block with the state, which is written over in one piece, and the <see cref="GroupRecord"/>.
+/// Its maker holds a write lock on it (man 2 fcntl, F_OFD_SETLK), and its first lines are what the markers of the group's files record:
+/// they are further names of it. tests/models checks the protocol; change both together.
+/// </summary>
+/// <param name="file">The journal.</param>
+/// <param name="path">The path that errors name.</param>
+internal sealed class GroupJournal(SafeFileHandle file, string path) : IDisposable
+{
+    private const string Magic = "mmap-snapshot group 1";
+
+    /// <summary>The bytes before the record: what every disk writes in one piece.</summary>
+    private const int HeaderLength = 512;
+
+    /// <summary>Some 100 million files.</summary>
+    private const long MaxBodyLength = 1L << 34;
+
+    private Header? _header;
+
+    private sealed record Header(string Staging, GroupState State, long BodyLength, string BodyDigest);
+
+    internal SafeFileHandle File => file;
+
+    internal GroupState State => _header?.State ?? GroupState.Prepared;
+
+    /// <summary>Whether it was damaged after it had been on the disk: what it recorded is not known.</summary>
+    internal bool IsDamaged { get; private set; }
+
+    /// <summary>What it records; null: nothing yet.</summary>
+    internal GroupRecord? Record { get; private set; }
+
+    /// <summary>The directory that a marker of a group names; null: it is another marker.</summary>
+    /// <exception cref="SnapshotException">ReadFailed.</exception>
+    internal static string? StagingOf(SafeFileHandle marker, string path) => ReadHeader(marker, path, out _)?.Staging;
+
+    /// <summary>Reads it.</summary>
+    /// <exception cref="SnapshotException">ReadFailed.</exception>
+    internal void Read()
+    {
+        _header = ReadHeader(file, path, out bool isEmpty);
+        (Record, IsDamaged) = (null, _header is null && !isEmpty);
+        if (_header is not { BodyLength: > 0 and <= MaxBodyLength } header) return;
+        var body = new byte[header.BodyLength];
+        Failure.Check(Kernel.Read(file, body, HeaderLength, out int length), $"read '{path}'", path, SnapshotError.ReadFailed);
+        if (length == body.Length && Digest(body) == header.BodyDigest) Record = GroupRecord.TryParse(body);
+        IsDamaged = Record is null && State != GroupState.Prepared;
+    }
+
+    /// <summary>Writes all of it, in the first state.</summary>
+    /// <param name="staging">The name of the directory that it is in.</param>
+    /// <param name="record">What it records; null: nothing yet.</param>
+    /// <exception cref="SnapshotException">NoSpace, WriteFailed.</exception>
+    internal void Write(string staging, GroupRecord? record)
+    {
+        byte[] body = record?.ToBytes() ?? [];
+        if (body.Length > 0) WriteAt(body, HeaderLength);
+        Write(new Header(staging, GroupState.Prepared, body.Length, Digest(body)));
+        Record = record;
+    }
+
+    /// <summary>Writes the state, and not to the disk: <see cref="Flush"/>.</summary>
+    /// <exception cref="SnapshotException">NoSpace, WriteFailed.</exception>
+    internal void Write(GroupState state) => Write(_header! with { State = state });
+
+    /// <summary>Writes it to the disk.</summary>
+    /// <exception cref="SnapshotException">NoSpace, WriteFailed.</exception>
+    internal void Flush() => Failure.Check(Kernel.Sync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
+
+    /// <summary>Releases the lock.</summary>
+    public void Dispose() => file.Dispose();
+
+    private void Write(Header header)
+    {
+        string text = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Magic}\n{header.Staging}\n{(int)header.State}\n{header.BodyLength}\n{header.BodyDigest}\n");
+        byte[] block = new byte[HeaderLength];
+        _ = Encoding.ASCII.GetBytes($"{text}{Digest(Encoding.ASCII.GetBytes(text))}\n", block);
+        WriteAt(block, 0);
+        _header = header;
+    }
+
+    private void WriteAt(byte[] bytes, long offset) =>
+        Failure.Check(Kernel.Write(file, bytes, offset, out _), $"write '{path}'", path, SnapshotError.WriteFailed);
+
+    private static Header? ReadHeader(SafeFileHandle file, string path, out bool isEmpty)
+    {
+        var block = new byte[HeaderLength];
+        Failure.Check(Kernel.Read(file, block, 0, out int length), $"read '{path}'", path, SnapshotError.ReadFailed);
+        isEmpty = block.AsSpan(0, length).IndexOfAnyExcept((byte)0) < 0;
+        string text = Encoding.ASCII.GetString(block, 0, length).TrimEnd('\0');
+        if (text.Split('\n') is not [Magic, var staging, var state, var bodyLength, var digest, var own, ""]) return null;
+        if (own != Digest(Encoding.ASCII.GetBytes(text[..^(own.Length + 1)]))) return null;
+        if (!SaveNames.IsStaging(staging)) return null;
+        if (!int.TryParse(state, NumberStyles.None, CultureInfo.InvariantCulture, out int number)) return null;
+        if (!long.TryParse(bodyLength, NumberStyles.None, CultureInfo.InvariantCulture, out long size)) return null;
+        return Enum.IsDefined((GroupState)number) ? new Header(staging, (GroupState)number, size, digest) : null;
+    }
+
+    private static string Digest(ReadOnlySpan<byte> bytes) => Convert.ToHexString(SHA256.HashData(bytes));
+}
