@@ -4,7 +4,7 @@
 //     MmapSnapshot.Faults victim FOLDER              the process that the faults happen to (started by the former)
 //     MmapSnapshot.Faults actor                      another process that saves, reads, renames or locks (likewise)
 //
-// The classes are calls, kills, window, in-place, writers, threads, readers, crowds, vetoes, planted, shutdowns and disks.
+// The classes are calls, kills, window, in-place, groups, writers, threads, readers, crowds, vetoes, planted, shutdowns and disks.
 // It ends with a table of what was tried and lost, and with totals of its lines, a line that lost nothing being one passed.
 
 using MmapSnapshot.Faults;
@@ -39,6 +39,7 @@ foreach (string mount in mounts)
     if (IsWanted("kills")) Kills.Try(mount, report, step: isShort ? 10 : 1);
     if (IsWanted("window")) KillsInWindow.Try(mount, report, isShort);
     if (IsWanted("in-place")) InPlaceFaults.Try(mount, report, isShort);
+    if (IsWanted("groups")) GroupFaults.Try(mount, report, isShort);
     if (IsWanted("writers")) RacingWriters.Try(mount, report, snapshots: isShort ? 10 : 200);
     if (IsWanted("threads")) ThreadRaces.Try(mount, report, isShort ? TimeSpan.FromSeconds(1) : TimeSpan.FromSeconds(30));
     readers?.Try(mount, report, saves: isShort ? 6 : 200);
@@ -46,7 +47,7 @@ foreach (string mount in mounts)
     vetoes?.Try(mount, report);
     planting?.Try(mount, report);
 }
-if (IsWanted("shutdowns")) Shutdowns.Try(rig, report, rounds: isShort ? 4 : 50);
+if (IsWanted("shutdowns")) Shutdowns.Try(rig, report, rounds: isShort ? Shutdowns.Few : 50);
 if (IsWanted("disks")) ThinDisks.Try(rig, report, isShort);
 
 Console.WriteLine();

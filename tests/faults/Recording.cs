@@ -30,21 +30,28 @@ internal static partial class Recording
     internal static RecordedCall[] Take(VictimProcess victim, Specimen specimen, string? command = null)
     {
         if (command != "repair") specimen.Renew();
-        var (answer, trace) = victim.SendTraced(command is null ? specimen.Command : $"{command} {specimen.Path}");
+        return Take(victim, command is null ? specimen.Command : $"{command} {specimen.Path}");
+    }
+
+    /// <param name="victim">The process.</param>
+    /// <param name="line">What it is sent.</param>
+    internal static RecordedCall[] Take(VictimProcess victim, string line)
+    {
+        var (answer, trace) = victim.SendTraced(line);
         if (answer is null || !answer.Contains("|ok|", StringComparison.Ordinal)) throw new InvalidOperationException($"The case fails without a fault: {answer}");
 
         var counts = new Dictionary<string, int>();
         var calls = new List<RecordedCall>();
         bool inCase = false;
-        foreach (string line in trace)
+        foreach (string entry in trace)
         {
-            if (CallName().Match(line) is not { Success: true } match) continue;
+            if (CallName().Match(entry) is not { Success: true } match) continue;
             string name = match.Groups[1].Value;
             int number = counts[name] = counts.GetValueOrDefault(name) + 1;
-            if (line.Contains(Victim.EndMarker, StringComparison.Ordinal)) inCase = false;
-            bool runtimes = name == "mmap" && !line.Contains("MAP_SHARED", StringComparison.Ordinal);
+            if (entry.Contains(Victim.EndMarker, StringComparison.Ordinal)) inCase = false;
+            bool runtimes = name == "mmap" && !entry.Contains("MAP_SHARED", StringComparison.Ordinal);
             if (inCase && !runtimes && !_spared.Contains(name)) calls.Add(new RecordedCall(name, number));
-            if (line.Contains(Victim.BeginMarker, StringComparison.Ordinal)) inCase = true;
+            if (entry.Contains(Victim.BeginMarker, StringComparison.Ordinal)) inCase = true;
         }
         return calls.Count > 20 ? [.. calls] : throw new InvalidOperationException($"strace recorded only {calls.Count} system calls.");
     }

@@ -5,12 +5,16 @@ using Microsoft.Win32.SafeHandles;
 namespace MmapSnapshot.Faults;
 
 /// <summary>
-/// The filesystem is shut down, or its disk is frozen in a copy, at a random moment of a save of a file in 20,000 pieces. When
-/// it is mounted again the file is the old one or the new one, and new if the save had returned; and the next save takes away what was left.
+/// The filesystem is shut down, or its disk is frozen in a copy, at a random moment of a save of a file in 20,000 pieces, or of many files
+/// as one. When it is mounted again the file is the old one or the new one, and new if the save had returned; and the next save takes away
+/// what was left. Many files are all old or all new, after a repair.
 /// </summary>
 internal static partial class Shutdowns
 {
     private const int Pieces = 20_000, PieceLength = 4096, Spacing = 8192;
+
+    /// <summary>The rounds of the short form.</summary>
+    internal const int Few = 4;
 
     private const long Length = (long)Pieces * Spacing;
 
@@ -20,10 +24,24 @@ internal static partial class Shutdowns
     /// <summary>XFS_FSOP_GOING_FLAGS_LOGFLUSH and _NOLOGFLUSH: with what is in the log in memory, or without, as in a power cut.</summary>
     private static readonly uint[] _flags = [1, 2, 2];
 
-    private const string SaveInPlace = "save-in-place";
+    /// <summary>What is saved when it happens.</summary>
+    private static readonly Scenario[] _scenarios =
+    [
+        OfOneFile("", "save", isInPlace: false),
+        OfOneFile("in place: ", "save-in-place", isInPlace: true),
+        OfManyFiles(12, shortOn: "btrfs"), // flushed one by one
+        OfManyFiles(120, shortOn: "xfs"),
+    ];
 
-    /// <summary>What the victim does.</summary>
-    private static readonly string[] _commands = ["save", SaveInPlace];
+    /// <summary>A save, its file in a mount, what is made before it, and what is wrong after it: the round and whether it had returned are given.</summary>
+    private sealed record Scenario(
+        string Prefix, string Command, string File, Action<string, string> Prepare, Func<string, bool, int, string?> Judge)
+    {
+        /// <summary>In the short form one filesystem has it.</summary>
+        internal string? ShortOn { get; init; }
+
+        internal bool IsForShort(string fileSystem) => ShortOn is null || ShortOn == fileSystem;
+    }
 
     internal static void Try(string rig, Report report, int rounds)
     {
@@ -34,10 +52,10 @@ internal static partial class Shutdowns
         Rig.Shell("\"$@\"", [Rig.Script, "up", own, .. names]);
         try
         {
-            foreach (string command in _commands)
+            foreach (var scenario in _scenarios)
             {
-                foreach (string name in names) TryShutdown(own, name, report, rounds, command);
-                if (names.Contains("xfs") && Rig.HasProgram("mkfs.btrfs")) TryFrozenDisk(own, report, rounds, command);
+                foreach (string name in names.Where(name => rounds > Few || scenario.IsForShort(name))) TryShutdown(own, name, report, rounds, scenario);
+                if ((rounds > Few || scenario.IsForShort("btrfs")) && names.Contains("xfs") && Rig.HasProgram("mkfs.btrfs")) TryFrozenDisk(own, report, rounds, scenario);
             }
         }
         finally
@@ -46,39 +64,39 @@ internal static partial class Shutdowns
         }
     }
 
-    private static void TryShutdown(string own, string name, Report report, int rounds, string command)
+    private static void TryShutdown(string own, string name, Report report, int rounds, Scenario scenario)
     {
-        var line = report.Begin(command == SaveInPlace ? "in place: shutdown" : "shutdown", name);
-        string mount = Path.Join(own, name), path = Path.Join(mount, "file");
+        var line = report.Begin($"{scenario.Prefix}shutdown", name);
+        string mount = Path.Join(own, name), path = Path.Join(mount, scenario.File);
         var random = new Random(1);
         double saveTime = 0;
         for (int round = -1; round < rounds; round++)
         {
-            Prepare(mount, path);
+            scenario.Prepare(mount, path);
             bool saved;
             using (var victim = new VictimProcess(mount))
             {
-                victim.Send($"{command} {path}");
+                victim.Send($"{scenario.Command} {path}");
                 var answer = victim.ReceiveAsync();
                 if (round < 0)
                 {
                     // The first round only tells how long it takes.
-                    saveTime = double.Parse(answer.Result!.Split(' ')[1], CultureInfo.InvariantCulture);
+                    saveTime = double.Parse(answer.Result!.Split(' ', '|')[1], CultureInfo.InvariantCulture);
                     continue;
                 }
                 saved = WaitSome(random, saveTime, round, answer);
                 Shutdown(mount, _flags[round % _flags.Length]);
             }
             Rig.Shell("\"$@\"", Rig.Script, "remount", own, name);
-            line.Case(injected: true, JudgeRepair(path, command) ?? Judge(path, saved, round));
+            line.Case(injected: true, scenario.Judge(path, saved, round));
         }
     }
 
     /// <summary>btrfs on an image that lies on XFS: a clone of the image is the disk at one instant, as a power cut leaves it.</summary>
-    private static void TryFrozenDisk(string own, Report report, int rounds, string command)
+    private static void TryFrozenDisk(string own, Report report, int rounds, Scenario scenario)
     {
-        var line = report.Begin(command == SaveInPlace ? "in place: frozen disk" : "frozen disk", "btrfs");
-        string image = Path.Join(own, "xfs/btrfs.img"), frozen = Path.Join(own, "xfs/frozen.img"), mount = Path.Join(own, "btrfs"), path = Path.Join(mount, "file");
+        var line = report.Begin($"{scenario.Prefix}frozen disk", "btrfs");
+        string image = Path.Join(own, "xfs/btrfs.img"), frozen = Path.Join(own, "xfs/frozen.img"), mount = Path.Join(own, "btrfs"), path = Path.Join(mount, scenario.File);
         var random = new Random(2);
         double saveTime = 0;
         for (int round = -1; round < rounds; round++)
@@ -87,13 +105,13 @@ internal static partial class Shutdowns
             bool saved;
             try
             {
-                Prepare(mount, path);
+                scenario.Prepare(mount, path);
                 using var victim = new VictimProcess(mount);
-                victim.Send($"{command} {path}");
+                victim.Send($"{scenario.Command} {path}");
                 var answer = victim.ReceiveAsync();
                 if (round < 0)
                 {
-                    saveTime = double.Parse(answer.Result!.Split(' ')[1], CultureInfo.InvariantCulture);
+                    saveTime = double.Parse(answer.Result!.Split(' ', '|')[1], CultureInfo.InvariantCulture);
                     continue;
                 }
                 saved = WaitSome(random, saveTime, round, answer);
@@ -107,7 +125,7 @@ internal static partial class Shutdowns
             Rig.Shell("mount -o loop \"$1\" \"$2\"", frozen, mount);
             try
             {
-                line.Case(injected: true, JudgeRepair(path, command) ?? Judge(path, saved, round));
+                line.Case(injected: true, scenario.Judge(path, saved, round));
             }
             finally
             {
@@ -124,7 +142,42 @@ internal static partial class Shutdowns
     {
         if (round % 4 == 3) answer.Wait();
         else Thread.Sleep((int)(random.NextDouble() * saveTime));
-        return answer.IsCompletedSuccessfully && answer.Result!.StartsWith("saved", StringComparison.Ordinal);
+        return answer.IsCompletedSuccessfully
+            && answer.Result!.StartsWith("saved", StringComparison.Ordinal)
+            && (!answer.Result.Contains('|') || answer.Result.Contains("|ok|", StringComparison.Ordinal));
+    }
+
+    private static Scenario OfOneFile(string prefix, string command, bool isInPlace) => new(
+        prefix, command, "file", Prepare, (path, saved, round) => (isInPlace ? JudgeRepair(path) : null) ?? Judge(path, saved, round));
+
+    private static Scenario OfManyFiles(int count, string shortOn)
+    {
+        GroupSpecimen? specimen = null;
+        return new Scenario($"group of {count}: ", "group", "group", Make, Judge) { ShortOn = shortOn };
+
+        void Make(string mount, string folder)
+        {
+            if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+            specimen = new GroupSpecimen(folder, count, length: 9000);
+            Rig.Shell("sync -f \"$1\"", folder);
+        }
+
+        string? Judge(string folder, bool saved, int round)
+        {
+            try
+            {
+                var options = new RepairOptions { Recurse = true };
+                if (SnapshotRepair.Repair(folder, options).FirstOrDefault(record => record.Action == RepairAction.None) is { } left)
+                    return $"round {round}: it was not repaired: {left.Reason}";
+                if (SnapshotRepair.Repair(folder, options).FirstOrDefault() is { } again)
+                    return $"round {round}: a second repair found something: {again}";
+            }
+            catch (SnapshotException exception)
+            {
+                return $"round {round}: the repair failed: {exception.Message}";
+            }
+            return specimen!.Judge(isNew: saved ? true : null) is { } wrong ? $"round {round}: {wrong}" : null;
+        }
     }
 
     private static void Prepare(string mount, string path)
@@ -142,9 +195,8 @@ internal static partial class Shutdowns
     }
 
     /// <summary>A save in place is completed or dropped, and after that there is nothing to repair, and no journal.</summary>
-    private static string? JudgeRepair(string path, string command)
+    private static string? JudgeRepair(string path)
     {
-        if (command != SaveInPlace) return null;
         try
         {
             if (SnapshotRepair.Repair(path).FirstOrDefault(record => record.Action == RepairAction.None) is { } left)

@@ -77,6 +77,12 @@ internal static class ThinDisks
                     line.Case(failed, loss is null ? null : $"{when}, {_ways[way]}: {loss}");
                 }
             }
+            foreach (int count in isShort ? [turn % 2 == 0 ? 12 : 120] : (int[])[12, 120])
+            {
+                Prepare(own, name);
+                var (failed, loss) = TryGroup(own, name, count);
+                line.Case(failed, loss is null ? null : $"a group of {count}: {loss}");
+            }
         }
     }
 
@@ -139,6 +145,34 @@ internal static class ThinDisks
 
         static string? Write(ActorProcess saver, int offset, int count, byte value) =>
             saver.Ask(string.Create(CultureInfo.InvariantCulture, $"write {offset} {count} {value}"));
+    }
+
+    /// <summary>Many files are saved as one while the disk is full: after a remount and a repair they are all old, or all new.</summary>
+    private static (bool Failed, string? Loss) TryGroup(string own, string name, int count)
+    {
+        string folder = Path.Join(own, name, "group");
+        if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
+        var specimen = new GroupSpecimen(folder, count, length: 40_000);
+        var snapshots = specimen.Open();
+        Rig.Shell("sync -f \"$1\"; fstrim \"$2\"; sync -f \"$1\"", folder, Path.Join(own, name));
+        Fill(own);
+        string? error = null;
+        try
+        {
+            _ = Snapshot.CommitAll(snapshots);
+        }
+        catch (SnapshotException exception)
+        {
+            error = exception.Message;
+        }
+        foreach (var snapshot in snapshots) snapshot.Dispose();
+        MakeRoom(own);
+        Remount(own, name);
+        var options = new RepairOptions { Recurse = true };
+        if (SnapshotRepair.Repair(folder, options).FirstOrDefault(record => record.Action == RepairAction.None) is { } left)
+            return (true, $"it was not repaired: {left.Reason}");
+        if (SnapshotRepair.Repair(folder, options).FirstOrDefault() is { } again) return (true, $"a second repair found something: {again}");
+        return (error is not null, specimen.Judge(isNew: error is null ? true : null) is { } wrong ? $"{wrong} ({error ?? "saved"})" : null);
     }
 
     private static string? Open(ActorProcess saver, string own, string name)

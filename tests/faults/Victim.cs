@@ -6,8 +6,8 @@ namespace MmapSnapshot.Faults;
 
 /// <summary>
 /// The process that the faults happen to. It answers a line with a line: "VARIANT PATH" opens, patches and saves twice, and tells
-/// how it went; "save PATH" and "save-in-place PATH" patch a file in many places and save it once. Markers in its system calls show
-/// where a case begins and ends.
+/// how it went; "save PATH" and "save-in-place PATH" patch a file in many places and save it once; "group FOLDER" saves the files of a
+/// <see cref="GroupSpecimen"/> as one. Markers in its system calls show where a case begins and ends.
 /// </summary>
 internal static partial class Victim
 {
@@ -36,6 +36,7 @@ internal static partial class Victim
             {
                 ["in-place", var path] => Case(path, SaveVariant.Plain, PatchInPlace),
                 ["repair", var path] => Repair(path),
+                ["group", var path] => SaveGroup(path),
                 ["save", var path] => Save(path, CommitMethod.Auto),
                 ["save-in-place", var path] => Save(path, CommitMethod.InPlace),
                 [var variant, var path] => Case(path, Enum.Parse<SaveVariant>(variant)),
@@ -73,7 +74,62 @@ internal static partial class Victim
                 }
             }
         }
+        WarmUpGroup(path + ".group");
         _ = (Descriptors(), Mappings());
+    }
+
+    private static void WarmUpGroup(string folder)
+    {
+        var specimen = new GroupSpecimen(folder);
+        SaveGroup(folder);
+        specimen.Renew();
+        var snapshots = specimen.Open();
+        File.AppendAllText(specimen.Paths[2], "theirs"); // a conflict
+        try
+        {
+            _ = Snapshot.CommitAll(snapshots);
+        }
+        catch (SnapshotException)
+        {
+            foreach (var snapshot in snapshots) snapshot.Dispose();
+        }
+        _ = SnapshotRepair.Repair(folder, new RepairOptions { Recurse = true }).ToList();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    /// <summary>Opens, changes and saves the files of a group, and tells how it went.</summary>
+    private static string SaveGroup(string folder)
+    {
+        var specimen = GroupSpecimen.In(folder);
+        var clock = Stopwatch.StartNew();
+        string outcome = "ok";
+        Snapshot[] snapshots = [];
+        try
+        {
+            snapshots = specimen.Open();
+            _ = File.Exists(BeginMarker);
+            _ = Snapshot.CommitAll(snapshots);
+        }
+        catch (SnapshotException exception)
+        {
+            string changed = exception.Message.EndsWith("No file was changed.", StringComparison.Ordinal) ? "none changed" : "some changed";
+            outcome = $"{exception.Error} ({changed}): {exception.Message.ReplaceLineEndings(" ")}";
+        }
+        catch (Exception exception)
+        {
+            outcome = $"UNDOCUMENTED {exception.GetType().Name}: {exception.Message.ReplaceLineEndings(" ")}";
+        }
+        _ = File.Exists(EndMarker);
+        double elapsed = clock.Elapsed.TotalMilliseconds;
+        string usable = specimen.JudgeSnapshots(snapshots);
+        foreach (var snapshot in snapshots) snapshot.Dispose();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        var (descriptors, mappings) = (_descriptors, _mappings);
+        (_descriptors, _mappings) = (Descriptors(), Mappings());
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"saved {elapsed}|{_descriptors - descriptors}|{_mappings - mappings}|{outcome}|{usable}");
     }
 
     /// <summary>Tells its thread, and takes stock.</summary>
@@ -114,7 +170,7 @@ internal static partial class Victim
         string answer;
         try
         {
-            answer = $"repaired|ok|{string.Join(',', SnapshotRepair.Repair(path).Select(record => record.Action))}";
+            answer = $"repaired|ok|{string.Join(',', SnapshotRepair.Repair(path, new RepairOptions { Recurse = true }).Select(record => record.Action))}";
         }
         catch (SnapshotException exception)
         {

@@ -30,6 +30,13 @@ internal sealed class VictimProcess : IDisposable
             _ = Receive();
         }
         Directory.Delete(inPlace.Folder, recursive: true);
+        var group = new GroupSpecimen(Path.Join(mount, "practice-group"));
+        foreach (string act in (string[])["group", "repair"])
+        {
+            Send($"{act} {group.Folder}");
+            _ = Receive();
+        }
+        Directory.Delete(group.Folder, recursive: true);
         Send("hello");
         _threadId = Receive() ?? throw new InvalidOperationException("The victim did not start.");
     }

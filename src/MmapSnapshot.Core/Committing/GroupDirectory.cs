@@ -100,9 +100,7 @@ internal sealed class GroupDirectory : IDisposable
             if (errno == 0 && Kernel.Stat(file, out var status) == 0)
                 return new GroupDirectory(parent, name, staging, new GroupJournal(file, staging.Combine(JournalName)), FileStatus.From(status));
             file.Dispose();
-            // Its maker was killed before there was a journal, or after there was none any more.
-            if (errno == Errno.ENOENT && access == OpenMode.ReadWrite && Kernel.RemoveDirectoryAt(parent.Handle, name) is var removed and not 0)
-                errno = removed;
+            if (errno == Errno.ENOENT && access == OpenMode.ReadWrite) errno = RemoveWithoutJournal(parent, name, staging);
         }
         staging.Dispose();
         return null;
@@ -132,13 +130,21 @@ internal sealed class GroupDirectory : IDisposable
     }
 
     /// <summary>Removes the journal and the directory.</summary>
-    /// <returns>ENOTEMPTY: there is another file in it, and the journal stays.</returns>
+    /// <returns>ENOTEMPTY: there is another file in it, or a marker could not be removed, and the journal stays.</returns>
     internal Errno Remove()
     {
+        if (Kernel.Stat(Journal.File, out var status) == 0 && status.st_nlink > 1) return Errno.ENOTEMPTY;
         if (Kernel.ListNames(Staging.Handle, out var names) == 0 && names.Exists(name => name != JournalName)) return Errno.ENOTEMPTY;
         var errno = Kernel.UnlinkAt(Staging.Handle, JournalName);
         if (errno is 0 or Errno.ENOENT) errno = Kernel.RemoveDirectoryAt(Parent.Handle, _name);
         return errno == Errno.ENOENT ? 0 : errno;
+    }
+
+    /// <summary>Removes the new files in it, and old ones that are not required any more: of a group that recorded nothing, or has ended.</summary>
+    internal static void RemoveNumbered(ParentDirectory staging)
+    {
+        _ = Kernel.ListNames(staging.Handle, out var names);
+        foreach (string number in names.Where(name => name.All(char.IsAsciiDigit))) _ = Kernel.UnlinkAt(staging.Handle, number);
     }
 
     /// <summary>Releases the lock. What has a name stays.</summary>
@@ -146,6 +152,18 @@ internal sealed class GroupDirectory : IDisposable
     {
         Journal.Dispose();
         Staging.Dispose();
+    }
+
+    /// <summary>
+    /// Its process, or the computer, ended before there was a journal, or when there was none any more: a directory's names may be on the disk
+    /// in another order than they were made (btrfs).
+    /// </summary>
+    /// <returns>ENOENT: it is removed.</returns>
+    private static Errno RemoveWithoutJournal(ParentDirectory parent, string name, ParentDirectory staging)
+    {
+        RemoveNumbered(staging);
+        var errno = Kernel.RemoveDirectoryAt(parent.Handle, name);
+        return errno == 0 ? Errno.ENOENT : errno;
     }
 
     private static GroupDirectory Begin(ParentDirectory parent, string name, ParentDirectory staging, GroupJournal journal)

@@ -40,7 +40,7 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
         {
             return errno == Errno.ENOENT
                 ? Outcome(JournalState.None, RepairAction.None, "there is nothing any more")
-                : Outcome(JournalState.PassedBy, RepairAction.None, $"this user may not open it ({Failure.Describe(errno)})");
+                : Outcome(JournalState.PassedBy, RepairAction.None, $"it cannot be opened or removed ({Failure.Describe(errno)})");
         }
         found.Journal.Read();
         if (found.Journal.Record is not { Primary: { } primary }) return ExaminePrimary(found, isInspection, force);
@@ -178,8 +178,7 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
     /// <summary>Of a group that was killed before it recorded anything: its new files, and its markers, which are names of its journal.</summary>
     private static void RemoveUnrecorded(GroupDirectory part)
     {
-        _ = Kernel.ListNames(part.Staging.Handle, out var staged);
-        foreach (string number in staged.Where(number => number.All(char.IsAsciiDigit))) _ = Kernel.UnlinkAt(part.Staging.Handle, number);
+        GroupDirectory.RemoveNumbered(part.Staging);
         _ = Kernel.ListNames(part.Parent.Handle, out var names);
         foreach (string marker in names.Where(SaveNames.IsMarker)) part.RemoveMarker(marker);
     }
