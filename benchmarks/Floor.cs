@@ -36,6 +36,10 @@ public static partial class Floor
         return Microseconds(floor_patch_with_journal(path, Bytes.Offset, patch, patch.Length));
     }
 
+    /// <summary>Replaces files of 8 KiB, all or none, as <see cref="Groups.SaveAll"/> does.</summary>
+    public static double ReplaceAll(string folder, int count, bool flushesFileSystem) =>
+        Microseconds(floor_replace_all(folder, count, Groups.Length, flushesFileSystem ? 1 : 0));
+
     private static int Number(SnapshotBacking backing) => backing switch
     {
         SnapshotBacking.Reflink => 0,
@@ -57,4 +61,7 @@ public static partial class Floor
 
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
     private static partial long floor_patch_with_journal(string path, long offset, byte[] patch, int count);
+
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial long floor_replace_all(string path, int count, int length, int ofFileSystem);
 }

@@ -31,11 +31,11 @@ param(
     [string] $Against,
 
     # What to measure. The small ones come first: what the large files leave to be written would disturb them.
-    [ValidateSet('Call', 'Start', 'Memory', 'Many', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'InPlace', 'Search', 'Sparse', 'Extent',
-        'File')]
+    [ValidateSet('Call', 'Start', 'Memory', 'Many', 'Group', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'InPlace', 'Search', 'Sparse',
+        'Extent', 'File')]
     [string[]] $Part = @(
-        'Call', 'Start', 'Memory', 'Many', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'InPlace', 'Search', 'Sparse', 'Extent',
-        'File'
+        'Call', 'Start', 'Memory', 'Many', 'Group', 'Against', 'Stop', 'Edit', 'Read', 'Replace', 'InPlace', 'Search', 'Sparse',
+        'Extent', 'File'
     )
 )
 
@@ -459,6 +459,36 @@ function Measure-Many {
             }))
     Add-Bar "descriptors left after $count files" ([math]::Max(0, (& $descriptors) - $before)) 2 -Guard
     Remove-Item -LiteralPath $folder -Recurse -Force
+}
+
+# Many files saved as one, and one by one: the save alone.
+function Measure-Group {
+    $count = if ($Full) { 1000 } else { 100 }
+    foreach ($fileSystem in $fileSystems | Where-Object { $_ -in 'xfs', 'btrfs', 'ext4' }) {
+        $folder = (New-Item -ItemType Directory -Path (Join-Path $rig "$fileSystem/group")).FullName
+        [MmapSnapshot.Benchmarks.Groups]::Write($folder, $count)
+        $flushesAll = $fileSystem -ne 'ext4'
+        $seconds = if ($Full) { 60 } else { 3 }
+        $contender = [ordered]@{}
+        if ($hasFloor) { $contender['Bare calls'] = { [MmapSnapshot.Benchmarks.Floor]::ReplaceAll($folder, $count, $flushesAll) } }
+        $contender['CommitAll'] = { [MmapSnapshot.Benchmarks.Groups]::SaveAll($folder, $count) }
+        $contender['Commit of each'] = { [MmapSnapshot.Benchmarks.Groups]::SaveEach($folder, $count) }
+        $case = @{ Part = 'Group'; FileSystem = $fileSystem; Files = $count }
+        $ratios = Measure-InTurn $contender $case -Rounds 11 -WarmUp 2 -Seconds $seconds -Settle { sync --file-system $folder }
+        if ($hasFloor) { Add-Bar "$fileSystem`: $count files of 8 KiB saved as one, against bare calls with the same flushes" $ratios['CommitAll'] 2 }
+        $each = $ratios['Commit of each'] / $ratios['CommitAll']
+        Add-Bar "$fileSystem`: $count files of 8 KiB saved one by one, against as one" $each 3 -AtLeast
+        if ($hasFloor) {
+            $dirty = Join-Path $rig "$fileSystem/dirty"
+            $case = @{ Part = 'Group'; FileSystem = $fileSystem; Files = $count; DirtyBytes = 300MB }
+            $contender.Remove('Commit of each')
+            $settle = { [MmapSnapshot.Benchmarks.Groups]::WriteDirty($dirty, 300MB) }
+            $ratios = Measure-InTurn $contender $case -Rounds 7 -WarmUp 1 -Seconds $seconds -Settle $settle
+            Add-Bar "$fileSystem`: the same while another program has 300 MiB to be written, against bare calls" $ratios['CommitAll'] 2
+            Remove-Item -LiteralPath $dirty
+        }
+        Remove-Item -LiteralPath $folder -Recurse -Force
+    }
 }
 
 # What an open snapshot takes of memory, in a process of its own.

@@ -227,3 +227,77 @@ int64_t floor_patch_with_journal(const char *path, int64_t offset, const void *p
     TRY(close(directory));
     return taken;
 }
+
+// Replaces the files "0" to "count - 1" of a directory, all or none: the new files in a directory beside them, flushed; a journal, its
+// state flushed; the names exchanged and flushed; the state again; the old files removed. The flushes are those of the engine. The bytes
+// are read from clones of the files, or where there are none from the files: that these are open already is not timed.
+int64_t floor_replace_all(const char *path, int count, int length, int of_filesystem) {
+    char staging[4200], name[64], journal[1024] = {0}, bytes[65536];
+    int bases[count];
+    snprintf(staging, sizeof staging, "%s/.floor", path);
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    TRY(directory);
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        int file = openat(directory, name, O_RDONLY | O_CLOEXEC), clone = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        TRY(file);
+        TRY(clone);
+        int isClone = ioctl(clone, FICLONE, file) == 0;
+        bases[i] = isClone ? clone : file;
+        TRY(close(isClone ? file : clone));
+    }
+    int64_t started = now();
+    TRY(mkdir(staging, 0700));
+    int beside = open(staging, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    TRY(beside);
+    int state = openat(beside, "journal", O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+    TRY(state);
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        int file = openat(beside, name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+        TRY(file);
+        TRY(pread(bases[i], bytes, length, 0));
+        bytes[0]++;
+        TRY(pwrite(file, bytes, length, 0));
+        TRY(fchmod(file, 0644));
+        if (!of_filesystem)
+            TRY(sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE));
+        TRY(close(file));
+    }
+    for (int i = 0; i < count && !of_filesystem; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        int file = openat(beside, name, O_RDONLY | O_CLOEXEC);
+        TRY(file);
+        TRY(fsync(file));
+        TRY(close(file));
+    }
+    if (of_filesystem)
+        TRY(syncfs(beside));
+    TRY(pwrite(state, journal, sizeof journal, 0));
+    TRY(fsync(state));
+    TRY(fsync(beside));
+    TRY(fsync(directory));
+    TRY(pwrite(state, journal, 512, 0));
+    TRY(fsync(state));
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        TRY(renameat2(directory, name, beside, name, RENAME_EXCHANGE));
+    }
+    TRY(fsync(beside));
+    TRY(fsync(directory));
+    TRY(pwrite(state, journal, 512, 0));
+    TRY(fsync(state));
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        TRY(unlinkat(beside, name, 0));
+    }
+    TRY(unlinkat(beside, "journal", 0));
+    TRY(rmdir(staging));
+    int64_t taken = now() - started;
+    for (int i = 0; i < count; i++)
+        TRY(close(bases[i]));
+    TRY(close(state));
+    TRY(close(beside));
+    TRY(close(directory));
+    return taken;
+}

@@ -268,7 +268,8 @@ public sealed partial class Snapshot : IDisposable
                 return source;
             }
             source.CloseFile(); // for the write lease
-            var outcome = InterruptedSave.Settle(source.Directory, source.Name, force: false, cancellation);
+            var outcome = InterruptedSave.Settle(source.Directory, source.Name, force: false, cancellation)
+                ?? InterruptedSave.SettleGroup(source.Directory, source.Name, cancellation);
             if (outcome is not null) options.Warnings?.Report(InterruptedSave.Describe(outcome));
         }
         catch

@@ -274,7 +274,8 @@ internal sealed class CommitCoordinator(
     private CommitOutcome ToOutcome(CommitTarget target, CommitMethod method, string reason, PublishedFile published)
     {
         var file = own.After(published, isExchangeable: bytes.Reader.Base.Backing is SnapshotBacking.Reflink or SnapshotBacking.Lease);
-        string path = published.Failure is null ? target.CurrentPath : target.Path; // with a failure there is no result to have it
+        // It is where it was unless that was overridden; and with a failure there is no result to have it.
+        string path = published.Failure is null && published.Overridden is not null ? target.CurrentPath : target.Path;
         return new CommitOutcome(path, method, reason, published.Overridden, file, published.Failure)
         {
             BackupPath = target.Backup?.KeptPath,

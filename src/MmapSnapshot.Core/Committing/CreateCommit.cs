@@ -25,8 +25,6 @@ internal sealed class CreateCommit(
 
     private StagedFile? _staged;
 
-    private ReadLease? _ownLease;
-
     private Baseline? _after;
 
     /// <summary>The staged file before it is published, and what it has besides its bytes.</summary>
@@ -78,7 +76,7 @@ internal sealed class CreateCommit(
     {
         if (group is not null)
         {
-            _ownLease = _staged!.Unpark();
+            _staged!.CheckSealed();
             return null;
         }
         if (isOwn)
@@ -94,10 +92,7 @@ internal sealed class CreateCommit(
     {
         if (!_staged!.TryLinkNew()) return new CommitObstacle(ObstacleKind.Changed, CreatedSince);
         if (group is null) return null;
-        _after = _staged.BaselineAfter(_before);
-        _ownLease?.Dispose();
-        _ownLease = null;
-        _staged.Park();
+        _after = _staged.BaselineAfterSeal();
         return null;
     }
 
@@ -120,7 +115,6 @@ internal sealed class CreateCommit(
     public void Dispose()
     {
         _marker?.Dispose();
-        _ownLease?.Dispose();
         _staged?.Dispose();
     }
 }

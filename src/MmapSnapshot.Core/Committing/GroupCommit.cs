@@ -248,7 +248,7 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
 
     private static bool CanFlushFileSystem(GroupDirectory directory) =>
         Environment.OSVersion.Version >= new Version(5, 8) // before, syncfs reports no error of a write-back
-        && FileSystem.Of(directory.Staging.Handle).Type is FileSystem.Xfs or FileSystem.Btrfs;
+        && directory.FileSystem.Type is FileSystem.Xfs or FileSystem.Btrfs;
 
     private static void Check(GroupMember member, CommitObstacle? obstacle)
     {

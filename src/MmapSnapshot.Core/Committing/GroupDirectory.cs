@@ -22,6 +22,8 @@ internal sealed class GroupDirectory : IDisposable
 
     private readonly string _name;
 
+    private FileSystem? _fileSystem;
+
     private GroupDirectory(ParentDirectory parent, string name, ParentDirectory staging, GroupJournal journal, FileStatus status)
     {
         Parent = parent;
@@ -41,6 +43,8 @@ internal sealed class GroupDirectory : IDisposable
 
     /// <summary>The status of the journal, which the markers are further names of.</summary>
     internal FileStatus Status { get; }
+
+    internal FileSystem FileSystem => _fileSystem ??= FileSystem.Of(Staging.Handle);
 
     /// <summary>Whether it stays with what is in it, for a repair.</summary>
     internal bool IsLeft { get; set; }

@@ -45,7 +45,7 @@ internal static class InterruptedSave
             _ = cancellation.WaitHandle.WaitOne(1);
             cancellation.ThrowIfCancellationRequested();
         }
-        return SettleGroup(directory, target, cancellation);
+        return null;
     }
 
     /// <summary>What a reader should know, as a sentence; null where there is no journal. Nothing is written.</summary>
@@ -99,8 +99,10 @@ internal static class InterruptedSave
         return outcome.Members.Count > 0 ? $"A save of {outcome.Members.Count} files as one, with '{path}'," : $"A save in place of '{path}'";
     }
 
-    /// <summary>Repairs the group that the file's marker leads to, if its process is dead.</summary>
-    private static JournalOutcome? SettleGroup(ParentDirectory directory, string target, CancellationToken cancellation)
+    /// <summary>Repairs the group that the file's marker leads to, if its process is dead. A save does that when it takes the marker.</summary>
+    /// <returns>What was done; null: nothing.</returns>
+    /// <exception cref="SnapshotException">JournalConflict, JournalInvalid; as a save.</exception>
+    internal static JournalOutcome? SettleGroup(ParentDirectory directory, string target, CancellationToken cancellation)
     {
         var outcome = FindGroupOf(directory, target, cancellation)?.Repair(force: false);
         return outcome?.State switch

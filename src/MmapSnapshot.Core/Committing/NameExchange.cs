@@ -82,10 +82,10 @@ internal sealed class NameExchange(
 
     private string? Complete(TargetFile displaced, in FileStatus after)
     {
-        if (!displaced.Status.IsSameFileAs(after)) return PutBack(StagedStatus(), displaced, "it was replaced by another file in the moment it was saved");
-        if (before.Length != after.Length || !before.Modified.Equals(after.Modified)) return PutBack(StagedStatus(), displaced, "it was written to in the moment it was saved");
+        if (!displaced.Status.IsSameFileAs(after)) return PutBack(staged.Status, displaced, "it was replaced by another file in the moment it was saved");
+        if (before.Length != after.Length || !before.Modified.Equals(after.Modified)) return PutBack(staged.Status, displaced, "it was written to in the moment it was saved");
         // A process that opened it before the exchange waits for the lease, and would write to a file without a name.
-        if (lease is { Stands: false }) return PutBack(StagedStatus(), displaced, "another process opened it for writing in the moment it was saved");
+        if (lease is { Stands: false }) return PutBack(staged.Status, displaced, "another process opened it for writing in the moment it was saved");
 
         if (isInGroup) return null;
         if (staged.UnlinkTemporary() is not 0 and var errno)
@@ -142,8 +142,6 @@ internal sealed class NameExchange(
             foreach (var file in open) file.Dispose();
         }
     }
-
-    private FileStatus StagedStatus() => FileStatus.Of(staged.Handle, target.Path);
 
     private string ForgetName(string conflict)
     {

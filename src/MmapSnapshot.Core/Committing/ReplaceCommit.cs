@@ -127,7 +127,7 @@ internal sealed class ReplaceCommit(
     {
         if (group is not null)
         {
-            _ownLease = _staged!.Unpark();
+            _staged!.CheckSealed();
         }
         else
         {
@@ -152,7 +152,7 @@ internal sealed class ReplaceCommit(
             : _current.TryOpenSoon(OpenMode.ReadOnly, cancellation, out _readable);
         _openErrno = errno;
         bool isOpen = errno == 0;
-        var fileSystem = isOpen ? FileSystem.Of(_readable) : null;
+        var fileSystem = isOpen ? FileSystemOf(_readable, _current.Status) : null;
         bool isLocal = fileSystem is { IsLocal: true };
         if (isLocal) _lease = ReadLease.TryTake(_readable, out errno, fileSystem);
         _compared = _current.CurrentStatus();
@@ -176,9 +176,10 @@ internal sealed class ReplaceCommit(
             target.Backup?.Keep();
             ReleaseCurrent();
         }
-        _after = options.Close ? new Baseline(_before, Freshness: null) : _staged!.BaselineAfter(_before);
+        _after = options.Close ? new Baseline(_before, Freshness: null)
+            : group is null ? _staged!.BaselineAfter(_before)
+            : _staged!.BaselineAfterSeal();
         ReleaseOwnLease(); // a process that wants to write to the new file need not wait for the directory's flush
-        if (group is not null) _staged!.Park();
         return null;
     }
 
@@ -246,6 +247,10 @@ internal sealed class ReplaceCommit(
         if (group is { } place) place.Directory.IsLeft = true;
         else _marker!.Abandon();
     }
+
+    /// <summary>In a group it is asked for once for all files that are on the filesystem of their directory.</summary>
+    private FileSystem FileSystemOf(SafeFileHandle file, in FileStatus status) =>
+        group is { Directory: { } directory } && directory.Status.Device == status.Device ? directory.FileSystem : FileSystem.Of(file);
 
     private void ReleaseOwnLease()
     {

@@ -39,6 +39,9 @@ internal sealed class StagedFile : IDisposable
     /// <summary>Empty while it has none.</summary>
     internal string TemporaryName { get; private set; } = "";
 
+    /// <summary>The status: in a group, when it was sealed.</summary>
+    internal FileStatus Status => _sealed ?? FileStatus.Of(Handle, Path);
+
     private string Path => _directory.Combine(_target);
 
     private bool IsInGroup => Place != _directory;
@@ -189,8 +192,10 @@ internal sealed class StagedFile : IDisposable
     /// new file already, and the status from before will show it as changed.
     /// </summary>
     /// <param name="before">The status before it had its name.</param>
-    internal Baseline BaselineAfter(in FileStatus before) =>
-        Baseline.TryOf(Handle) is { } after && after.Status.Modified.Equals(before.Modified) && after.Status.Length == before.Length
+    internal Baseline BaselineAfter(in FileStatus before) => After(before, Baseline.TryOf(Handle));
+
+    private static Baseline After(in FileStatus before, Baseline? now) =>
+        now is { } after && after.Status.Modified.Equals(before.Modified) && after.Status.Length == before.Length
             ? after
             : new Baseline(before, Freshness: null);
 
@@ -231,24 +236,32 @@ internal sealed class StagedFile : IDisposable
         return status;
     }
 
-    /// <summary>In a group: closes it, until it is published. It can be found again by its name.</summary>
+    /// <summary>In a group: closes it. It can be found again by its name.</summary>
     internal void Park() => Handle.Dispose();
 
-    /// <summary>In a group: opens it again, if it is still as it was sealed, with a read lease where one can be taken.</summary>
+    /// <summary>In a group: whether it is still as it was sealed.</summary>
     /// <exception cref="SnapshotException">WriteFailed: it is not.</exception>
-    internal ReadLease? Unpark()
+    internal void CheckSealed()
     {
-        var errno = Kernel.OpenAt(Place.Handle, TemporaryName, OpenMode.ReadOnly | OpenMode.NonBlocking | OpenMode.NoFollow, out var file);
-        bool isReadable = errno == 0;
-        // A mode without permission to read, for one who is not root.
-        if (errno == Errno.EACCES) errno = Kernel.OpenAt(Place.Handle, TemporaryName, OpenMode.PathOnly | OpenMode.NoFollow, out file);
-        Handle = file;
-        Failure.Check(errno, $"open the new '{Path}'", Path, SnapshotError.WriteFailed);
-        var lease = isReadable ? ReadLease.TryTake(Handle, out _) : null;
-        if (_sealed is { } status && status.DifferenceTo(FileStatus.Of(Handle, Path)) is null) return lease;
-        lease?.Dispose();
+        if (_sealed is { } status && Place.Find(TemporaryName) is { } now && status.DifferenceTo(now) is null) return;
         throw new SnapshotException(
             SnapshotError.WriteFailed, $"'{Path}' was not saved: its new file in '{Place.Path}' was changed by another process.", Path);
+    }
+
+    /// <summary>In a group: as <see cref="BaselineAfter"/>, of a file that is closed.</summary>
+    internal Baseline BaselineAfterSeal()
+    {
+        var before = _sealed!.Value;
+        // Of a file that can be exchanged later, more is to be known than its status.
+        if (Kernel.ExchangesRanges(Place.Handle)
+            && Kernel.OpenAt(_directory.Handle, _target, OpenMode.ReadOnly | OpenMode.NonBlocking | OpenMode.NoFollow, out var file) == 0)
+        {
+            using (file)
+                if (Baseline.TryOf(file) is { } sampled && sampled.Status.IsSameFileAs(before)) return After(before, sampled);
+        }
+        return Kernel.StatAt(_directory.Handle, _target, out var now) == 0 && FileStatus.From(now).IsSameFileAs(before)
+            ? After(before, new Baseline(FileStatus.From(now), Freshness: null))
+            : new Baseline(before, Freshness: null);
     }
 
     /// <summary>In a group: the status of the old file, which has the temporary name.</summary>
@@ -277,7 +290,7 @@ internal sealed class StagedFile : IDisposable
     internal void RemoveLeftover(CommitTarget target, FileStatus? old, IProgress<string>? warnings)
     {
         if (TemporaryName.Length == 0 || Place.Find(TemporaryName) is not { } left) return;
-        bool isNew = HasTemporaryName();
+        bool isNew = _sealed is { } made ? left.IsSameFileAs(made) : HasTemporaryName();
         bool isOld = old is { } status
             && left.IsSameFileAs(status) && left.Length == status.Length && left.Modified.Equals(status.Modified);
         if (isNew || isOld) _ = UnlinkTemporary();
