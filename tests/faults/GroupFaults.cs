@@ -193,6 +193,8 @@ internal static class GroupFaults
 
     private static string? JudgeForeignChange(GroupSpecimen specimen, int file, string way)
     {
+        // A new file is not there to be deleted before it is saved.
+        if (way == "delete" && !File.Exists(specimen.Paths[file])) return JudgeRepaired(specimen);
         Thread.Sleep(15); // timestamps of older kernels
         Change(specimen.Paths[file], way);
         return JudgeRepaired(specimen, file) ?? JudgeChanged(specimen, file, way);

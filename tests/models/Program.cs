@@ -14,7 +14,7 @@ string text = only < 0 ? "" : args.ElementAtOrDefault(only + 1) ?? "";
 int passed = 0, failed = 0;
 
 Console.WriteLine($"{"model",-8} {"mutation",-30} {"processes and faults",-62} {"states",9} {"seconds",8}  result");
-foreach (var run in ReplaceRuns.All.Concat(InPlaceRuns.All))
+foreach (var run in ReplaceRuns.All.Concat(InPlaceRuns.All).Concat(GroupRuns.All))
 {
     if (!$"{run.Model} {run.Mutation} {run.Processes} {run.Expected}".Contains(text, StringComparison.OrdinalIgnoreCase)) continue;
     var watch = Stopwatch.StartNew();

@@ -217,10 +217,17 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
     /// <returns>What has become of the files, as a sentence.</returns>
     private string Revert()
     {
-        if (_published == 0) return NothingChanged;
         var kept = new List<string>();
         try
         {
+            if (_published == 0)
+            {
+                // A crash that brings the journal back must not complete a save that has failed; and what was put back, is.
+                if (_directories is not [{ Journal.State: GroupState.Committing }, ..]) return NothingChanged;
+                FlushNames();
+                SetState(GroupState.Done);
+                return NothingChanged;
+            }
             SetState(GroupState.Reverting);
             for (int i = _published - 1; i >= 0; i--)
             {

@@ -7,6 +7,8 @@ namespace MmapSnapshot.Committing;
 /// <summary>One file of an interrupted group: what has the target's name, and what is in the directory of the group.</summary>
 internal sealed class GroupRepairMember : IDisposable
 {
+    private const int MaxExchanges = 1000;
+
     private readonly GroupDirectory _part;
 
     private readonly GroupMemberRecord _record;
@@ -51,7 +53,7 @@ internal sealed class GroupRepairMember : IDisposable
     /// Whether the target is old, or can be made so, or was never made new: then it is another program's, and stays. One that was made
     /// new and then changed by another program would lose that change.
     /// </summary>
-    internal bool CanBeOld => IsNew ? IsOldKept : IsOld || !IsOldKept;
+    internal bool CanBeOld => IsNew ? IsOldKept : IsOld || (!IsOldKept && !_record.Staged.IsSameFile(_target));
 
     /// <summary>Whether no file of it belongs to anybody else.</summary>
     internal bool BelongsTo(uint user) => (_target is null || _target.Status.User == user) && (_kept is null || _kept.Status.User == user);
@@ -94,13 +96,33 @@ internal sealed class GroupRepairMember : IDisposable
         _kept?.Dispose();
     }
 
+    /// <summary>
+    /// Exchanges the two files, and if another one than is wanted comes out, exchanges again, until what comes out is what was put in last:
+    /// other programs may rename files to the target's name between any two steps, and the last of them keeps it.
+    /// </summary>
     private bool TryExchange(Func<TargetFile?, bool> isWanted)
     {
-        Check(ExchangeNames());
-        using (var cameOut = TargetFile.Find(_part.Staging, _record.Number))
-            if (isWanted(cameOut)) return true;
-        Check(ExchangeNames());
-        return false;
+        var open = new List<TargetFile>(); // no inode number is used again before the end
+        try
+        {
+            var putIn = _kept?.Status;
+            FileStatus? cameOut = null;
+            for (int exchanges = 1; exchanges <= MaxExchanges; exchanges++)
+            {
+                Check(ExchangeNames());
+                var found = TargetFile.Find(_part.Staging, _record.Number);
+                if (found is not null) open.Add(found);
+                if (exchanges == 1 && isWanted(found)) return true;
+                if (exchanges > 1 && found is not null && putIn?.IsSameFileAs(found.Status) is true) return false;
+                if (exchanges == 1) cameOut = found?.Status;
+                else (putIn, cameOut) = (cameOut, found?.Status);
+            }
+            return false;
+        }
+        finally
+        {
+            foreach (var file in open) file.Dispose();
+        }
     }
 
     private static bool TryMove(ParentDirectory from, string name, ParentDirectory to, string newName, GroupFile wanted)

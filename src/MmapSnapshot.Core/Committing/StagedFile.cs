@@ -286,15 +286,16 @@ internal sealed class StagedFile : IDisposable
     /// <summary>In a group: removes what the target does not have, the old file or the new one.</summary>
     /// <param name="target">The name that was saved.</param>
     /// <param name="old">The old file when it was published; null: there is none.</param>
-    /// <param name="warnings">Receives what the user should know, if another process has written to the old file since. May be null.</param>
+    /// <param name="warnings">Receives what the user should know, if another process has written to it since. May be null.</param>
     internal void RemoveLeftover(CommitTarget target, FileStatus? old, IProgress<string>? warnings)
     {
         if (TemporaryName.Length == 0 || Place.Find(TemporaryName) is not { } left) return;
-        bool isNew = _sealed is { } made ? left.IsSameFileAs(made) : HasTemporaryName();
-        bool isOld = old is { } status
-            && left.IsSameFileAs(status) && left.Length == status.Length && left.Modified.Equals(status.Modified);
-        if (isNew || isOld) _ = UnlinkTemporary();
+        bool isNew = _sealed is { } made ? IsUnchanged(made) : HasTemporaryName();
+        if (isNew || (old is { } status && IsUnchanged(status))) _ = UnlinkTemporary();
         else _ = RecoveredFile.TryKeep(target, Place, TemporaryName, warnings);
+
+        bool IsUnchanged(FileStatus known) =>
+            left.IsSameFileAs(known) && left.Length == known.Length && left.Modified.Equals(known.Modified);
     }
 
     private static FileIdentity Identify(TargetFile file)
