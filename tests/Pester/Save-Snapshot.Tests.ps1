@@ -253,6 +253,78 @@ Describe 'Save-Snapshot' {
         }
     }
 
+    Context '-AllOrNone' {
+        BeforeEach {
+            $paths = foreach ($name in 'b', 'c') { New-TestFile "$folder/$name.bin" }
+            $group = @($snapshot) + @($paths | Open-MmapSnapshot)
+            $group | Set-SnapshotBytes -Offset 0 -Bytes 0xFF
+        }
+
+        It 'saves all, and returns with -PassThru a result for each' {
+            $results = $group | Save-Snapshot -AllOrNone -PassThru
+            $results.Path | Should -Be $group.Path
+            $results.Method | Should -Be 'Replace', 'Replace', 'Replace'
+            $group.IsModified | Should -Be $false, $false, $false
+            foreach ($path in $group.Path) { Get-FileHex $path 0 2 | Should -BeExactly 'FF 01' }
+            @(Get-ChildItem -LiteralPath $folder -Force -Name) | Should -Be 'a.bin', 'b.bin', 'c.bin'
+        }
+
+        It 'takes them as an argument, and closes with -Close' {
+            Save-Snapshot $group -AllOrNone -Close | Should -BeNullOrEmpty
+            $group.IsClosed | Should -Be $true, $true, $true
+        }
+
+        It 'saves none if one cannot be saved, and names it' {
+            Add-Content -LiteralPath $paths[1] -Value 'theirs' -NoNewline
+            $expected = @{ Id = 'SnapshotConflict'; Cmdlet = 'Save-Snapshot'; Target = $group[2]; Says = 'No file was changed' }
+            Assert-SnapshotError { $group | Save-Snapshot -AllOrNone } @expected
+            Get-FileHex $file | Should -BeExactly $original
+            $group.IsModified | Should -Be $true, $true, $true
+            @(Get-ChildItem -LiteralPath $folder -Force -Name) | Should -Be 'a.bin', 'b.bin', 'c.bin'
+        }
+
+        It 'saves none if one is closed or read-only' {
+            Close-MmapSnapshot $group[1] -Force
+            Assert-SnapshotError { $group | Save-Snapshot -AllOrNone } -Id SnapshotClosed -Cmdlet Save-Snapshot -Target $group[1] -Says 'closed'
+            $reader = Open-MmapSnapshot $paths[0] -ReadOnly
+            Assert-SnapshotError { $group[0], $reader | Save-Snapshot -AllOrNone } -Id ReadOnlySnapshot -Cmdlet Save-Snapshot -Target $reader -Says 'read-only'
+            Get-FileHex $file | Should -BeExactly $original
+        }
+
+        It 'says with -WhatIf what it would save, and asks once' {
+            $printed = Invoke-FreshPowerShell -Arguments $folder -WithPrinted {
+                Open-MmapSnapshot "$args/*.bin" | Save-Snapshot -AllOrNone -WhatIf
+            }
+            $said = @($printed.Printed | Where-Object { $_ -match 'What if' })
+            $said.Count | Should -Be 1
+            "$($printed.Printed)" | Should -Match '3 files'
+            $group | Save-Snapshot -AllOrNone -WhatIf
+            Get-FileHex $file | Should -BeExactly $original
+        }
+
+        It 'does not go with <_>' -ForEach '-Destination /tmp', '-Backup ~', '-AllowInPlace', '-NoJournal', '-Method InPlace', '-Method Exchange' {
+            { Invoke-Expression "`$group | Save-Snapshot -AllOrNone $_" } | Should -Throw -ErrorId 'AmbiguousParameterSet,MmapSnapshot.SaveSnapshotCommand'
+            Get-FileHex $file | Should -BeExactly $original
+        }
+
+        It 'does nothing with nothing' {
+            @() | Save-Snapshot -AllOrNone -PassThru | Should -BeNullOrEmpty
+        }
+
+        It 'refuses two snapshots of one file' {
+            $again = Open-MmapSnapshot $file
+            Assert-SnapshotError { $group, $again | Save-Snapshot -AllOrNone } -Id DuplicateTarget -Cmdlet Save-Snapshot -Target $snapshot -Says 'Save one of them'
+        }
+
+        It 'saves over another process''s change with -Force, and warns' {
+            Set-Content -LiteralPath $paths[1] -Value 'theirs'
+            $results = $group | Save-Snapshot -AllOrNone -Force -PassThru -WarningVariable warnings -WarningAction SilentlyContinue
+            $results[2].Override | Should -Match 'length changed'
+            "$warnings" | Should -Match 'overwritten because of -Force'
+            Get-FileHex $paths[1] 0 2 | Should -BeExactly 'FF 01'
+        }
+    }
+
     Context '-Destination' {
         It 'makes another file and leaves the snapshot''s own' {
             Set-SnapshotBytes $snapshot 0 'FF'

@@ -143,9 +143,9 @@ internal sealed class Journal : IDisposable
     /// <param name="why">What is wrong with it, as a clause.</param>
     internal static SnapshotException Invalid(string path, string why) => new(
         SnapshotError.JournalInvalid,
-        $"'{path}' is damaged: {why}. It is the journal of a save in place that was interrupted; "
-        + "whether the file that was saved has all its bytes is not known. "
-        + "Compare that file with a copy of it, then remove the journal with Repair-MmapSnapshot -Force.",
+        $"'{path}' is damaged: {why}. It is the journal of a save that was interrupted; "
+        + "whether what was saved has all its bytes is not known. "
+        + "Compare it with a copy, then remove the journal with Repair-MmapSnapshot -Force.",
         path);
 
     private static SnapshotException CannotCreate(Errno errno, string path) => Failure.From(

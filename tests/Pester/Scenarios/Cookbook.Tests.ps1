@@ -109,6 +109,14 @@ while [ "$1" = start ] && [ "$(readlink "/proc/$(cat pid)/exe")" != "$(realpath 
         $LASTEXITCODE | Should -Be 1
     }
 
+    It 'for five files updates them as one' {
+        [void][System.IO.Directory]::CreateDirectory("$folder/conf")
+        foreach ($name in 'cache', 'jobs', 'mail', 'web') { [System.IO.File]::WriteAllText("$folder/conf/$name.conf", "host = db1`n") }
+        Invoke-Recipe 'Update five files as one' $folder '/srv/app'
+        Get-ChildItem -LiteralPath "$folder/conf" -Force -Name | Should -Be 'cache.conf', 'jobs.conf', 'mail.conf', 'replica.conf', 'web.conf'
+        Get-Content -LiteralPath "$folder/conf/web.conf", "$folder/conf/replica.conf" | Should -Be 'host = db2', 'host = db1'
+    }
+
     It 'for a database copies it with its log, and every committed row' -Skip:([bool]$databaseObstacle) {
         Invoke-Shell 'sqlite3 "$1/shop.db" "PRAGMA journal_mode=WAL; CREATE TABLE orders (id INTEGER PRIMARY KEY)" >/dev/null' $folder
         # It reports each row once it is committed; a checkpoint now and then moves rows from the log to the database.
