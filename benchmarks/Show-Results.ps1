@@ -121,6 +121,10 @@ function Get-Table {
     )
     Format-MarkdownTable 'what', 'Time', 'Ratio to the first' $rows
     $parts = [ordered]@{
+        Group   = {
+            $dirty = if ($_.PSObject.Properties['DirtyBytes']) { ", $(Format-Size $_.DirtyBytes) of others to be written" }
+            "$($_.Files.ToString('N0', $invariant)) files of 8 KiB on $($_.FileSystem)$dirty, the save alone: $($_.Contender)"
+        }
         Edit    = { "$($_.What): $($_.Contender)" }
         Read    = { "$($_.What): $($_.Contender)" }
         Replace = { "$($_.Matches.ToString('N0', $invariant)) matches replaced: $($_.Contender)" }

@@ -503,6 +503,82 @@ Describe 'Set-SnapshotBytes' {
         }
     }
 
+    Context '-Reverse and -SkipApplied' {
+        BeforeEach {
+            $patched = Open-MmapSnapshot $file
+            Set-SnapshotBytes $patched 3 'AA BB'
+            Add-SnapshotBytes $patched -Offset 0x10 '01 02 03'
+            Remove-SnapshotBytes $patched -Offset 0x40 -Count 5
+            Set-SnapshotBytes $patched 0x80 'CC'
+            $moving = @(Compare-Snapshot $patched)
+            $hex = Get-SnapshotHex $patched
+            Undo-SnapshotBytes $patched -All
+            Set-SnapshotBytes $patched 3 'AA BB'
+            Set-SnapshotBytes $patched 0x80 'CC'
+            $writing = @(Compare-Snapshot $patched)
+        }
+
+        It 'applies a patch and takes it back, directly, through CSV and through JSON: <Carry>' -ForEach @(
+            @{ Carry = { $input } }
+            @{ Carry = { $input | ConvertTo-Csv | ConvertFrom-Csv } }
+            @{ Carry = { $input | ConvertTo-Json | ConvertFrom-Json } }
+        ) {
+            $moving | & $Carry | Set-SnapshotBytes $snapshot
+            Get-SnapshotHex $snapshot | Should -BeExactly $hex
+            $moving | & $Carry | Set-SnapshotBytes $snapshot -Reverse
+            Get-SnapshotHex $snapshot | Should -BeExactly (Get-FileHex $file)
+        }
+
+        It 'does nothing with -SkipApplied where all is there: <Patch>' -ForEach @{ Patch = 'moving' }, @{ Patch = 'writing' } {
+            $rows = Get-Variable -Name $Patch -ValueOnly
+            foreach ($i in 1..3) { $rows | Set-SnapshotBytes $snapshot -SkipApplied }
+            @(Compare-Snapshot $snapshot).Count | Should -Be $rows.Count
+            foreach ($i in 1..3) { $rows | Set-SnapshotBytes $snapshot -Reverse -SkipApplied }
+            Get-SnapshotHex $snapshot | Should -BeExactly (Get-FileHex $file)
+        }
+
+        It 'completes with -SkipApplied a patch of writes that was applied in part' {
+            $writing[1] | Set-SnapshotBytes $snapshot
+            $said = $writing | Set-SnapshotBytes $snapshot -SkipApplied -Verbose 4>&1
+            "$said" | Should -BeLike '*1 of 2 rows had been applied*'
+            Get-SnapshotHex $snapshot 3 2 | Should -BeExactly 'AA BB'
+        }
+
+        It 'refuses a patch for another version with -SkipApplied too, and with -Reverse' {
+            Set-SnapshotBytes $snapshot 3 'EE'
+            foreach ($rows in $moving, $writing) {
+                Assert-SnapshotError { $rows | Set-SnapshotBytes $snapshot -SkipApplied -WarningAction Ignore } -Id ExpectationFailed -Cmdlet Set-SnapshotBytes -Target $snapshot
+                Assert-SnapshotError { $rows | Set-SnapshotBytes $snapshot -Reverse -WarningAction Ignore } -Id ExpectationFailed -Cmdlet Set-SnapshotBytes -Target $snapshot
+            }
+            $snapshot.ModifiedBytes | Should -Be 1
+        }
+
+        It 'takes back a patch of version 0.1, with a change of the length' {
+            $rows = "Offset,Length,Before,After,OldLength,NewLength`n256,2,,AA BB,256,258`n0,1,00,CC,," | ConvertFrom-Csv
+            $rows | Set-SnapshotBytes $snapshot
+            $rows | Set-SnapshotBytes $snapshot -SkipApplied
+            $snapshot.Length | Should -Be 258
+            $rows | Set-SnapshotBytes $snapshot -Reverse
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'refuses to go back where a row does not say what was before: <Row>' -ForEach @(
+            @{ Row = @{ Kind = 'Write'; Offset = 0; After = 'AA' }; Says = 'no old bytes' }
+            @{ Row = @{ Kind = 'Insert'; Offset = 0; After = 'AA' }; Says = 'no NewOffset' }
+            @{ Row = @{ Offset = 0; After = 'AA' }; Says = 'bytes are missing' }
+        ) {
+            if (-not $Row.ContainsKey('Kind')) { $Row['Before'] = $null }
+            Assert-SnapshotError { $Row | Set-SnapshotBytes $snapshot -Reverse } -Id InvalidPatch -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $Says
+        }
+
+        It 'goes with rows that bring their bytes, and with nothing else' {
+            { $writing | Set-SnapshotBytes $snapshot -Reverse -Bytes 1 } | Should -Throw -ErrorId 'AmbiguousParameterSet,*'
+            { $writing | Set-SnapshotBytes $snapshot -SkipApplied -Expect 1 } | Should -Throw -ErrorId 'AmbiguousParameterSet,*'
+            { Find-SnapshotBytes $snapshot '03' | Set-SnapshotBytes -Reverse } | Should -Throw -ErrorId 'AmbiguousParameterSet,*'
+            $snapshot.IsModified | Should -BeFalse
+        }
+    }
+
     Context 'one pipeline, one change' {
         It 'takes the names Before, After and OldLength for Expect, Bytes and ExpectLength' {
             "Offset,Before,After,OldLength,NewLength`n256,,AA,256,257`n0,00,BB,," | ConvertFrom-Csv | Set-SnapshotBytes -Snapshot $snapshot
@@ -512,12 +588,22 @@ Describe 'Set-SnapshotBytes' {
             Get-SnapshotHex $snapshot 0 1 | Should -BeExactly 'CC'
         }
 
-        It 'writes nothing if one of many expectations fails, tells of each that does, and warns' {
-            $rows = "Offset,Bytes,Expect`n0,AA,00`n1,AA,EE`n2,AA,02`n3,AA,EE" | ConvertFrom-Csv
+        It 'writes nothing if one of many expectations fails, and warns' {
+            $rows = "Offset,Bytes,Expect`n0,AA,00`n1,AA,EE`n2,AA,02" | ConvertFrom-Csv
             $rows | Set-SnapshotBytes -Snapshot $snapshot -PassThru -ErrorAction SilentlyContinue -ErrorVariable problems -WarningAction SilentlyContinue -WarningVariable warnings | Should -BeNullOrEmpty
-            $problems.FullyQualifiedErrorId | Should -Be (@('ExpectationFailed,MmapSnapshot.SetSnapshotBytesCommand') * 2)
-            "$($problems[0])", "$($problems[1])" | Should -BeLike '*at 0x[13],*'
+            $problems.FullyQualifiedErrorId | Should -Be 'ExpectationFailed,MmapSnapshot.SetSnapshotBytesCommand'
+            "$problems" | Should -BeLike '*expected EE at 0x1,*'
             $warnings.Count | Should -Be 1
+            $snapshot.IsModified | Should -BeFalse
+        }
+
+        It 'tells of a patch for another version once, with the number of rows, and of each with -Verbose' {
+            $rows = "Offset,Bytes,Expect`n0,AA,00`n1,AA,EE`n2,AA,02`n3,AA,EE" | ConvertFrom-Csv
+            $said = $rows | Set-SnapshotBytes -Snapshot $snapshot -Verbose -ErrorAction SilentlyContinue -ErrorVariable problems -WarningVariable warnings 4>&1
+            $problems.FullyQualifiedErrorId | Should -Be 'ExpectationFailed,MmapSnapshot.SetSnapshotBytesCommand'
+            "$problems" | Should -BeLike '*another version*2 of 4 rows*The first row: expected EE at 0x1,*'
+            @("$said" -split 'VERBOSE' | Select-String 'at 0x[13],').Count | Should -BeGreaterThan 0
+            $warnings.Count | Should -Be 0
             $snapshot.IsModified | Should -BeFalse
         }
 

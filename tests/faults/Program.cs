@@ -36,7 +36,7 @@ using var planting = IsWanted("planted") ? new Planting() : null;
 foreach (string mount in mounts)
 {
     if (IsWanted("calls")) SyscallFailures.Try(mount, report, isShort);
-    if (IsWanted("kills")) Kills.Try(mount, report, step: isShort ? 10 : 1);
+    if (IsWanted("kills")) Kills.Try(mount, report, step: isShort ? 30 : 1);
     if (IsWanted("window")) KillsInWindow.Try(mount, report, isShort);
     if (IsWanted("in-place")) InPlaceFaults.Try(mount, report, isShort);
     if (IsWanted("groups")) GroupFaults.Try(mount, report, isShort);

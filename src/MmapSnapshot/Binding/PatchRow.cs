@@ -76,6 +76,39 @@ internal sealed class PatchRow(object? row, int number)
             : throw Invalid(damage);
     }
 
+    /// <summary>The change that takes back that of a row that has a Kind.</summary>
+    /// <param name="kind">Its <see cref="FindKind"/>.</param>
+    /// <exception cref="SnapshotException">InvalidPatch: it is damaged, contradicts itself, or does not say what was before.</exception>
+    internal SnapshotEdit ToReversedEdit(string kind)
+    {
+        var edit = ToEdit(kind);
+        string before = FindText("Expect", "Before") ?? "", after = FindText("Bytes", "After") ?? "";
+        if (edit.Kind == SnapshotEditKind.Write && before.Length == 0)
+            throw Invalid("it has no old bytes (Before), so that it cannot be applied backwards");
+        string reversed = edit.Kind switch
+        {
+            SnapshotEditKind.Insert => nameof(SnapshotEditKind.Remove),
+            SnapshotEditKind.Remove => nameof(SnapshotEditKind.Insert),
+            _ => nameof(SnapshotEditKind.Write),
+        };
+        return SnapshotEdit.TryParse(reversed, NewOffset(edit), after, before, edit.Count, out var result, out string? damage)
+            ? result
+            : throw Invalid(damage);
+    }
+
+    /// <summary>A write of the bytes that are there once a row that has a Kind is applied, which expects just these.</summary>
+    /// <param name="kind">Its <see cref="FindKind"/>.</param>
+    /// <param name="isReversed">Whether it is applied backwards.</param>
+    /// <returns>The write; null: there are none.</returns>
+    internal SnapshotEdit? ToAppliedEdit(string kind, bool isReversed)
+    {
+        var edit = ToEdit(kind);
+        string there = (isReversed ? FindText("Expect", "Before") : FindText("Bytes", "After")) ?? "";
+        if (there.Length == 0 || (!isReversed && edit.Kind != SnapshotEditKind.Write && FindNumber("NewOffset") is null)) return null;
+        long offset = isReversed ? edit.Offset : NewOffset(edit);
+        return SnapshotEdit.TryParse(nameof(SnapshotEditKind.Write), offset, there, there, length: null, out var result, out _) ? result : null;
+    }
+
     /// <summary>The snapshots that the row is for, in its property Snapshot.</summary>
     /// <exception cref="SnapshotException">InvalidPatch: it does not say.</exception>
     internal Snapshot[] GetSnapshots()
@@ -105,6 +138,12 @@ internal sealed class PatchRow(object? row, int number)
     private static object? Unwrap(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
 
     private static bool IsEmpty(object? value) => value is null || (Unwrap(value) is string text && string.IsNullOrWhiteSpace(text));
+
+    /// <summary>Where the bytes are once the row is applied. If nothing moves they are where they were.</summary>
+    private long NewOffset(SnapshotEdit edit) => FindNumber("NewOffset")
+        ?? (edit.Kind == SnapshotEditKind.Write
+            ? edit.Offset
+            : throw Invalid("it has no NewOffset, so that it cannot be applied backwards"));
 
     /// <summary>Bytes as text, whatever they are given as; null where there is no such property, or it is null.</summary>
     private string? FindText(params string[] names) =>

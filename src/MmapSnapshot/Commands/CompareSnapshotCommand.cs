@@ -21,11 +21,12 @@ public sealed class CompareSnapshotCommand : SnapshotCmdlet
 
     /// <summary>Compare with this instead, as what was before: another snapshot, or its id, or the path of a file.</summary>
     [Parameter(Position = 1)]
+    [Alias("With")]
     [SnapshotTransformation(AllowsPaths = true)]
     [ValidateNotNull]
-    public object? With { get; set; }
+    public object? Reference { get; set; }
 
-    private object? Other => With is PSObject wrapped ? wrapped.BaseObject : With;
+    private object? Other => Reference is PSObject wrapped ? wrapped.BaseObject : Reference;
 
     /// <summary>Compares each snapshot.</summary>
     protected override void ProcessRecord()

@@ -182,6 +182,14 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     [Parameter(ParameterSetName = RowNumberSet)]
     public SwitchParameter Splice { get; set; }
 
+    /// <summary>Apply the rows of a patch backwards: what it made comes to be again what it was made from.</summary>
+    [Parameter(ParameterSetName = RowSet)]
+    public SwitchParameter Reverse { get; set; }
+
+    /// <summary>A row whose bytes are there already is no error, and is left out; with insertions or removals, all rows or none.</summary>
+    [Parameter(ParameterSetName = RowSet)]
+    public SwitchParameter SkipApplied { get; set; }
+
     /// <summary>Pass the snapshots on.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
@@ -194,6 +202,11 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     {
         if (Splice && IsGiven(nameof(Pad))) RefuseCombination("-Pad keeps the length, and -Splice changes it: give one of them.");
         if (Splice && IsGiven(nameof(NewLength))) RefuseCombination("-Splice changes the length, so that -NewLength cannot give it too.");
+        foreach (string patch in (string[])[nameof(Reverse), nameof(SkipApplied)])
+        {
+            if (IsGiven(patch) && (IsGiven(nameof(Bytes)) || IsGiven(nameof(Expect))))
+                RefuseCombination($"-{patch} is for the rows of a patch, which have their bytes: it does not go with -Bytes or -Expect.");
+        }
         // Only what the command line gives is bound by now; an empty field of a row expects nothing.
         if (IsGiven(nameof(Expect)) && ToExpectedOrNull() is [])
             ThrowTerminatingError(ErrorFactory.From(ErrorFactory.InvalidBytes(EmptyExpect), target: null));
@@ -262,6 +275,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     /// <summary>The change of a match: its bytes are all replaced, and no others.</summary>
     private Change ToChange(SnapshotMatch match)
     {
+        if (Reverse || SkipApplied) RefuseCombination("-Reverse and -SkipApplied are for changes of Compare-Snapshot, not for matches of a search.");
         byte[] expected = ToExpected();
         if (ParameterSetName == RowFillSet)
         {
@@ -316,19 +330,30 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         bool bringsBytes = ParameterSetName == RowSet && !IsGiven(nameof(Bytes));
         long? newLength = IsGiven(nameof(NewLength)) ? NewLength : row.FindNumber(nameof(NewLength));
         long? expectLength = IsGiven(nameof(ExpectLength)) ? ExpectLength : row.FindNumber(nameof(ExpectLength), "OldLength");
+        if (Reverse) (newLength, expectLength) = (expectLength, newLength);
         string? kind = row.FindKind();
         if (bringsBytes && kind is not null)
-            return Checked(row.ToEdit(kind, IsGiven(nameof(Expect)) ? ToExpected() : null), length: null);
+        {
+            return Checked(
+                Reverse ? row.ToReversedEdit(kind) : row.ToEdit(kind, IsGiven(nameof(Expect)) ? ToExpected() : null),
+                length: null,
+                row.ToAppliedEdit(kind, Reverse));
+        }
         if (kind?.Equals(nameof(SnapshotEditKind.Write), StringComparison.OrdinalIgnoreCase) == false)
             throw row.Invalid($"its Kind is {kind}, but the bytes to write are a parameter");
 
         long offset = row.GetNumber(nameof(Offset));
         byte[] expected = IsGiven(nameof(Expect)) ? ToExpected() : row.FindBytes(nameof(Expect), "Before") ?? [];
-        var edit = ToEdit(offset, bringsBytes ? row.GetBytes(nameof(Bytes), "After") : ToBytes(), expected);
-        return bringsBytes ? Checked(edit, row.FindNumber("Length")) : new Change([edit], newLength, expectLength);
+        byte[] bytes = bringsBytes ? row.GetBytes(nameof(Bytes), "After") : ToBytes();
+        if (Reverse) (bytes, expected) = (row.GetBytes(nameof(Expect), "Before"), bytes);
+        var edit = ToEdit(offset, bytes, expected);
+        return bringsBytes
+            ? Checked(edit, row.FindNumber("Length"), SnapshotEdit.Write(offset, bytes, bytes))
+            : new Change([edit], newLength, expectLength);
 
-        Change Checked(SnapshotEdit edit, long? length) => new([edit], newLength, expectLength)
+        Change Checked(SnapshotEdit edit, long? length, SnapshotEdit? applied) => new([edit], newLength, expectLength)
         {
+            Applied = applied,
             Check = new PatchRowCheck(row, edit, length, newLength, expectLength) { HasKind = kind is not null, Path = row.FindPath() },
         };
     }
@@ -365,26 +390,42 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         _pending.Remove(snapshot, out var pending);
         if (pending is null) return;
         var (edits, length, expectedLength) = (pending.Edits, pending.Length, pending.ExpectedLength);
-        bool refused = pending.HasInvalidRecord || pending.IsReadOnlyOrClosed || _hasRowForUnknownSnapshot;
+        bool isExplained = false, refused = pending.HasInvalidRecord || pending.IsReadOnlyOrClosed || _hasRowForUnknownSnapshot;
         bool written = TryDo(snapshot, progress =>
         {
             if (edits.Count == 0) return; // all of them refused, or only spoken of (-WhatIf)
-            SnapshotException[] damage = [.. pending.FindDamage(snapshot.Length)];
-            foreach (var obstacle in damage.Length > 0 ? damage : snapshot.Verify(edits, length, expectedLength))
+            IReadOnlyList<SnapshotException> obstacles = [.. pending.FindDamage(snapshot.Length)];
+            if (obstacles.Count == 0 && SkipApplied && !refused)
             {
-                refused = true;
-                WriteError(ErrorFactory.From(obstacle, snapshot));
+                int rows = edits.Count;
+                (edits, length, expectedLength) = pending.WithoutApplied(snapshot);
+                if (edits.Count < rows) WriteVerbose($"{rows - edits.Count} of {Wording.Of(rows, "row")} had been applied to '{snapshot.Path}' before.");
+                if (edits.Count == 0) return;
             }
+            if (obstacles.Count == 0) obstacles = snapshot.Verify(edits, length, expectedLength);
+            refused |= obstacles.Count > 0;
+            var reported = pending.IsPatch ? Summarized(obstacles, edits.Count) : obstacles;
+            isExplained = reported.Count < obstacles.Count;
+            foreach (var obstacle in reported) WriteError(ErrorFactory.From(obstacle, snapshot));
             if (!refused) snapshot.Apply(edits, length, expectedLength, progress, Stopped);
         });
         if (written && !refused)
         {
             if (PassThru) WriteObject(snapshot);
         }
-        else if (pending.Records > 1)
+        else if (pending.Records > 1 && !isExplained)
         {
             WriteWarning($"Of the {pending.Records} writes to '{snapshot.Path}' none was made, because not all of them could be.");
         }
+    }
+
+    /// <summary>Of the rows of a patch that expect other bytes, one error: it is for another version. -Verbose tells of each.</summary>
+    private IReadOnlyList<SnapshotException> Summarized(IReadOnlyList<SnapshotException> obstacles, int rows)
+    {
+        var unexpected = obstacles.Where(obstacle => obstacle.Error is SnapshotError.ExpectationFailed or SnapshotError.OutOfRange).ToArray();
+        if (unexpected.Length <= 1) return obstacles;
+        foreach (var one in unexpected) WriteVerbose(one.Message);
+        return [ErrorFactory.OtherVersion(unexpected, rows), .. obstacles.Except(unexpected)];
     }
 
     /// <param name="Edits">The bytes to write, insert and remove.</param>
@@ -394,11 +435,17 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     {
         /// <summary>Whether the row that it was read from contradicts itself; null where it was not read from a row.</summary>
         internal PatchRowCheck? Check { get; init; }
+
+        /// <summary>A write of what is there once the row is applied, which expects just that; null: nothing shows it.</summary>
+        internal SnapshotEdit? Applied { get; init; }
     }
 
     private sealed class Pending
     {
         private readonly List<PatchRowCheck> _checks = [];
+
+        /// <summary>For each change, what shows that it was made before; null: nothing.</summary>
+        private readonly List<SnapshotEdit?> _applied = [];
 
         internal List<SnapshotEdit> Edits { get; } = [];
 
@@ -413,12 +460,27 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         /// <summary>Whether the snapshot takes no change at all, which has been reported.</summary>
         internal bool IsReadOnlyOrClosed { get; init; }
 
+        /// <summary>Whether all of it came as rows of a patch.</summary>
+        internal bool IsPatch => _checks.Count == Edits.Count;
+
         internal void Add(Change change)
         {
             Edits.AddRange(change.Edits);
+            _applied.Add(change.Applied);
             if (change.Check is not null) _checks.Add(change.Check);
             Length = change.NewLength ?? Length;
             ExpectedLength = change.ExpectLength ?? ExpectedLength;
+        }
+
+        /// <summary>What is left to do: of a patch that moves bytes all rows, or none.</summary>
+        internal (List<SnapshotEdit> Edits, long? Length, long? ExpectedLength) WithoutApplied(Snapshot snapshot)
+        {
+            bool movesBytes = Length is not null || Edits.Exists(edit => edit.Kind != SnapshotEditKind.Write);
+            if (!movesBytes)
+                return ([.. Edits.Where((_, i) => _applied[i] is not { } applied || snapshot.Verify([applied]).Count > 0)], null, ExpectedLength);
+            SnapshotEdit[] known = [.. _applied.OfType<SnapshotEdit>()];
+            bool isApplied = known.Length > 0 && snapshot.Verify(known, length: null, expectedLength: Length).Count == 0;
+            return isApplied ? ([], null, null) : (Edits, Length, ExpectedLength);
         }
 
         internal IEnumerable<SnapshotException> FindDamage(long length)
