@@ -10,6 +10,9 @@ namespace MmapSnapshot.Faults;
 /// </summary>
 internal static class InPlaceFaults
 {
+    /// <summary>The short form kills at each of so many calls, and at one in three of those that write or flush.</summary>
+    private const int Sparse = 30;
+
     private static readonly byte[] _others = "others"u8.ToArray();
 
     internal static void Try(string mount, Report report, bool isShort)
@@ -20,8 +23,8 @@ internal static class InPlaceFaults
             RecordedCall[] calls;
             using (var victim = new VictimProcess(mount)) calls = Recording.Take(victim, specimen, "in-place");
             TryFailures(mount, report, specimen, calls, isShort);
-            TryKills(mount, report, specimen, calls, step: isShort ? 10 : 1);
-            TryKillsOfRepair(mount, report, specimen, calls, step: isShort ? 10 : 1);
+            TryKills(mount, report, specimen, calls, step: isShort ? Sparse : 1);
+            TryKillsOfRepair(mount, report, specimen, calls, step: isShort ? Sparse : 1);
         }
         finally
         {
@@ -35,7 +38,7 @@ internal static class InPlaceFaults
         var victim = new VictimProcess(mount);
         try
         {
-            foreach (var call in calls)
+            foreach (var call in SyscallFailures.Tried(calls, mount, isShort))
             {
                 foreach (string errno in SyscallFailures.NextErrnos(isShort))
                 {
@@ -65,7 +68,7 @@ internal static class InPlaceFaults
     private static void TryKills(string mount, Report report, Specimen specimen, RecordedCall[] calls, int step)
     {
         var line = report.Begin("in place: SIGKILL", Rig.NameOf(mount));
-        foreach (var call in calls.Where((call, index) => index % step == 0 || call.Name is "pwrite64" or "fsync" or "fdatasync"))
+        foreach (var call in calls.Where((call, index) => index % step == 0 || IsWanted(call, index, step)))
         {
             bool isKilled = Kill(mount, specimen, call, out ulong inode);
             string? loss = JudgeForeignWrite(specimen) ?? JudgeRepaired(specimen, inode);
@@ -91,7 +94,7 @@ internal static class InPlaceFaults
         byte[] journalBytes = File.ReadAllBytes(journal), mixed = File.ReadAllBytes(specimen.Path);
         RecordedCall[] repairs;
         using (var victim = new VictimProcess(mount)) repairs = Recording.Take(victim, specimen, "repair");
-        foreach (var call in repairs.Where((call, index) => index % step == 0 || call.Name is "pwrite64" or "fsync" or "fdatasync"))
+        foreach (var call in repairs.Where((call, index) => index % step == 0 || IsWanted(call, index, step)))
         {
             File.WriteAllBytes(journal, journalBytes);
             File.SetUnixFileMode(journal, UnixFileMode.UserRead | UnixFileMode.UserWrite);
@@ -105,6 +108,9 @@ internal static class InPlaceFaults
             line.Case(answer is null, loss is null ? null : $"{call}: {loss}");
         }
     }
+
+    private static bool IsWanted(RecordedCall call, int index, int step) =>
+        call.Name is "pwrite64" or "fsync" or "fdatasync" && (step == 1 || index % 3 == 0);
 
     private static bool Kill(string mount, Specimen specimen, RecordedCall call, out ulong inode)
     {
