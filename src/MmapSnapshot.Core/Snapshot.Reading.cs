@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using MmapSnapshot.Content;
 using MmapSnapshot.Searching;
 
@@ -204,6 +205,28 @@ public sealed partial class Snapshot
     /// <exception cref="SnapshotException">SnapshotClosed.</exception>
     public IEnumerable<SnapshotMatch> Find(BytePattern pattern, CancellationToken cancellation = default) =>
         Find([pattern], 0, Length, progress: null, cancellation);
+
+    /// <summary>
+    /// Finds what a regular expression matches in a range, each byte being the character of its number (ISO 8859-1), as it is when the search
+    /// begins. Matches do not overlap; empty ones are left out. O(count), if the expression has RegexOptions.NonBacktracking.
+    /// </summary>
+    /// <param name="regex">The expression. ^ and $ match at the ends of the range.</param>
+    /// <param name="offset">Where to begin, in bytes from the start.</param>
+    /// <param name="count">How many bytes to search; a match lies within them.</param>
+    /// <param name="progress">Told of the progress, on the thread that searches. May be null.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <returns>The matches, in order, found as they are enumerated.</returns>
+    /// <exception cref="SnapshotException">
+    /// OutOfRange, SnapshotClosed; when enumerated: InvalidBytes (a match is longer than 64 KiB), SnapshotClosed, SnapshotLost, ReadFailed.
+    /// </exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; when enumerated.</exception>
+    public IEnumerable<SnapshotMatch> Find(
+        Regex regex, long offset, long count, IProgress<SnapshotProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(regex);
+        using (_uses.Enter(Path)) ByteRange.Check(offset, count, Length, Path);
+        return new RegexSearch(this, regex, new ByteRange(offset, count), progress, cancellation).Matches();
+    }
 
     /// <summary>The runs of bytes that it had not, or not there, when it was opened or last committed, in order.</summary>
     public IReadOnlyList<ByteRange> GetModifiedRanges()

@@ -94,12 +94,12 @@ internal static class ErrorFactory
     /// <param name="expected">How many matches were expected.</param>
     /// <param name="found">The matches: all or, if there are too many, one more than expected.</param>
     internal static SnapshotException WrongCount(
-        string path, IReadOnlyList<BytePattern> patterns, int expected, IReadOnlyList<SnapshotMatch> found)
+        string path, IReadOnlyList<object> patterns, int expected, IReadOnlyList<SnapshotMatch> found)
     {
         string where = string.Join(", ", found.Take(MaxNamed).Select(match => $"0x{match.Offset:X}"));
         if (found.Count > MaxNamed) where += ", ...";
         if (found.Count > 0) where = $" (at {where})";
-        string pattern = patterns[0].ToString();
+        string pattern = patterns[0].ToString()!;
         string what = patterns.Count > 1 ? $"the {patterns.Count} patterns"
             : pattern.Length > MaxPattern ? $"'{pattern[..MaxPattern]}...'" : $"'{pattern}'";
         string number = found.Count > expected ? $"found at least {found.Count}" : $"found {found.Count}";

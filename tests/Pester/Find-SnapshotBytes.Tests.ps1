@@ -22,6 +22,51 @@ Describe 'Find-SnapshotBytes' {
         Remove-Workspace $folder
     }
 
+    Context '-Regex' {
+        BeforeEach {
+            $file = Join-Path $folder 'regex.bin'
+            [System.IO.File]::WriteAllBytes($file, [byte[]](0x90, 0x90, 0xFF, 0x0A) + [System.Text.Encoding]::ASCII.GetBytes("port = 8080`nPort = 9090`n"))
+        }
+
+        It 'finds what it matches, each byte being a character' {
+            $found = Find-SnapshotBytes $file -Regex '\x90+\xff'
+            $found.Hex | Should -BeExactly '90 90 FF'
+            $found.Pattern | Should -BeExactly '\x90+\xff'
+            (Find-SnapshotBytes $file -Regex '\d+').Text | Should -Be '8080', '9090'
+            (Find-SnapshotBytes $file -Regex '(?m)^port').Offset | Should -Be 4
+            (Find-SnapshotBytes $file -Regex '(?m)^port' -IgnoreCase).Offset | Should -Be 4, 16
+        }
+
+        It 'goes with the other parameters' {
+            (Find-SnapshotBytes $file -Regex '\d' -Offset 11 -Count 3).Offset | Should -Be 11, 12, 13
+            (Find-SnapshotBytes $file -Regex '\d' -First 2).Offset | Should -Be 11, 12
+            (Find-SnapshotBytes $file -Regex '\d' -Last 1).Offset | Should -Be 26
+            Assert-SnapshotError { Find-SnapshotBytes $file -Regex '\d+' -ExpectCount 1 } -Id ExpectationFailed -Cmdlet Find-SnapshotBytes -Target $file -Says "'\d+'", 'found'
+        }
+
+        It 'brings the match to cmdlets that change it' {
+            $s = Open-MmapSnapshot $file
+            Find-SnapshotBytes $s -Regex '\d{4}' | Set-SnapshotBytes -Text '1234'
+            Get-SnapshotBytes $s 4 -AsText | Should -BeExactly "port = 1234`nPort = 1234`n"
+        }
+
+        It 'refuses what it cannot search for: <_>' -ForEach '(', '(a)\1', '(?=a)', '[' {
+            $pattern = $_
+            Assert-SnapshotError { Find-SnapshotBytes $file -Regex $pattern } -Id InvalidBytes -Cmdlet Find-SnapshotBytes -Target $pattern -Says 'cannot be searched for'
+        }
+
+        It 'finds nothing empty, and all that is there' {
+            Find-SnapshotBytes $file -Regex 'x*' | Should -BeNullOrEmpty
+            (Find-SnapshotBytes $file -Regex '(?s).+').Length | Should -Be 28
+        }
+
+        It 'goes with neither -Pattern nor -Text' {
+            { Find-SnapshotBytes $file '90' -Regex 'a' } | Should -Throw -ErrorId 'AmbiguousParameterSet,*'
+            { Find-SnapshotBytes $file -Text 'a' -Regex 'a' } | Should -Throw -ErrorId 'AmbiguousParameterSet,*'
+            { Find-SnapshotBytes $file -Regex 'a' -Encoding unicode } | Should -Throw -ErrorId 'AmbiguousParameterSet,*'
+        }
+    }
+
     Context 'what it returns' {
         It 'returns a match for each place, with the snapshot, the offset, the length, the bytes and the pattern' {
             $found = @(Find-SnapshotBytes -Snapshot $snapshot -Pattern '41 ?? 4?')

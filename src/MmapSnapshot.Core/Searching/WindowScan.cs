@@ -86,7 +86,9 @@ internal sealed class WindowScan
         {
             // A later pattern stopped there: those behind it are found again in the next round.
             if (offset >= end) break;
-            Matches.Add(new SnapshotMatch(_snapshot, _origin + offset, bytes.Slice(offset, _patterns[i].Length).ToArray(), _patterns[i]));
+            var pattern = _patterns[i];
+            byte[] found = bytes.Slice(offset, pattern.Length).ToArray();
+            Matches.Add(new SnapshotMatch(_snapshot, _origin + offset, found, pattern, pattern.TextEncoding));
         }
         return end;
     }

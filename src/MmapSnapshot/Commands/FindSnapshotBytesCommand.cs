@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using System.Text;
+using System.Text.RegularExpressions;
 using MmapSnapshot.Binding;
 
 namespace MmapSnapshot;
@@ -13,6 +14,8 @@ namespace MmapSnapshot;
 public sealed class FindSnapshotBytesCommand : SnapshotReadingCmdlet
 {
     private readonly List<BytePattern> _patterns = [];
+
+    private Regex? _regex;
 
     /// <summary>
     /// What to find: hex texts such as '48 8B ?? 0?', in which a question mark stands for any digit; or a byte[], or numbers from
@@ -28,6 +31,11 @@ public sealed class FindSnapshotBytesCommand : SnapshotReadingCmdlet
     [ValidateNotNullOrEmpty]
     public string[] Text { get; set; } = [];
 
+    /// <summary>A regular expression, in which each byte is the character of its number (ISO 8859-1).</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string Regex { get; set; } = "";
+
     /// <summary>How the texts become bytes; UTF-8 unless said otherwise.</summary>
     [Parameter]
     [EncodingTransformation]
@@ -35,7 +43,7 @@ public sealed class FindSnapshotBytesCommand : SnapshotReadingCmdlet
     [ValidateNotNull]
     public Encoding Encoding { get; set; } = EncodingTransformationAttribute.Named["utf8"];
 
-    /// <summary>Find the texts in upper and lower case alike, each character in as many bytes as it has.</summary>
+    /// <summary>Find the texts, or what the expression matches, in upper and lower case alike, each character in as many bytes as it has.</summary>
     [Parameter]
     public SwitchParameter IgnoreCase { get; set; }
 
@@ -77,9 +85,16 @@ public sealed class FindSnapshotBytesCommand : SnapshotReadingCmdlet
     /// <summary>Reads the patterns: what is wrong with one is said once, whatever is searched.</summary>
     protected override void BeginProcessing()
     {
-        if (IsGiven(nameof(Pattern)) == IsGiven(nameof(Text))) RefuseCombination("Give either -Pattern (bytes) or -Text.");
-        if (Text.Length == 0 && (IgnoreCase || IsGiven(nameof(Encoding)))) RefuseCombination("-Encoding and -IgnoreCase are for -Text.");
+        string[] given = [.. ((string[])[nameof(Pattern), nameof(Text), nameof(Regex)]).Where(IsGiven)];
+        if (given.Length != 1) RefuseCombination("Give one of -Pattern (bytes), -Text and -Regex.");
+        if (Text.Length == 0 && IsGiven(nameof(Encoding))) RefuseCombination("-Encoding is for -Text.");
+        if (IgnoreCase && IsGiven(nameof(Pattern))) RefuseCombination("-IgnoreCase is for -Text and -Regex.");
         if (IsGiven(nameof(First)) && IsGiven(nameof(Last))) RefuseCombination("-First and -Last exclude each other.");
+        if (IsGiven(nameof(Regex)))
+        {
+            TryDo(Regex, () => _regex = RegexInput.Parse(Regex, IgnoreCase));
+            return;
+        }
         foreach (string text in Text) TryDo(text, () => _patterns.Add(BytePattern.FromText(text, Encoding, IgnoreCase, Stopped)));
         if (Text.Length > 0) return;
         IReadOnlyList<object?> patterns = [];
@@ -89,7 +104,7 @@ public sealed class FindSnapshotBytesCommand : SnapshotReadingCmdlet
 
     private protected override void Read(Snapshot snapshot, IProgress<SnapshotProgress> progress)
     {
-        if (_patterns.Count == 0) return;
+        if (_patterns.Count == 0 && _regex is null) return;
         bool isMatched = false;
         try
         {
@@ -110,7 +125,9 @@ public sealed class FindSnapshotBytesCommand : SnapshotReadingCmdlet
         long offset = FromStart(Offset, snapshot);
         // Past the end there is nothing to count: let the search say so.
         long count = Count ?? Math.Max(0, snapshot.Length - offset);
-        var matches = snapshot.Find(_patterns, offset, count, progress, Stopped);
+        var matches = _regex is null
+            ? snapshot.Find(_patterns, offset, count, progress, Stopped)
+            : snapshot.Find(_regex, offset, count, progress, Stopped);
         if (NonOverlapping) matches = WithoutOverlaps(matches);
         if (ExpectCount is { } expected) matches = CheckCount(matches, expected, snapshot);
         return IsGiven(nameof(Last)) ? matches.TakeLast(Last) : matches.Take(First);
@@ -121,7 +138,7 @@ public sealed class FindSnapshotBytesCommand : SnapshotReadingCmdlet
     {
         var found = matches.Take(expected + 1).ToList(); // one more is enough to know
         if (found.Count == expected) return found;
-        throw ErrorFactory.WrongCount(snapshot.Path, _patterns, expected, found);
+        throw ErrorFactory.WrongCount(snapshot.Path, _regex is null ? _patterns : [_regex], expected, found);
     }
 
     private static IEnumerable<SnapshotMatch> WithoutOverlaps(IEnumerable<SnapshotMatch> matches)
