@@ -17,6 +17,9 @@ internal static class ThinDisks
 
     private const byte Old = (byte)'A', First = 0xEE, Second = 0xDD;
 
+    // The loop driver of Linux 6.18 takes a write for a whole one that its file had room for in part. So the blocks of the filesystems are
+    // as long as a page of the tmpfs, and all free ones are trimmed: a write finds room for all of its first page, or for none.
+
     /// <summary>Room for an image of the smallest XFS, every block of it.</summary>
     private const string ImageSize = "320M", Room = "400M";
 

@@ -53,7 +53,7 @@ mount_new() {
             } && mount -o loop "$image" "$at"
             ;;
         btrfs) truncate -s "$image_size" "$image" && mkfs.btrfs -q "$image" && mount -o loop "$image" "$at" ;;
-        ext4) truncate -s "$image_size" "$image" && mkfs.ext4 -q -m 0 "$image" && mount -o loop "$image" "$at" ;;
+        ext4) truncate -s "$image_size" "$image" && mkfs.ext4 -q -m 0 -b 4096 "$image" && mount -o loop "$image" "$at" ;;
         tmpfs) mount -t tmpfs -o size="$image_size" tmpfs "$at" ;;
         overlay-*)
             # An overlay brings along the filesystem that it lies on.
