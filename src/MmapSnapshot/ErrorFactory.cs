@@ -11,11 +11,16 @@ internal static class ErrorFactory
     /// <summary>Rows of a patch that expect other bytes than there are.</summary>
     /// <param name="unexpected">The error of each.</param>
     /// <param name="rows">How many rows the patch has.</param>
-    internal static SnapshotException OtherVersion(IReadOnlyList<SnapshotException> unexpected, int rows) => new(
-        SnapshotError.ExpectationFailed,
-        $"'{unexpected[0].Path}' was not changed: the patch is for another version of it, as {unexpected.Count} of {rows} rows expect "
-        + $"other bytes (-Verbose lists them). The first row: {unexpected[0].Message.Replace($"'{unexpected[0].Path}' was not changed: ", "", StringComparison.Ordinal)}",
-        unexpected[0].Path);
+    internal static SnapshotException OtherVersion(IReadOnlyList<SnapshotException> unexpected, int rows)
+    {
+        string? path = unexpected[0].Path;
+        string unchanged = $"'{path}' was not changed: ", first = unexpected[0].Message.Replace(unchanged, "", StringComparison.Ordinal);
+        return new SnapshotException(
+            SnapshotError.ExpectationFailed,
+            $"{unchanged}the patch is for another version of it, as {unexpected.Count} of {rows} rows expect other bytes "
+            + $"(-Verbose lists them). The first row: {first}",
+            path);
+    }
 
     /// <summary>How many characters of a pattern a message has.</summary>
     private const int MaxPattern = 60;

@@ -6,7 +6,9 @@ namespace MmapSnapshot.Tests;
 /// <summary>What is done about a save of several files as one whose process died.</summary>
 public sealed class GroupRepairTests
 {
-    /// <summary>A state, and the files that were published: none before all are complete, and all or none before anything is removed.</summary>
+    /// <summary>
+    /// A state, and the files that were published: none before all are complete, and all or none before anything is removed.
+    /// </summary>
     public static MatrixTheoryData<string, string> Interrupted => new(
         FileSystems.Names,
         [
@@ -137,7 +139,9 @@ public sealed class GroupRepairTests
         group.AssertAll(isNew: false);
     }
 
-    /// <summary>To make the others old would lose what the other program did; to make them new as well, if one of them is changed too.</summary>
+    /// <summary>
+    /// To make the others old would lose what the other program did; to make them new as well, if one of them is changed too.
+    /// </summary>
     [Theory]
     [InlineData("written")]
     [InlineData("replaced")]
@@ -291,7 +295,8 @@ public sealed class GroupRepairTests
                 using var staged = TargetFile.Find(directory.Staging, "0")!;
                 using var target = TargetFile.Find(parent, "victim")!;
                 directory.Journal.Write(
-                    staging, new GroupRecord(Primary: null, [], [new GroupMemberRecord("0", "victim", GroupFile.Of(staged), GroupFile.Of(target))]));
+                    staging, new GroupRecord(Primary: null, [], [new GroupMemberRecord("0", "victim", GroupFile.Of(staged),
+                        GroupFile.Of(target))]));
                 directory.Journal.Write(GroupState.Committing);
                 FileFacts.HardLink(directory.JournalPath, workspace.PathOf(".victim.mmap-snapshot"));
             }
@@ -311,7 +316,8 @@ public sealed class GroupRepairTests
     }
 
     private static int[] Members(string list) =>
-        [.. list.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(text => int.Parse(text, System.Globalization.CultureInfo.InvariantCulture))];
+        [.. list.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(text => int.Parse(text,
+            System.Globalization.CultureInfo.InvariantCulture))];
 
     private static void Change(string path, string change)
     {

@@ -65,7 +65,7 @@ public sealed class NameExchangeTests
         using var lease = ReadLease.TryTake(file, out _);
         Assert.NotNull(lease);
         using var writer = Shell.Start("printf theirs >\"$1\"", path);
-        SpinWait.SpinUntil(() => !lease.Stands, TimeSpan.FromSeconds(10));
+        SpinWait.SpinUntil(() => !lease.IsUnbroken, TimeSpan.FromSeconds(10));
         Assert.NotNull(Publish(workspace, before: () => { }, lease));
         lease.Dispose();
         writer.WaitForExit();

@@ -11,7 +11,8 @@ public sealed class RegexSearchTests
     private const RegexOptions Options = RegexOptions.NonBacktracking | RegexOptions.CultureInvariant;
 
     public static TheoryData<string> Expressions => new(
-        "ab", "a+b", "^a", "b$", "^", @"\bab", @"(?m)^a\w", "(?m)b$", "a{2,5}", "[^a]b", "(ab|ba){1,4}", "(?i)AB", @"\x00\xff?", "(?s)a.b", "c|a*");
+        "ab", "a+b", "^a", "b$", "^", @"\bab", @"(?m)^a\w", "(?m)b$", "a{2,5}", "[^a]b", "(ab|ba){1,4}", "(?i)AB", @"\x00\xff?",
+            "(?s)a.b", "c|a*");
 
     /// <summary>Windows of a few bytes: every match comes to lie across a border.</summary>
     [Theory]

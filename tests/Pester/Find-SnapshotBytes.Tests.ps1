@@ -25,7 +25,8 @@ Describe 'Find-SnapshotBytes' {
     Context '-Regex' {
         BeforeEach {
             $file = Join-Path $folder 'regex.bin'
-            [System.IO.File]::WriteAllBytes($file, [byte[]](0x90, 0x90, 0xFF, 0x0A) + [System.Text.Encoding]::ASCII.GetBytes("port = 8080`nPort = 9090`n"))
+            $text = [System.Text.Encoding]::ASCII.GetBytes("port = 8080`nPort = 9090`n")
+            [System.IO.File]::WriteAllBytes($file, [byte[]](0x90, 0x90, 0xFF, 0x0A) + $text)
         }
 
         It 'finds what it matches, each byte being a character' {
@@ -41,7 +42,8 @@ Describe 'Find-SnapshotBytes' {
             (Find-SnapshotBytes $file -Regex '\d' -Offset 11 -Count 3).Offset | Should -Be 11, 12, 13
             (Find-SnapshotBytes $file -Regex '\d' -First 2).Offset | Should -Be 11, 12
             (Find-SnapshotBytes $file -Regex '\d' -Last 1).Offset | Should -Be 26
-            Assert-SnapshotError { Find-SnapshotBytes $file -Regex '\d+' -ExpectCount 1 } -Id ExpectationFailed -Cmdlet Find-SnapshotBytes -Target $file -Says "'\d+'", 'found'
+            $attempt = { Find-SnapshotBytes $file -Regex '\d+' -ExpectCount 1 }
+            Assert-SnapshotError $attempt -Id ExpectationFailed -Cmdlet Find-SnapshotBytes -Target $file -Says "'\d+'", 'found'
         }
 
         It 'brings the match to cmdlets that change it' {
@@ -52,7 +54,8 @@ Describe 'Find-SnapshotBytes' {
 
         It 'refuses what it cannot search for: <_>' -ForEach '(', '(a)\1', '(?=a)', '[' {
             $pattern = $_
-            Assert-SnapshotError { Find-SnapshotBytes $file -Regex $pattern } -Id InvalidBytes -Cmdlet Find-SnapshotBytes -Target $pattern -Says 'cannot be searched for'
+            $attempt = { Find-SnapshotBytes $file -Regex $pattern }
+            Assert-SnapshotError $attempt -Id InvalidBytes -Cmdlet Find-SnapshotBytes -Target $pattern -Says 'cannot be searched for'
         }
 
         It 'finds nothing empty, and all that is there' {

@@ -285,9 +285,11 @@ Describe 'Save-Snapshot' {
 
         It 'saves none if one is closed or read-only' {
             Close-MmapSnapshot $group[1] -Force
-            Assert-SnapshotError { $group | Save-Snapshot -AllOrNone } -Id SnapshotClosed -Cmdlet Save-Snapshot -Target $group[1] -Says 'closed'
+            $attempt = { $group | Save-Snapshot -AllOrNone }
+            Assert-SnapshotError $attempt -Id SnapshotClosed -Cmdlet Save-Snapshot -Target $group[1] -Says 'closed'
             $reader = Open-MmapSnapshot $paths[0] -ReadOnly
-            Assert-SnapshotError { $group[0], $reader | Save-Snapshot -AllOrNone } -Id ReadOnlySnapshot -Cmdlet Save-Snapshot -Target $reader -Says 'read-only'
+            $attempt = { $group[0], $reader | Save-Snapshot -AllOrNone }
+            Assert-SnapshotError $attempt -Id ReadOnlySnapshot -Cmdlet Save-Snapshot -Target $reader -Says 'read-only'
             Get-FileHex $file | Should -BeExactly $original
         }
 
@@ -302,8 +304,16 @@ Describe 'Save-Snapshot' {
             Get-FileHex $file | Should -BeExactly $original
         }
 
-        It 'does not go with <_>' -ForEach '-Destination /tmp', '-Backup ~', '-AllowInPlace', '-NoJournal', '-Method InPlace', '-Method Exchange' {
-            { Invoke-Expression "`$group | Save-Snapshot -AllOrNone $_" } | Should -Throw -ErrorId 'AmbiguousParameterSet,MmapSnapshot.SaveSnapshotCommand'
+        It 'does not go with <Keys>' -ForEach @(
+            @{ Destination = '/tmp' }
+            @{ Backup = '~' }
+            @{ AllowInPlace = $true }
+            @{ NoJournal = $true }
+            @{ Method = 'InPlace' }
+            @{ Method = 'Exchange' }
+        ) {
+            $arguments = $_
+            { $group | Save-Snapshot -AllOrNone @arguments } | Should -Throw -ErrorId 'AmbiguousParameterSet,*'
             Get-FileHex $file | Should -BeExactly $original
         }
 
@@ -313,7 +323,8 @@ Describe 'Save-Snapshot' {
 
         It 'refuses two snapshots of one file' {
             $again = Open-MmapSnapshot $file
-            Assert-SnapshotError { $group, $again | Save-Snapshot -AllOrNone } -Id DuplicateTarget -Cmdlet Save-Snapshot -Target $snapshot -Says 'Save one of them'
+            $attempt = { $group, $again | Save-Snapshot -AllOrNone }
+            Assert-SnapshotError $attempt -Id DuplicateTarget -Cmdlet Save-Snapshot -Target $snapshot -Says 'Save one of them'
         }
 
         It 'saves over another process''s change with -Force, and warns' {

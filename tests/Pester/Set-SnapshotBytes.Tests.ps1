@@ -547,8 +547,10 @@ Describe 'Set-SnapshotBytes' {
         It 'refuses a patch for another version with -SkipApplied too, and with -Reverse' {
             Set-SnapshotBytes $snapshot 3 'EE'
             foreach ($rows in $moving, $writing) {
-                Assert-SnapshotError { $rows | Set-SnapshotBytes $snapshot -SkipApplied -WarningAction Ignore } -Id ExpectationFailed -Cmdlet Set-SnapshotBytes -Target $snapshot
-                Assert-SnapshotError { $rows | Set-SnapshotBytes $snapshot -Reverse -WarningAction Ignore } -Id ExpectationFailed -Cmdlet Set-SnapshotBytes -Target $snapshot
+                $attempt = { $rows | Set-SnapshotBytes $snapshot -SkipApplied -WarningAction Ignore }
+                Assert-SnapshotError $attempt -Id ExpectationFailed -Cmdlet Set-SnapshotBytes -Target $snapshot
+                $attempt = { $rows | Set-SnapshotBytes $snapshot -Reverse -WarningAction Ignore }
+                Assert-SnapshotError $attempt -Id ExpectationFailed -Cmdlet Set-SnapshotBytes -Target $snapshot
             }
             $snapshot.ModifiedBytes | Should -Be 1
         }
@@ -568,7 +570,8 @@ Describe 'Set-SnapshotBytes' {
             @{ Row = @{ Offset = 0; After = 'AA' }; Says = 'bytes are missing' }
         ) {
             if (-not $Row.ContainsKey('Kind')) { $Row['Before'] = $null }
-            Assert-SnapshotError { $Row | Set-SnapshotBytes $snapshot -Reverse } -Id InvalidPatch -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $Says
+            $attempt = { $Row | Set-SnapshotBytes $snapshot -Reverse }
+            Assert-SnapshotError $attempt -Id InvalidPatch -Cmdlet Set-SnapshotBytes -Target $snapshot -Says $Says
         }
 
         It 'goes with rows that bring their bytes, and with nothing else' {
@@ -599,7 +602,8 @@ Describe 'Set-SnapshotBytes' {
 
         It 'tells of a patch for another version once, with the number of rows, and of each with -Verbose' {
             $rows = "Offset,Bytes,Expect`n0,AA,00`n1,AA,EE`n2,AA,02`n3,AA,EE" | ConvertFrom-Csv
-            $said = $rows | Set-SnapshotBytes -Snapshot $snapshot -Verbose -ErrorAction SilentlyContinue -ErrorVariable problems -WarningVariable warnings 4>&1
+            $common = @{ ErrorAction = 'SilentlyContinue'; ErrorVariable = 'problems'; WarningVariable = 'warnings' }
+            $said = $rows | Set-SnapshotBytes -Snapshot $snapshot -Verbose @common 4>&1
             $problems.FullyQualifiedErrorId | Should -Be 'ExpectationFailed,MmapSnapshot.SetSnapshotBytesCommand'
             "$problems" | Should -BeLike '*another version*2 of 4 rows*The first row: expected EE at 0x1,*'
             @("$said" -split 'VERBOSE' | Select-String 'at 0x[13],').Count | Should -BeGreaterThan 0

@@ -39,15 +39,17 @@ internal sealed class GroupSpecimen
         string[] paths = [.. Directory.EnumerateFiles(folder, "*.txt", SearchOption.AllDirectories)];
         int count = paths.Length + 1; // the new one is not there
         int length = (int)new FileInfo(paths[0]).Length - "old 000".Length;
-        return new GroupSpecimen(folder, count, length, Enumerable.Range(0, count).Select(i => Path.Join(folder, i < count / 2 ? "one" : "two", $"{i}.txt")));
+        return new GroupSpecimen(folder, count, length, Enumerable.Range(0, count).Select(i => Path.Join(folder, i < count / 2 ? "one"
+            : "two", $"{i}.txt")));
     }
 
-    /// <summary>Makes the files anew, as they are before a case.</summary>
+    /// <summary>Makes the files again, as they are before a case.</summary>
     internal void Renew()
     {
         foreach (string name in (string[])["one", "two"])
         {
-            foreach (string directory in Directory.EnumerateDirectories(Path.Join(Folder, name))) Directory.Delete(directory, recursive: true);
+            foreach (string directory in Directory.EnumerateDirectories(Path.Join(Folder, name)))
+                Directory.Delete(directory, recursive: true);
             foreach (string file in Directory.EnumerateFiles(Path.Join(Folder, name))) File.Delete(file);
         }
         for (int i = 0; i < _count - 1; i++)
@@ -105,7 +107,8 @@ internal sealed class GroupSpecimen
             }
             if (right == _count) return Strangers().FirstOrDefault() is { } left ? $"{left} was left" : null;
         }
-        string[] states = [.. Paths.Select((path, i) => !File.Exists(path) ? "none" : File.ReadAllText(path) == Text(i, true) ? "new" : File.ReadAllText(path) == Text(i, false) ? "old" : "other")];
+        string[] states = [.. Paths.Select((path, i) => !File.Exists(path) ? "none" : File.ReadAllText(path) == Text(i, true) ? "new"
+            : File.ReadAllText(path) == Text(i, false) ? "old" : "other")];
         return $"the files are {string.Join(' ', states)}{(isNew is { } wanted ? wanted ? ", not new" : ", not old" : "")}";
     }
 

@@ -33,7 +33,9 @@ internal static partial class Shutdowns
         OfManyFiles(120, shortOn: "xfs"),
     ];
 
-    /// <summary>A save, its file in a mount, what is made before it, and what is wrong after it: the round and whether it had returned are given.</summary>
+    /// <summary>
+    /// A save, its file in a mount, what is made before it, and what is wrong after it: the round and whether it had returned are given.
+    /// </summary>
     private sealed record Scenario(
         string Prefix, string Command, string File, Action<string, string> Prepare, Func<string, bool, int, string?> Judge)
     {
@@ -54,8 +56,10 @@ internal static partial class Shutdowns
         {
             foreach (var scenario in _scenarios)
             {
-                foreach (string name in names.Where(name => rounds > Few || scenario.IsForShort(name))) TryShutdown(own, name, report, rounds, scenario);
-                if ((rounds > Few || scenario.IsForShort("btrfs")) && names.Contains("xfs") && Rig.HasProgram("mkfs.btrfs")) TryFrozenDisk(own, report, rounds, scenario);
+                foreach (string name in names.Where(name => rounds > Few || scenario.IsForShort(name)))
+                    TryShutdown(own, name, report, rounds, scenario);
+                if ((rounds > Few || scenario.IsForShort("btrfs")) && names.Contains("xfs") && Rig.HasProgram("mkfs.btrfs"))
+                    TryFrozenDisk(own, report, rounds, scenario);
             }
         }
         finally
@@ -96,7 +100,8 @@ internal static partial class Shutdowns
     private static void TryFrozenDisk(string own, Report report, int rounds, Scenario scenario)
     {
         var line = report.Begin($"{scenario.Prefix}frozen disk", "btrfs");
-        string image = Path.Join(own, "xfs/btrfs.img"), frozen = Path.Join(own, "xfs/frozen.img"), mount = Path.Join(own, "btrfs"), path = Path.Join(mount, scenario.File);
+        string image = Path.Join(own, "xfs/btrfs.img"), frozen = Path.Join(own, "xfs/frozen.img"), mount = Path.Join(own, "btrfs"),
+            path = Path.Join(mount, scenario.File);
         var random = new Random(2);
         double saveTime = 0;
         for (int round = -1; round < rounds; round++)

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace MmapSnapshot.Faults;
 
-/// <summary>Every system call of open, set and save fails once: with every errno; in the short form one in two does, with one of three in turn.</summary>
+/// <summary>
+/// Every system call of open, set and save fails once: with every errno; in the short form one in three does, with one of three in turn.
+/// </summary>
 internal static class SyscallFailures
 {
     private static readonly string[] _errnos = ["EIO", "ENOSPC", "EINTR", "EMFILE", "ENOMEM", "EACCES", "EROFS", "EDQUOT"];
@@ -19,9 +21,9 @@ internal static class SyscallFailures
     /// <summary>The errors that the next call fails with.</summary>
     internal static string[] NextErrnos(bool isShort) => isShort ? [_errnos[_turn++ % 3]] : _errnos;
 
-    /// <summary>The calls that fail: in the short form one in two, on each filesystem others.</summary>
+    /// <summary>The calls that fail: in the short form one in three, on each filesystem others.</summary>
     internal static IEnumerable<RecordedCall> Tried(RecordedCall[] calls, string mount, bool isShort) =>
-        calls.Where((_, index) => !isShort || index % 2 == Rig.NameOf(mount).Length % 2);
+        calls.Where((_, index) => !isShort || index % 3 == Rig.NameOf(mount).Length % 3);
 
     private static void Try(string mount, Report report, bool isShort, SaveVariant variant)
     {

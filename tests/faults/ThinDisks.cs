@@ -174,8 +174,10 @@ internal static class ThinDisks
         var options = new RepairOptions { Recurse = true };
         if (SnapshotRepair.Repair(folder, options).FirstOrDefault(record => record.Action == RepairAction.None) is { } left)
             return (true, $"it was not repaired: {left.Reason}");
-        if (SnapshotRepair.Repair(folder, options).FirstOrDefault() is { } again) return (true, $"a second repair found something: {again}");
-        return (error is not null, specimen.Judge(isNew: error is null ? true : null) is { } wrong ? $"{wrong} ({error ?? "saved"})" : null);
+        if (SnapshotRepair.Repair(folder, options).FirstOrDefault() is { } again)
+            return (true, $"a second repair found something: {again}");
+        return (error is not null, specimen.Judge(isNew: error is null ? true : null) is { } wrong ? $"{wrong} ({error ?? "saved"})"
+            : null);
     }
 
     private static string? Open(ActorProcess saver, string own, string name)

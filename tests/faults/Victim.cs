@@ -170,7 +170,8 @@ internal static partial class Victim
         string answer;
         try
         {
-            answer = $"repaired|ok|{string.Join(',', SnapshotRepair.Repair(path, new RepairOptions { Recurse = true }).Select(record => record.Action))}";
+            var records = SnapshotRepair.Repair(path, new RepairOptions { Recurse = true });
+            answer = $"repaired|ok|{string.Join(',', records.Select(record => record.Action))}";
         }
         catch (SnapshotException exception)
         {

@@ -38,7 +38,8 @@ internal sealed partial class GroupModel
     }
 
     /// <summary>
-    /// Each directory is, independently, as it was at some moment since it was flushed: they may be on two filesystems. The new files of one
+    /// Each directory is, independently, as it was at some moment since it was flushed: they may be on two filesystems. The new files of
+    /// one
     /// that was not flushed yet may have their names all the same, as their bytes were (btrfs).
     /// </summary>
     private void AddCrash(in GroupState state, Successors<GroupState> successors)
@@ -52,7 +53,8 @@ internal sealed partial class GroupModel
                 {
                     if ((state.JournalsOnDisk >> journal & 1) == 0) continue;
                     AddCrash(state, successors, first, second, (GroupJournalState)journal, areStagedKept: false);
-                    bool mayKeep = state.IsAlive != 0 && state.Step is GroupStep.Record or GroupStep.FlushRecord && state.AreBytesOnDisk != 0;
+                    bool mayKeep = state.IsAlive != 0 && state.Step is GroupStep.Record or GroupStep.FlushRecord
+                        && state.AreBytesOnDisk != 0;
                     if (mayKeep) AddCrash(state, successors, first, second, (GroupJournalState)journal, areStagedKept: true);
                 }
             }
@@ -114,7 +116,8 @@ internal sealed partial class GroupModel
         // In the moment before another file is put back, the new one has the name: what is written to it then gets another name.
         bool isPuttingBack = file != GroupFileCode.Foreign && (next.IsAlive != 0
             ? next.Step is GroupStep.Look or GroupStep.PutBack && next.Member == member
-            : next.Repair is GroupRepairStep.LookAtNew or GroupRepairStep.LookAtOld or GroupRepairStep.PutBackNew or GroupRepairStep.PutBackOld
+            : next.Repair is GroupRepairStep.LookAtNew or GroupRepairStep.LookAtOld
+                    or GroupRepairStep.PutBackNew or GroupRepairStep.PutBackOld
                 && next.RepairMember == member);
         next.FaultsBeforeForeign[member] = isPuttingBack ? byte.MaxValue : (byte)(next.Kills + next.Crashes);
         next.Kept &= (byte)~(1 << member);
@@ -212,7 +215,8 @@ internal sealed partial class GroupModel
         }
     }
 
-    private static ushort Entry(in History history, int moment) => (ushort)(history.Items[2 * moment] | history.Items[(2 * moment) + 1] << 8);
+    private static ushort Entry(in History history, int moment) => (ushort)(history.Items[2 * moment] | history.Items[(2 * moment)
+        + 1] << 8);
 
     private static void Set(ref History history, int moment, ushort packed)
     {

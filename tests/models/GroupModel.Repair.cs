@@ -109,7 +109,8 @@ internal sealed partial class GroupModel
     }
 
     private static GroupRepairStep AfterFlush(in GroupState state) =>
-        state.Journal is GroupJournalState.Committing or GroupJournalState.Reverting ? GroupRepairStep.Decide : GroupRepairStep.RemoveLeftovers;
+        state.Journal is GroupJournalState.Committing or GroupJournalState.Reverting ? GroupRepairStep.Decide
+            : GroupRepairStep.RemoveLeftovers;
 
     /// <summary>Whether the journal of a file's directory, as it is now, records the file.</summary>
     private static bool IsRecorded(in GroupState state, int member) => DirectoryOf(member) == 0
@@ -152,7 +153,8 @@ internal sealed partial class GroupModel
     private bool IsTaken(GroupFileCode file, GroupFileCode wanted) => wanted switch
     {
         GroupFileCode.New => IsNewFile(file) || (file == GroupFileCode.NewWritten && Is(GroupMutation.RepairKnowsFilesByInodeOnly)),
-        GroupFileCode.Old => file == GroupFileCode.Old || (file == GroupFileCode.OldWritten && Is(GroupMutation.RepairKnowsFilesByInodeOnly)),
+        GroupFileCode.Old => file == GroupFileCode.Old || (file == GroupFileCode.OldWritten
+            && Is(GroupMutation.RepairKnowsFilesByInodeOnly)),
         _ => file == wanted,
     };
 

@@ -103,7 +103,9 @@ internal enum GroupOutcome : byte
     Failure,
 }
 
-/// <summary>One moment of a save of three files as one, with repairs. All members are bytes or arrays of them: there is no padding.</summary>
+/// <summary>
+/// One moment of a save of three files as one, with repairs. All members are bytes or arrays of them: there is no padding.
+/// </summary>
 internal struct GroupState
 {
     /// <summary>What the targets' names refer to, and the names in the directories of the group.</summary>

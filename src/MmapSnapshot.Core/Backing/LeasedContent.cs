@@ -268,7 +268,7 @@ internal sealed class LeasedContent : SnapshotContent
             lock (_gate)
             {
                 hold = Held;
-                if (_disposed || Copy is not null || _lost is not null || !hold.Stands) return null;
+                if (_disposed || Copy is not null || _lost is not null || !hold.IsUnbroken) return null;
                 // An overlay copies a file of a lower layer when it is opened for writing: its status is another one then.
                 reason = FileSystem.Of(hold.File).Type == FileSystem.Overlay
                     ? "an overlay may copy the file when it is opened for writing"
@@ -336,7 +336,7 @@ internal sealed class LeasedContent : SnapshotContent
     {
         lock (_gate)
         {
-            if (_disposed || Copy is not null || _lost is not null || _isWritten || Held.Stands) return;
+            if (_disposed || Copy is not null || _lost is not null || _isWritten || Held.IsUnbroken) return;
             var copy = CopyWherever(out string? failure);
             TakeOver(copy, failure);
         }
@@ -372,7 +372,7 @@ internal sealed class LeasedContent : SnapshotContent
 
     private void GiveWayIfAsked()
     {
-        if (Copy is null && !Held.Stands) GiveWay();
+        if (Copy is null && !Held.IsUnbroken) GiveWay();
     }
 
     private static string? DescribeRefusal(Errno errno) => errno switch
@@ -451,7 +451,7 @@ internal sealed class LeasedContent : SnapshotContent
             lock (_gate)
             {
                 _isWritten = false;
-                if (hold.Stands && hold.HasStatus()) return wasHeld;
+                if (hold.IsUnbroken && hold.HasStatus()) return wasHeld;
                 var copy = CopyWherever(out string? failure);
                 // Without a status the write lease still says that no other process has written to it.
                 TakeOver(copy, failure, isKnown ? hold.HasStatus() : null);
@@ -588,13 +588,13 @@ internal sealed class LeasedContent : SnapshotContent
     private sealed record Hold(SafeFileHandle File, FileStatus Status, ReadLease? Reading, WriteLease? Writing)
     {
         /// <summary>Whether there is a lease, and no process waits for its end.</summary>
-        internal bool Stands
+        internal bool IsUnbroken
         {
             get
             {
                 try
                 {
-                    return Reading?.Stands ?? (Writing is not null && Kernel.HasWriteLease(File));
+                    return Reading?.IsUnbroken ?? (Writing is not null && Kernel.HasWriteLease(File));
                 }
                 catch (ObjectDisposedException)
                 {
@@ -604,7 +604,7 @@ internal sealed class LeasedContent : SnapshotContent
         }
 
         /// <summary>Whether what was read is the snapshot's: no process waits to write to the file, or none has written yet.</summary>
-        internal bool IsUnchanged() => Stands || HasStatus();
+        internal bool IsUnchanged() => IsUnbroken || HasStatus();
 
         /// <summary>Whether the file is what it was.</summary>
         internal bool HasStatus()

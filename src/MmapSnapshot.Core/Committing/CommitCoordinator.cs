@@ -67,7 +67,9 @@ internal sealed class CommitCoordinator(
             Overridden = published.Overridden ?? member.Overridden,
         };
 
-    /// <summary>The snapshot's file after a save that was reverted: it had a new file for a moment, which has moved its change time.</summary>
+    /// <summary>
+    /// The snapshot's file after a save that was reverted: it had a new file for a moment, which has moved its change time.
+    /// </summary>
     /// <param name="status">What it is now.</param>
     internal SnapshotFile AfterReverted(FileStatus status) =>
         own.Baseline is { } known && status == known.Status with { Changed = status.Changed, Allocated = status.Allocated }

@@ -55,7 +55,9 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
 
     /// <summary>Saves it.</summary>
     /// <returns>What each file is now.</returns>
-    /// <exception cref="SnapshotException">The path is that of the file that stopped it, and no file was changed, unless the message says otherwise.</exception>
+    /// <exception cref="SnapshotException">
+    /// The path is that of the file that stopped it, and no file was changed, unless the message says otherwise.
+    /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled: no file was changed.</exception>
     internal PublishedFile[] Commit()
     {
@@ -102,7 +104,8 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
             _commits[i] = members[i].Create(new GroupPlace(directory, i.ToString(CultureInfo.InvariantCulture)));
             Check(members[i], _commits[i].Select());
         }
-        foreach (int i in Enumerable.Range(0, members.Count).OrderBy(i => keys[i]).ThenBy(i => members[i].Target.Name, StringComparer.Ordinal))
+        int[] order = [.. Enumerable.Range(0, members.Count)];
+        foreach (int i in order.OrderBy(i => keys[i]).ThenBy(i => members[i].Target.Name, StringComparer.Ordinal))
             _commits[i].Mark();
     }
 
@@ -113,15 +116,16 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
         for (int from = 0; from < members.Count;)
         {
             int to = from;
-            do
+            bool isFull = false;
+            for (; to < members.Count && to - from < Batch && !isFull; to++)
             {
                 cancellation.ThrowIfCancellationRequested();
                 Check(members[to], _commits[to].Stage());
+                var file = _commits[to].Staged!.Handle;
+                isFull = DescriptorLimit.IsNear(file);
                 if (isFileSystemFlushed) _seals[to] = _commits[to].Seal();
-                else if (!options.NoFlush) Kernel.StartWriteBack(_commits[to].Staged!.Handle);
-                to++;
+                else if (!options.NoFlush) Kernel.StartWriteBack(file);
             }
-            while (to < members.Count && to - from < Batch);
             for (; from < to; from++)
             {
                 if (isFileSystemFlushed) continue;
@@ -240,7 +244,8 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
         }
         catch (SnapshotException exception)
         {
-            return $"Not all files that were changed before have their old bytes again: {exception.Message} Repair-MmapSnapshot completes it.";
+            return $"Not all files that were changed before have their old bytes again: {exception.Message} "
+                + "Repair-MmapSnapshot completes it.";
         }
         return kept.Count == 0
             ? NothingChanged

@@ -62,6 +62,8 @@ internal sealed class GroupDirectory : IDisposable
             if (errno != 0) throw CannotCreate(errno, parent);
             errno = ParentDirectory.OpenBelow(parent, name, out var staging);
             SafeFileHandle? file = null;
+            // The owner of the parent could have put another one in its place.
+            if (errno == 0 && FileStatus.Of(staging.Handle, path).User != Kernel.EffectiveUser()) errno = Errno.ENOENT;
             if (errno == 0)
             {
                 errno = Kernel.OpenAt(
@@ -102,7 +104,8 @@ internal sealed class GroupDirectory : IDisposable
                 access | OpenMode.NoFollow | OpenMode.NonBlocking | OpenMode.NoControllingTerminal,
                 out var file);
             if (errno == 0 && Kernel.Stat(file, out var status) == 0)
-                return new GroupDirectory(parent, name, staging, new GroupJournal(file, staging.Combine(JournalName)), FileStatus.From(status));
+                return new GroupDirectory(parent, name, staging, new GroupJournal(file, staging.Combine(JournalName)),
+                    FileStatus.From(status));
             file.Dispose();
             if (errno == Errno.ENOENT && access == OpenMode.ReadWrite) errno = RemoveWithoutJournal(parent, name, staging);
         }
@@ -122,8 +125,10 @@ internal sealed class GroupDirectory : IDisposable
     /// <exception cref="SnapshotException">NoSpace, WriteFailed.</exception>
     internal void FlushNames()
     {
-        Failure.Check(Staging.Sync(Journal.File), $"flush the directory '{Staging.Path}' to the disk", Staging.Path, SnapshotError.WriteFailed);
-        Failure.Check(Parent.Sync(Journal.File), $"flush the directory '{Parent.Path}' to the disk", Parent.Path, SnapshotError.WriteFailed);
+        Failure.Check(Staging.Sync(Journal.File), $"flush the directory '{Staging.Path}' to the disk", Staging.Path,
+            SnapshotError.WriteFailed);
+        Failure.Check(Parent.Sync(Journal.File), $"flush the directory '{Parent.Path}' to the disk", Parent.Path,
+            SnapshotError.WriteFailed);
     }
 
     /// <summary>Removes a marker, if it is one of this group.</summary>
@@ -144,7 +149,9 @@ internal sealed class GroupDirectory : IDisposable
         return errno == Errno.ENOENT ? 0 : errno;
     }
 
-    /// <summary>Removes the new files in it, and old ones that are not required any more: of a group that recorded nothing, or has ended.</summary>
+    /// <summary>
+    /// Removes the new files in it, and old ones that are not required any more: of a group that recorded nothing, or has ended.
+    /// </summary>
     internal static void RemoveNumbered(ParentDirectory staging)
     {
         _ = Kernel.ListNames(staging.Handle, out var names);
@@ -159,7 +166,8 @@ internal sealed class GroupDirectory : IDisposable
     }
 
     /// <summary>
-    /// Its process, or the computer, ended before there was a journal, or when there was none any more: a directory's names may be on the disk
+    /// Its process, or the computer, ended before there was a journal, or when there was none any more: a directory's names may be on the
+    /// disk
     /// in another order than they were made (btrfs).
     /// </summary>
     /// <returns>ENOENT: it is removed.</returns>

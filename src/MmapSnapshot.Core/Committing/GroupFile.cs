@@ -6,7 +6,9 @@ using Mono.Unix.Native;
 
 namespace MmapSnapshot.Committing;
 
-/// <summary>A file of a group, as a later process can tell it from any other, and from the same one after somebody has written to it.</summary>
+/// <summary>
+/// A file of a group, as a later process can tell it from any other, and from the same one after a process has written to it.
+/// </summary>
 /// <param name="Identity">The file, and its size.</param>
 /// <param name="Modified">When it was written to.</param>
 internal readonly record struct GroupFile(FileIdentity Identity, Timespec Modified)
@@ -27,11 +29,11 @@ internal readonly record struct GroupFile(FileIdentity Identity, Timespec Modifi
         using (file) return Of(file, status);
     }
 
-    /// <summary>Whether a file is this one, and nobody has written to it.</summary>
+    /// <summary>Whether a file is this one, and no process has written to it.</summary>
     internal bool Is(TargetFile? found) =>
         found is not null && IsSameFile(found) && found.Status.Length == Identity.Length && found.Status.Modified.Equals(Modified);
 
-    /// <summary>Whether a file is this one, whoever has written to it.</summary>
+    /// <summary>Whether a file is this one, also if a process has written to it.</summary>
     internal bool IsSameFile(TargetFile? found)
     {
         if (found is null || !found.Status.IsRegular || found.Status.Inode != Identity.Inode) return false;

@@ -54,7 +54,8 @@ internal sealed record GroupRecord(string? Primary, IReadOnlyList<string> Direct
     {
         const int Start = 3, End = Start + GroupFile.Fields;
         if (fields.Length < End + 1 || fields[1].Length == 0 || !fields[1].All(char.IsAsciiDigit)) return null;
-        if (!TryParseHex(fields[2], out string name) || name is "" or "." or ".." || name.Contains('/', StringComparison.Ordinal)) return null;
+        if (!TryParseHex(fields[2], out string name) || name is "" or "." or ".." || name.Contains('/', StringComparison.Ordinal))
+            return null;
         if (!GroupFile.TryParse(fields.AsSpan(Start..End), out var staged)) return null;
         if (fields.Length == End + 1 && fields[End] == None) return new GroupMemberRecord(fields[1], name, staged, Expected: null);
         return GroupFile.TryParse(fields.AsSpan(End), out var expected) ? new GroupMemberRecord(fields[1], name, staged, expected) : null;

@@ -28,7 +28,9 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
     internal JournalOutcome Inspect(bool force) => Examine(isInspection: true, force);
 
     /// <summary>Repairs.</summary>
-    /// <param name="force">Whether to leave the files as they are, and to remove the journal, where neither old nor new is possible.</param>
+    /// <param name="force">
+    /// Whether to leave the files as they are, and to remove the journal, where neither old nor new is possible.
+    /// </param>
     /// <exception cref="SnapshotException">AccessDenied, NoSpace, ReadFailed, WriteFailed.</exception>
     internal JournalOutcome Repair(bool force) => Examine(isInspection: false, force);
 
@@ -51,7 +53,8 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
         {
             if (errno == 0 && first.Find(name) is not null)
                 return new GroupRepair(first, name, cancellation).Examine(isInspection, force);
-            if (errno != 0 && !force) return Block($"the directory '{primary}', where its journal is, cannot be opened ({Failure.Describe(errno)})");
+            if (errno != 0 && !force)
+                return Block($"the directory '{primary}', where its journal is, cannot be opened ({Failure.Describe(errno)})");
         }
         // The journal is removed first: all files of the group were old or new by then, on the disk.
         var locked = isInspection ? 0 : Kernel.SetOfdWriteLock(found.Journal.File);
@@ -92,7 +95,7 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
     }
 
     /// <summary>Finds the directories of the group beside the primary one.</summary>
-    /// <returns>Why one of them cannot be had; null: all are found.</returns>
+    /// <returns>Why one of them is not available; null: all are found.</returns>
     private string? FindParts(GroupDirectory primary, List<GroupDirectory> parts, bool isInspection)
     {
         string? missing = null;
@@ -110,7 +113,8 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
             }
             part?.Dispose();
             parent.Dispose();
-            missing ??= $"the directory of the save in '{path}' cannot be had ({(errno == 0 ? "it is another one" : Failure.Describe(errno))})";
+            string why = errno == 0 ? "it is another one" : Failure.Describe(errno);
+            missing ??= $"the directory of the save in '{path}' is not available ({why})";
         }
         return missing;
     }
@@ -147,8 +151,8 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
     {
         var changed = members.FindAll(member => !member.IsOurs).ConvertAll(member => $"'{member.Path}'");
         string reason = changed.Count > 0
-            ? $"{string.Join(", ", changed)} {(changed.Count == 1 ? "was" : "were")} changed by another program since, so that the files can "
-              + "be made neither all new nor all old"
+            ? $"{string.Join(", ", changed)} {(changed.Count == 1 ? "was" : "were")} changed by another program since, so that the files "
+              + "can be made neither all new nor all old"
             : "an old or a new file of it is missing, so that the files can be made neither all new nor all old";
         return force ? Remove(parts, isInspection, reason) : Block(reason, SnapshotError.JournalConflict, RepairAction.Remove);
     }
@@ -170,12 +174,15 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
         foreach (var part in parts)
         {
             if (part.Remove() is not 0 and var errno)
-                return Block($"'{part.Staging.Path}' cannot be removed ({Failure.Describe(errno)})", SnapshotError.JournalConflict, RepairAction.Remove);
+                return Block($"'{part.Staging.Path}' cannot be removed ({Failure.Describe(errno)})", SnapshotError.JournalConflict,
+                    RepairAction.Remove);
         }
         return Outcome(JournalState.Repaired, action, reason);
     }
 
-    /// <summary>Of a group that was killed before it recorded anything: its new files, and its markers, which are names of its journal.</summary>
+    /// <summary>
+    /// Of a group that was killed before it recorded anything: its new files, and its markers, which are names of its journal.
+    /// </summary>
     private static void RemoveUnrecorded(GroupDirectory part)
     {
         GroupDirectory.RemoveNumbered(part.Staging);

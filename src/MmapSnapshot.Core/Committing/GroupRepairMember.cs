@@ -35,10 +35,10 @@ internal sealed class GroupRepairMember : IDisposable
 
     internal string Path => _part.Parent.Combine(_record.Name);
 
-    /// <summary>Whether the target is the new file, and nobody has written to it.</summary>
+    /// <summary>Whether the target is the new file, and no process has written to it.</summary>
     private bool IsNew => _record.Staged.Is(_target);
 
-    /// <summary>Whether the target is the old file, or is not there as before, and nobody has written to it.</summary>
+    /// <summary>Whether the target is the old file, or is not there as before, and no process has written to it.</summary>
     private bool IsOld => _record.Expected is { } expected ? expected.Is(_target) : _target is null;
 
     private bool IsOldKept => _record.Expected is { } expected ? expected.IsSameFile(_kept) : _kept is null;
@@ -79,7 +79,7 @@ internal sealed class GroupRepairMember : IDisposable
     }
 
     /// <summary>
-    /// Removes the file in the directory of the group if it is the new or the old one, and nobody has written to it since. Any other is
+    /// Removes the file in the directory of the group if it is the new or the old one, and no process has written to it since. Any other is
     /// kept under a name that people see.
     /// </summary>
     internal void RemoveLeftover()

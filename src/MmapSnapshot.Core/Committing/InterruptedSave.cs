@@ -96,10 +96,13 @@ internal static class InterruptedSave
     private static string Name(JournalOutcome outcome, string? path = null)
     {
         path ??= outcome.Record.Path;
-        return outcome.Members.Count > 0 ? $"A save of {outcome.Members.Count} files as one, with '{path}'," : $"A save in place of '{path}'";
+        return outcome.Members.Count > 0 ? $"A save of {outcome.Members.Count} files as one, with '{path}',"
+            : $"A save in place of '{path}'";
     }
 
-    /// <summary>Repairs the group that the file's marker leads to, if its process is dead. A save does that when it takes the marker.</summary>
+    /// <summary>
+    /// Repairs the group that the file's marker leads to, if its process is dead. A save does that when it takes the marker.
+    /// </summary>
     /// <returns>What was done; null: nothing.</returns>
     /// <exception cref="SnapshotException">JournalConflict, JournalInvalid; as a save.</exception>
     internal static JournalOutcome? SettleGroup(ParentDirectory directory, string target, CancellationToken cancellation)

@@ -76,16 +76,20 @@ internal sealed class NameExchange(
         if (displaced is null) return "its new file was removed by another process";
         var after = expected.CurrentStatus();
         if (!displaced.Status.IsSameFileAs(after)) return PutBack(putIn, displaced, "it was replaced by another file since");
-        if (before.Length != after.Length || !before.Modified.Equals(after.Modified)) return PutBack(putIn, displaced, "it was written to since");
-        return lease is { Stands: false } ? PutBack(putIn, displaced, "another process has opened it for writing since") : null;
+        if (before.Length != after.Length || !before.Modified.Equals(after.Modified))
+            return PutBack(putIn, displaced, "it was written to since");
+        return lease is { IsUnbroken: false } ? PutBack(putIn, displaced, "another process has opened it for writing since") : null;
     }
 
     private string? Complete(TargetFile displaced, in FileStatus after)
     {
-        if (!displaced.Status.IsSameFileAs(after)) return PutBack(staged.Status, displaced, "it was replaced by another file in the moment it was saved");
-        if (before.Length != after.Length || !before.Modified.Equals(after.Modified)) return PutBack(staged.Status, displaced, "it was written to in the moment it was saved");
+        if (!displaced.Status.IsSameFileAs(after))
+            return PutBack(staged.Status, displaced, "it was replaced by another file in the moment it was saved");
+        if (before.Length != after.Length || !before.Modified.Equals(after.Modified))
+            return PutBack(staged.Status, displaced, "it was written to in the moment it was saved");
         // A process that opened it before the exchange waits for the lease, and would write to a file without a name.
-        if (lease is { Stands: false }) return PutBack(staged.Status, displaced, "another process opened it for writing in the moment it was saved");
+        if (lease is { IsUnbroken: false })
+            return PutBack(staged.Status, displaced, "another process opened it for writing in the moment it was saved");
 
         if (isInGroup) return null;
         if (staged.UnlinkTemporary() is not 0 and var errno)

@@ -28,12 +28,12 @@ internal sealed class PublishedLook : IDisposable
     internal FileStatus Status { get; }
 
     /// <summary>Whether no process has written to it, or is about to, since it was held.</summary>
-    internal bool Stands
+    internal bool IsUntouched
     {
         get
         {
             var now = Found.CurrentStatus();
-            return now.Length == Status.Length && now.Modified.Equals(Status.Modified) && Lease is null or { Stands: true };
+            return now.Length == Status.Length && now.Modified.Equals(Status.Modified) && (Lease is null || Lease.IsUnbroken);
         }
     }
 

@@ -41,7 +41,7 @@ internal sealed class ReplaceCommit(
 
     private FileMetadata? _metadata;
 
-    /// <summary>In a group: the file as it was found, for a later process.</summary>
+    /// <summary>In a group: the file as it was found, for a later process. Of <see cref="_found"/> the status is left.</summary>
     private GroupFile? _expected;
 
     private StagedFile? _staged;
@@ -80,22 +80,25 @@ internal sealed class ReplaceCommit(
         _found?.ThrowUnlessRegular();
         if (_found is { Status.Links: > 1 } linked && !options.BreakHardLink) throw HardLinked(linked.Status.Links);
         if (target.Expected is not null && _found is not null) target.ThrowIfWriteProtected(_found, options);
-        return _found is null && known is null ? Changed("another process has deleted it in the moment it was saved") : null;
+        if (_found is null && known is null) return Changed("another process has deleted it in the moment it was saved");
+        // From the file that is replaced and from no other, by its descriptor.
+        bool isKnown = known is not null && (_found is null || target.Expected?.Status.DifferenceTo(_found.Status) is null);
+        _metadata = isKnown ? known! : ReadCurrentMetadata(_found!);
+        if (mode.IsExact) _metadata = _metadata.WithPermissions(mode.Permissions);
+        if (group is null || _found is null) return null;
+        _expected = GroupFile.Of(_found);
+        _found.Dispose(); // a group holds no descriptor for each of its files
+        return null;
     }
 
     /// <summary>The new file, complete, but without the target's name.</summary>
     public CommitObstacle? Stage()
     {
-        // From the file that is replaced and from no other, by its descriptor.
-        bool isKnown = known is not null && (_found is null || target.Expected?.Status.DifferenceTo(_found.Status) is null);
-        _metadata ??= isKnown ? known! : ReadCurrentMetadata(_found!);
-        if (mode.IsExact) _metadata = _metadata.WithPermissions(mode.Permissions);
-
         string path = target.Path;
         _staged = group is { } place
             ? StagedFile.CreateInGroup(target, place, Kernel.PrivateMode)
             : StagedFile.Create(target, _found, Kernel.PrivateMode);
-        _metadata.ApplyOwner(_staged.Handle, path, () => target.RemedyWithoutReplacing(_found));
+        _metadata!.ApplyOwner(_staged.Handle, path, () => target.RemedyWithoutReplacing(group is null ? _found : null));
         FileClone.TrySetNoCopyOnWrite(_staged.Handle, _metadata.IsNoCopyOnWrite);
         Fill(_staged.Handle);
         _metadata.ApplyRest(_staged.Handle, path);
@@ -105,17 +108,16 @@ internal sealed class ReplaceCommit(
     public void Flush() => _staged!.Flush();
 
     public void Mark() =>
-        _marker = SaveMarker.TakeInGroup(target, _found?.Status.User ?? Kernel.EffectiveUser(), group!.Value.Directory, options, cancellation);
+        _marker = SaveMarker.TakeInGroup(target, _found?.Status.User ?? Kernel.EffectiveUser(), group!.Value.Directory, options,
+            cancellation);
 
     public void LeaveMark() => _marker?.Abandon();
 
     public (GroupFile Staged, GroupFile? Expected) Seal()
     {
         _before = _staged!.Seal();
-        if (_found is not null) _expected ??= GroupFile.Of(_found);
         var staged = GroupFile.Of(_staged.Handle, _before);
         _staged.Park();
-        _found?.Dispose();
         return (staged, _expected);
     }
 
@@ -143,7 +145,8 @@ internal sealed class ReplaceCommit(
         if (_current is null || !_current.Status.IsSameFileAs(_found.Status))
         {
             CheckConflict(_current?.Status);
-            return Changed($"it was {(_current is null ? "deleted" : "replaced by another file")} in the moment it was saved"); // -Force: with other metadata
+            // -Force: with other metadata
+            return Changed($"it was {(_current is null ? "deleted" : "replaced by another file")} in the moment it was saved");
         }
 
         // Another process's write lease is a conflict, as its open file would be.
@@ -157,7 +160,8 @@ internal sealed class ReplaceCommit(
         if (isLocal) _lease = ReadLease.TryTake(_readable, out errno, fileSystem);
         _compared = _current.CurrentStatus();
         CheckConflict(_compared, openForWriting: errno == Errno.EAGAIN && (!isOpen || (isLocal && !isLeased)));
-        if (group is not null && _found.Status.DifferenceTo(_compared) is { } difference) return Changed($"{difference} in the moment it was saved");
+        if (group is not null && _found.Status.DifferenceTo(_compared) is { } difference)
+            return Changed($"{difference} in the moment it was saved");
         if (isOpen && _overridden is null && target.DescribeMappedWrite(_readable) is { } unseen) Override(unseen);
         return null;
     }
@@ -171,7 +175,8 @@ internal sealed class ReplaceCommit(
         else
         {
             if (MakeBackup() is { } obstacle) return obstacle;
-            var exchange = new NameExchange(target, _staged!, _current, _compared, _overridden is null ? _lease : null, Leave, options, group is not null);
+            var exchange = new NameExchange(target, _staged!, _current, _compared, _overridden is null ? _lease : null, Leave, options,
+                group is not null);
             if (exchange.TryPublish() is { } conflict) return Changed(conflict);
             target.Backup?.Keep();
             ReleaseCurrent();
@@ -189,7 +194,8 @@ internal sealed class ReplaceCommit(
         if (published is null) return obstacle;
         if (_found is null) return _staged!.TryTakeBack(published);
         var old = _staged!.FindDisplacedStatus();
-        var exchange = new NameExchange(target, _staged, published.Found, published.Status, published.Lease, Leave, options, isInGroup: true);
+        var exchange = new NameExchange(target, _staged, published.Found, published.Status, published.Lease, Leave, options,
+            isInGroup: true);
         if (exchange.TryRevert(old) is { } conflict) return conflict;
         Reverted = target.Find();
         return null;
@@ -203,7 +209,8 @@ internal sealed class ReplaceCommit(
     public void Dispose()
     {
         ReleaseCurrent();
-        // Before the marker goes: if this process is killed in between, the next saver finds both. (That of a group leaves both to the group.)
+        // Before the marker goes: if this process is killed in between, the next saver finds both. (That of a group leaves both to the
+        // group.)
         if (group is null) _staged?.RemoveTemporaryName();
         _marker?.Dispose();
         ReleaseOwnLease();

@@ -83,14 +83,16 @@ internal sealed class SaveMarker : IDisposable
     /// <param name="options">As for the other.</param>
     /// <param name="cancellation">Ends the wait for another saver.</param>
     /// <exception cref="SnapshotException">As of the other; JournalConflict, JournalInvalid: of a group that was interrupted.</exception>
-    internal static SaveMarker TakeInGroup(CommitTarget target, uint owner, GroupDirectory group, CommitOptions options, CancellationToken cancellation)
+    internal static SaveMarker TakeInGroup(CommitTarget target, uint owner, GroupDirectory group, CommitOptions options,
+        CancellationToken cancellation)
     {
         if (owner != Kernel.EffectiveUser()) MakeReadable(group.Journal.File);
         var marker = new SaveMarker(target.Directory, group.Journal.File, name: null, default) { _isShared = true };
         return TakeName(target, owner, marker, options, cancellation);
     }
 
-    private static SaveMarker TakeName(CommitTarget target, uint owner, SaveMarker marker, CommitOptions options, CancellationToken cancellation)
+    private static SaveMarker TakeName(CommitTarget target, uint owner, SaveMarker marker, CommitOptions options,
+        CancellationToken cancellation)
     {
         string name = SaveNames.Marker(target.Name);
         try
@@ -200,7 +202,8 @@ internal sealed class SaveMarker : IDisposable
     private Errno TryName(string name)
     {
         var errno = Kernel.LinkAt(_file!, _directory.Handle, name);
-        if (errno is Errno.EPERM or Errno.EOPNOTSUPP && _name is not null) errno = Kernel.RenameAtNoReplace(_directory.Handle, _name, _directory.Handle, name); // no hard links
+        if (errno is Errno.EPERM or Errno.EOPNOTSUPP && _name is not null)
+            errno = Kernel.RenameAtNoReplace(_directory.Handle, _name, _directory.Handle, name); // no hard links
         else if (errno == 0 && _name is not null) _ = Kernel.UnlinkAt(_directory.Handle, _name);
         if (errno == 0) _name = name;
         return errno;

@@ -92,7 +92,8 @@ internal sealed class StagedFile : IDisposable
     {
         var staging = place.Directory.Staging;
         var errno = Kernel.OpenAt(
-            staging.Handle, place.Name, OpenMode.Create | OpenMode.Exclusive | OpenMode.ReadWrite | OpenMode.NoFollow, out var handle, mode);
+            staging.Handle, place.Name, OpenMode.Create | OpenMode.Exclusive | OpenMode.ReadWrite | OpenMode.NoFollow, out var handle,
+                mode);
         if (errno == 0) return new StagedFile(target.Directory, target.Name, handle) { Place = staging, TemporaryName = place.Name };
         handle.Dispose();
         throw Failure.From(errno, $"create a new file for '{target.Path}' in '{staging.Path}'", target.Path, SnapshotError.WriteFailed);
@@ -277,7 +278,7 @@ internal sealed class StagedFile : IDisposable
         var errno = Kernel.RenameAtNoReplace(_directory.Handle, _target, Place.Handle, TemporaryName);
         if (errno == Errno.ENOENT) return "it was deleted since";
         Failure.Check(errno, $"remove '{Path}' again", Path, SnapshotError.WriteFailed);
-        if (HasTemporaryName() && published.Stands) return null;
+        if (HasTemporaryName() && published.IsUntouched) return null;
         errno = Kernel.RenameAtNoReplace(Place.Handle, TemporaryName, _directory.Handle, _target);
         Failure.Check(errno, $"give '{Path}' its name again", Path, SnapshotError.WriteFailed);
         return "it was changed by another process since";

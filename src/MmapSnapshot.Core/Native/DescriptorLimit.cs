@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 
@@ -16,6 +17,10 @@ internal static class DescriptorLimit
     private const int ReservedPart = 8;
 
     private static readonly long _limit = Read();
+
+    /// <summary>Whether few descriptors are left, so that those that are not needed at once are to be closed.</summary>
+    /// <param name="handle">One that was opened just now.</param>
+    internal static bool IsNear(SafeHandle handle) => _limit - handle.DangerousGetHandle() <= 3 * Reserve;
 
     /// <summary>Throws if a descriptor is among the last ones. The kernel gives the lowest number that is free.</summary>
     /// <param name="handle">One that was opened just now.</param>

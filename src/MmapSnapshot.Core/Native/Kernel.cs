@@ -534,7 +534,9 @@ internal static unsafe partial class Kernel
         return result == 0 ? 0 : LastPInvokeErrno();
     }
 
-    /// <summary>man 2 sync_file_range, SYNC_FILE_RANGE_WRITE on the whole file: begins to write it to the disk, and does not wait.</summary>
+    /// <summary>
+    /// man 2 sync_file_range, SYNC_FILE_RANGE_WRITE on the whole file: begins to write it to the disk, and does not wait.
+    /// </summary>
     internal static void StartWriteBack(SafeFileHandle file) => _ = LibC.SyncFileRange(file, 0, 0, Constants.SYNC_FILE_RANGE_WRITE);
 
     /// <summary>

@@ -17,7 +17,9 @@ internal sealed class RegexSearch(
     internal int Window { get; init; } = 1 << 20;
 
     /// <summary>The matches, in order, found as they are asked for.</summary>
-    /// <exception cref="SnapshotException">InvalidBytes: a match is longer than 64 KiB; SnapshotClosed, SnapshotLost, ReadFailed.</exception>
+    /// <exception cref="SnapshotException">
+    /// InvalidBytes: a match is longer than 64 KiB; SnapshotClosed, SnapshotLost, ReadFailed.
+    /// </exception>
     internal IEnumerable<SnapshotMatch> Matches()
     {
         var source = snapshot.GetSearchSource();
@@ -69,7 +71,8 @@ internal sealed class RegexSearch(
             if (match.Index >= end) break;
             if (match.Length == 0) continue;
             int matchEnd = match.Index + match.Length;
-            if (match.Length > MaxMatch || (matchEnd >= text.Length - 1 && !isLast && match.Index == start)) throw TooLong(origin + match.Index);
+            if (match.Length > MaxMatch || (matchEnd >= text.Length - 1 && !isLast && match.Index == start))
+                throw TooLong(origin + match.Index);
             // It may be longer than what is here, or be none if more follows.
             if (matchEnd >= text.Length - 1 && !isLast) return match.Index;
             found.Add(match.Index..matchEnd);

@@ -15,7 +15,7 @@ internal sealed class ReadLease : IDisposable
     private ReadLease(SafeFileHandle file) => _file = file;
 
     /// <summary>Whether it is held, and nobody waits for its end.</summary>
-    internal bool Stands => Kernel.HasReadLease(_file);
+    internal bool IsUnbroken => Kernel.HasReadLease(_file);
 
     /// <summary>Takes a lease, on a local filesystem only: elsewhere it would not keep every writer out, and EAGAIN can mean anything.</summary>
     /// <param name="file">Open read-only; the lease is its owner's or a CAP_LEASE holder's to take.</param>

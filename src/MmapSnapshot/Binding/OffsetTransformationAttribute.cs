@@ -22,7 +22,7 @@ internal sealed class OffsetTransformationAttribute : ArgumentTransformationAttr
 /// <summary>Refuses what <see cref="OffsetTransformationAttribute"/> could not convert; PowerShell's message names the parameter.</summary>
 internal sealed class ValidOffsetAttribute : ValidateArgumentsAttribute
 {
-    /// <summary>Stands for what is not a number. (As a number it would be refused too, as all negative ones are.)</summary>
+    /// <summary>IsUnbroken for what is not a number. (As a number it would be refused too, as all negative ones are.)</summary>
     internal const long Invalid = -0x4E6F6E73656E7365;
 
     protected override void Validate(object arguments, EngineIntrinsics engineIntrinsics)

@@ -106,7 +106,8 @@ internal sealed class PatchRow(object? row, int number)
         string there = (isReversed ? FindText("Expect", "Before") : FindText("Bytes", "After")) ?? "";
         if (there.Length == 0 || (!isReversed && edit.Kind != SnapshotEditKind.Write && FindNumber("NewOffset") is null)) return null;
         long offset = isReversed ? edit.Offset : NewOffset(edit);
-        return SnapshotEdit.TryParse(nameof(SnapshotEditKind.Write), offset, there, there, length: null, out var result, out _) ? result : null;
+        return SnapshotEdit.TryParse(nameof(SnapshotEditKind.Write), offset, there, there, length: null, out var result, out _) ? result
+            : null;
     }
 
     /// <summary>The snapshots that the row is for, in its property Snapshot.</summary>

@@ -43,7 +43,9 @@ public sealed class FindSnapshotBytesCommand : SnapshotReadingCmdlet
     [ValidateNotNull]
     public Encoding Encoding { get; set; } = EncodingTransformationAttribute.Named["utf8"];
 
-    /// <summary>Find the texts, or what the expression matches, in upper and lower case alike, each character in as many bytes as it has.</summary>
+    /// <summary>
+    /// Find the texts, or what the expression matches, in upper and lower case alike, each character in as many bytes as it has.
+    /// </summary>
     [Parameter]
     public SwitchParameter IgnoreCase { get; set; }
 

@@ -275,7 +275,8 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     /// <summary>The change of a match: its bytes are all replaced, and no others.</summary>
     private Change ToChange(SnapshotMatch match)
     {
-        if (Reverse || SkipApplied) RefuseCombination("-Reverse and -SkipApplied are for changes of Compare-Snapshot, not for matches of a search.");
+        if (Reverse || SkipApplied)
+            RefuseCombination("-Reverse and -SkipApplied are for changes of Compare-Snapshot, not for matches of a search.");
         byte[] expected = ToExpected();
         if (ParameterSetName == RowFillSet)
         {
@@ -399,7 +400,8 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
             {
                 int rows = edits.Count;
                 (edits, length, expectedLength) = pending.WithoutApplied(snapshot);
-                if (edits.Count < rows) WriteVerbose($"{rows - edits.Count} of {Wording.Of(rows, "row")} had been applied to '{snapshot.Path}' before.");
+                if (edits.Count < rows)
+                    WriteVerbose($"{rows - edits.Count} of {Wording.Of(rows, "row")} had been applied to '{snapshot.Path}' before.");
                 if (edits.Count == 0) return;
             }
             if (obstacles.Count == 0) obstacles = snapshot.Verify(edits, length, expectedLength);
@@ -422,7 +424,8 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     /// <summary>Of the rows of a patch that expect other bytes, one error: it is for another version. -Verbose tells of each.</summary>
     private IReadOnlyList<SnapshotException> Summarized(IReadOnlyList<SnapshotException> obstacles, int rows)
     {
-        var unexpected = obstacles.Where(obstacle => obstacle.Error is SnapshotError.ExpectationFailed or SnapshotError.OutOfRange).ToArray();
+        var unexpected = obstacles.Where(
+            obstacle => obstacle.Error is SnapshotError.ExpectationFailed or SnapshotError.OutOfRange).ToArray();
         if (unexpected.Length <= 1) return obstacles;
         foreach (var one in unexpected) WriteVerbose(one.Message);
         return [ErrorFactory.OtherVersion(unexpected, rows), .. obstacles.Except(unexpected)];
@@ -477,7 +480,8 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         {
             bool movesBytes = Length is not null || Edits.Exists(edit => edit.Kind != SnapshotEditKind.Write);
             if (!movesBytes)
-                return ([.. Edits.Where((_, i) => _applied[i] is not { } applied || snapshot.Verify([applied]).Count > 0)], null, ExpectedLength);
+                return ([.. Edits.Where((_, i) => _applied[i] is not { } applied || snapshot.Verify([applied]).Count > 0)], null,
+                    ExpectedLength);
             SnapshotEdit[] known = [.. _applied.OfType<SnapshotEdit>()];
             bool isApplied = known.Length > 0 && snapshot.Verify(known, length: null, expectedLength: Length).Count == 0;
             return isApplied ? ([], null, null) : (Edits, Length, ExpectedLength);

@@ -19,7 +19,8 @@ internal sealed class InterruptedGroup : IDisposable
     {
         Workspace = Workspace.On(fileSystem);
         Folders = [Workspace.MakeFolder("one"), Workspace.MakeFolder("two")];
-        Paths = [Path.Join(Folders[0], "a.txt"), Path.Join(Folders[0], "b.txt"), Path.Join(Folders[1], "c.txt"), Path.Join(Folders[1], "d.txt")];
+        Paths = [Path.Join(Folders[0], "a.txt"), Path.Join(Folders[0], "b.txt"), Path.Join(Folders[1], "c.txt"), Path.Join(Folders[1],
+            "d.txt")];
         foreach (string path in Paths[..3]) File.WriteAllText(path, $"old {Path.GetFileName(path)}");
         for (int i = 0; i < Folders.Length; i++) Assert.Equal((Errno)0, ParentDirectory.Open(Folders[i], out _parents[i]));
         Staging = SaveNames.Staging(SaveNames.Token());
@@ -36,7 +37,8 @@ internal sealed class InterruptedGroup : IDisposable
 
     public string Journal => Path.Join(Folders[0], Staging, GroupDirectory.JournalName);
 
-    public string NumberOf(int member) => Path.Join(Path.GetDirectoryName(Paths[member]), Staging, member.ToString(CultureInfo.InvariantCulture));
+    public string NumberOf(int member) => Path.Join(Path.GetDirectoryName(Paths[member]), Staging,
+        member.ToString(CultureInfo.InvariantCulture));
 
     /// <summary>Leaves the group in a state, with some of its files published.</summary>
     public void Leave(GroupState state, IReadOnlyCollection<int> published, bool withRecord = true)

@@ -113,7 +113,8 @@ while [ "$1" = start ] && [ "$(readlink "/proc/$(cat pid)/exe")" != "$(realpath 
         [void][System.IO.Directory]::CreateDirectory("$folder/conf")
         foreach ($name in 'cache', 'jobs', 'mail', 'web') { [System.IO.File]::WriteAllText("$folder/conf/$name.conf", "host = db1`n") }
         Invoke-Recipe 'Update five files as one' $folder '/srv/app'
-        Get-ChildItem -LiteralPath "$folder/conf" -Force -Name | Should -Be 'cache.conf', 'jobs.conf', 'mail.conf', 'replica.conf', 'web.conf'
+        $expected = 'cache.conf', 'jobs.conf', 'mail.conf', 'replica.conf', 'web.conf'
+        Get-ChildItem -LiteralPath "$folder/conf" -Force -Name | Should -Be $expected
         Get-Content -LiteralPath "$folder/conf/web.conf", "$folder/conf/replica.conf" | Should -Be 'host = db2', 'host = db1'
     }
 
