@@ -304,7 +304,7 @@ Describe 'Save-Snapshot' {
             Get-FileHex $file | Should -BeExactly $original
         }
 
-        It 'does not go with <Keys>' -ForEach @(
+        It 'does not go with <_.Keys>' -ForEach @(
             @{ Destination = '/tmp' }
             @{ Backup = '~' }
             @{ AllowInPlace = $true }
