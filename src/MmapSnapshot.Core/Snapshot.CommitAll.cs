@@ -13,10 +13,9 @@ public sealed partial class Snapshot
     /// <summary>
     /// Puts the bytes of several snapshots into their files, all or none: all new files are complete, and on the disk, before the first
     /// file is replaced, and where one cannot be replaced those before it are as they were. After a crash, too, all are new or all are old,
-    /// once <see cref="SnapshotRepair"/>, or the next opening or save of one of them, has completed or dropped the save. Readers can see
-    /// new
-    /// and old files side by side for a moment. The method is <see cref="CommitMethod.Replace"/>. O(the bytes), and a few flushes for all
-    /// (man 2 syncfs, man 2 fsync) instead of some for each.
+    /// once <see cref="SnapshotRepair"/>, or the next opening or save of one of them, has completed or dropped the save. Readers can
+    /// see new and old files side by side for a moment. The method is <see cref="CommitMethod.Replace"/>. O(the bytes), and a few
+    /// flushes for all (man 2 syncfs, man 2 fsync) instead of some for each.
     /// </summary>
     /// <param name="snapshots">The snapshots; one that is given several times counts once.</param>
     /// <param name="options">
@@ -27,9 +26,8 @@ public sealed partial class Snapshot
     /// <returns>What was done, for each snapshot in their order.</returns>
     /// <exception cref="SnapshotException">
     /// As of <see cref="Commit"/>, about the file of <see cref="SnapshotException.Path"/>, which stopped it; DuplicateTarget;
-    /// NotSupported: a
-    /// filesystem cannot exchange two names in one step. The files are then as they were, unless the message says otherwise; the snapshots
-    /// have all their bytes.
+    /// NotSupported: a filesystem cannot exchange two names in one step. The files are then as they were, unless the message says
+    /// otherwise; the snapshots have all their bytes.
     /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static IReadOnlyList<CommitResult> CommitAll(

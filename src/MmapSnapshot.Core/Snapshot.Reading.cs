@@ -207,9 +207,8 @@ public sealed partial class Snapshot
         Find([pattern], 0, Length, progress: null, cancellation);
 
     /// <summary>
-    /// Finds what a regular expression matches in a range, each byte being the character of its number (ISO 8859-1), as it is when the
-    /// search
-    /// begins. Matches do not overlap; empty ones are left out. O(count), if the expression has RegexOptions.NonBacktracking.
+    /// Finds what a regular expression matches in a range, each byte being the character of its number (ISO 8859-1), as it is when
+    /// the search begins. Matches do not overlap; empty ones are left out. O(count), if the expression has RegexOptions.NonBacktracking.
     /// </summary>
     /// <param name="regex">The expression. ^ and $ match at the ends of the range.</param>
     /// <param name="offset">Where to begin, in bytes from the start.</param>

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using MmapSnapshot.Committing;
 using MmapSnapshot.Tests.Support;
 
@@ -228,6 +231,84 @@ public sealed class GroupRepairTests
         group.AssertAll(isNew: false);
     }
 
+    /// <summary>A length that no group has is not memory that is asked for, whatever its checksum says.</summary>
+    [Theory]
+    [InlineData(200L << 20)]
+    [InlineData(16L << 30)]
+    public void Journal_with_a_wrong_length_is_damaged(long length)
+    {
+        using var group = new InterruptedGroup(FileSystems.Ext4);
+        group.Leave(GroupState.Committing, [0]);
+        byte[] bytes = File.ReadAllBytes(group.Journal);
+        string[] lines = Encoding.ASCII.GetString(bytes, 0, 512).TrimEnd('\0').Split('\n');
+        lines[3] = length.ToString(CultureInfo.InvariantCulture);
+        byte[] text = Encoding.ASCII.GetBytes(string.Join('\n', lines[..5]) + "\n");
+        string digest = Convert.ToHexString(SHA256.HashData(text));
+        string header = $"{Encoding.ASCII.GetString(text)}{digest}\n";
+        Encoding.ASCII.GetBytes(header.PadRight(512, '\0')).CopyTo(bytes, 0);
+        File.WriteAllBytes(group.Journal, bytes);
+        long allocated = GC.GetTotalAllocatedBytes(precise: true);
+        Assert.Contains("damaged", Assert.Single(SnapshotRepair.Repair(group.Folders[0])).Reason, StringComparison.Ordinal);
+        Assert.InRange(GC.GetTotalAllocatedBytes(precise: true) - allocated, 0, 50 << 20);
+        Expect.Error(SnapshotError.JournalInvalid, () => Snapshot.Open(group.Paths[0]));
+        Assert.Equal(("new a.txt", "old b.txt"), (File.ReadAllText(group.Paths[0]), File.ReadAllText(group.Paths[1])));
+    }
+
+    [Fact]
+    public void Journal_of_another_directory_is_passed_by()
+    {
+        using var group = new InterruptedGroup(FileSystems.Ext4);
+        group.Leave(GroupState.Committing, [0]);
+        string other = Path.Join(group.Folders[0], SaveNames.Staging(SaveNames.Token()));
+        _ = Directory.CreateDirectory(other, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        FileFacts.HardLink(group.Journal, Path.Join(other, GroupDirectory.JournalName));
+        var records = SnapshotRepair.Repair(group.Folders[0]).ToList();
+        Assert.Contains(records, record => record.Reason == "its journal was made elsewhere");
+        Assert.True(File.Exists(Path.Join(other, GroupDirectory.JournalName)));
+        Directory.Delete(other, recursive: true);
+        _ = SnapshotRepair.Repair(group.Folders[0]).ToList();
+        group.AssertAll(isNew: true);
+    }
+
+    /// <summary>Another user cannot enter the directory of root's group; its lock tells whether it lives.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Group_of_root_keeps_another_user_out_while_it_lives(bool isAlive)
+    {
+        using var workspace = Workspace.On(FileSystems.Ext4);
+        string path = workspace.Write("file", "old bytes");
+        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
+        Assert.Equal(default, MmapSnapshot.Source.ParentDirectory.Open(workspace.Folder, out var parent));
+        using (parent)
+        {
+            string staging = SaveNames.Staging(SaveNames.Token());
+            var directory = GroupDirectory.Create(parent, staging);
+            directory.Journal.Write(staging, record: null);
+            File.SetUnixFileMode(directory.JournalPath, (UnixFileMode)0b_110_100_100);
+            FileFacts.HardLink(directory.JournalPath, workspace.PathOf(".file.mmap-snapshot"));
+            if (!isAlive) directory.Journal.Dispose();
+            OtherUser.Run(() =>
+            {
+                using var snapshot = Snapshot.Open(path);
+                snapshot.Write(0, "NEW"u8);
+                var warnings = new List<string>();
+                var options = new CommitOptions { Warnings = new Warnings(warnings) };
+                if (isAlive)
+                {
+                    Expect.Error(SnapshotError.SaveInProgress, () => snapshot.Commit(options));
+                    return;
+                }
+                snapshot.Commit(options);
+                Assert.Contains("not excluded", Assert.Single(warnings), StringComparison.Ordinal);
+            });
+            Assert.Equal(isAlive ? "old bytes" : "NEW bytes", File.ReadAllText(path));
+            directory.Dispose();
+            Directory.Delete(Path.Join(workspace.Folder, staging), recursive: true);
+            File.Delete(workspace.PathOf(".file.mmap-snapshot"));
+        }
+    }
+
     [Fact]
     public void Directory_that_is_not_there_blocks_the_repair_until_it_is_back()
     {
@@ -316,8 +397,7 @@ public sealed class GroupRepairTests
     }
 
     private static int[] Members(string list) =>
-        [.. list.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(text => int.Parse(text,
-            System.Globalization.CultureInfo.InvariantCulture))];
+        [.. list.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(text => int.Parse(text, CultureInfo.InvariantCulture))];
 
     private static void Change(string path, string change)
     {

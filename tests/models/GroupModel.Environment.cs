@@ -38,9 +38,8 @@ internal sealed partial class GroupModel
     }
 
     /// <summary>
-    /// Each directory is, independently, as it was at some moment since it was flushed: they may be on two filesystems. The new files of
-    /// one
-    /// that was not flushed yet may have their names all the same, as their bytes were (btrfs).
+    /// Each directory is, independently, as it was at some moment since it was flushed: they may be on two filesystems. The new files
+    /// of one that was not flushed yet may have their names all the same, as their bytes were (btrfs).
     /// </summary>
     private void AddCrash(in GroupState state, Successors<GroupState> successors)
     {

@@ -23,6 +23,8 @@ internal sealed class CreateCommit(
     /// <summary>Another file has the name.</summary>
     internal const string CreatedSince = "another process has created it since";
 
+    private string? _overridden;
+
     private StagedFile? _staged;
 
     private Baseline? _after;
@@ -36,14 +38,12 @@ internal sealed class CreateCommit(
 
     public StagedFile? Staged => _staged;
 
-    public string? Overridden { get; private set; }
-
     public FileStatus? Reverted => null;
 
     public CommitObstacle? Select()
     {
-        Overridden = isOwn ? target.DescribeMove() : null;
-        return Overridden is null || options.Force ? null : throw target.ToConflict(Overridden);
+        _overridden = isOwn ? target.DescribeMove() : null;
+        return _overridden is null || options.Force ? null : throw target.ToConflict(_overridden);
     }
 
     public void Mark() =>
@@ -106,10 +106,10 @@ internal sealed class CreateCommit(
 
     public PublishedFile Complete()
     {
-        if (group is not null) return new PublishedFile(_after, _metadata, Overridden);
+        if (group is not null) return new PublishedFile(_after, _metadata, _overridden);
         _marker!.Dispose();
         Baseline? after = isOwn ? _staged!.BaselineAfter(_before) : null;
-        return new PublishedFile(after, _metadata, Overridden, _staged!.SyncDirectory(options));
+        return new PublishedFile(after, _metadata, _overridden, _staged!.SyncDirectory(options));
     }
 
     public void Dispose()

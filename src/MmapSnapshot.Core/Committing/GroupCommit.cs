@@ -242,6 +242,10 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
             SetState(GroupState.Done);
             _isOver = true;
         }
+        catch (SnapshotException) when (_published == 0)
+        {
+            return NothingChanged;
+        }
         catch (SnapshotException exception)
         {
             return $"Not all files that were changed before have their old bytes again: {exception.Message} "

@@ -166,9 +166,8 @@ internal sealed class GroupDirectory : IDisposable
     }
 
     /// <summary>
-    /// Its process, or the computer, ended before there was a journal, or when there was none any more: a directory's names may be on the
-    /// disk
-    /// in another order than they were made (btrfs).
+    /// Its process, or the computer, ended before there was a journal, or when there was none any more: a directory's names may be on
+    /// the disk in another order than they were made (btrfs).
     /// </summary>
     /// <returns>ENOENT: it is removed.</returns>
     private static Errno RemoveWithoutJournal(ParentDirectory parent, string name, ParentDirectory staging)

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
 using MmapSnapshot.Native;
+using MmapSnapshot.Source;
 
 namespace MmapSnapshot.Committing;
 
@@ -36,14 +37,17 @@ internal sealed class GroupJournal(SafeFileHandle file, string path) : IDisposab
     /// <summary>The bytes before the record: what every disk writes in one piece.</summary>
     private const int HeaderLength = 512;
 
-    /// <summary>Some 100 million files.</summary>
-    private const long MaxBodyLength = 1L << 34;
+    /// <summary>In bytes; some million files in one directory. A file that says more is not one of this program's.</summary>
+    private const long MaxBodyLength = 256 << 20;
 
     private Header? _header;
 
     private sealed record Header(string Staging, GroupState State, long BodyLength, string BodyDigest);
 
     internal SafeFileHandle File => file;
+
+    /// <summary>The name of the directory that it was made in; null: it does not say.</summary>
+    internal string? Staging => _header?.Staging;
 
     internal GroupState State => _header?.State ?? GroupState.Prepared;
 
@@ -62,12 +66,16 @@ internal sealed class GroupJournal(SafeFileHandle file, string path) : IDisposab
     internal void Read()
     {
         _header = ReadHeader(file, path, out bool isEmpty);
-        (Record, IsDamaged) = (null, _header is null && !isEmpty);
-        if (_header is not { BodyLength: > 0 and <= MaxBodyLength } header) return;
+        Record = _header is { BodyLength: > 0 and <= MaxBodyLength } header ? ReadRecord(header) : null;
+        IsDamaged = _header is null ? !isEmpty : Record is null && State != GroupState.Prepared;
+    }
+
+    private GroupRecord? ReadRecord(Header header)
+    {
+        if (FileStatus.Of(file, path).Length < HeaderLength + header.BodyLength) return null;
         var body = new byte[header.BodyLength];
         Failure.Check(Kernel.Read(file, body, HeaderLength, out int length), $"read '{path}'", path, SnapshotError.ReadFailed);
-        if (length == body.Length && Digest(body) == header.BodyDigest) Record = GroupRecord.TryParse(body);
-        IsDamaged = Record is null && State != GroupState.Prepared;
+        return length == body.Length && Digest(body) == header.BodyDigest ? GroupRecord.TryParse(body) : null;
     }
 
     /// <summary>Writes all of it, in the first state.</summary>

@@ -45,6 +45,9 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
                 : Outcome(JournalState.PassedBy, RepairAction.None, $"it cannot be opened or removed ({Failure.Describe(errno)})");
         }
         found.Journal.Read();
+        // A file of another group, or of another user, that was linked here is not to be believed.
+        if ((found.Journal.Staging is { } made && made != name) || FileStatus.Of(found.Staging.Handle, name).User != found.Status.User)
+            return Outcome(JournalState.PassedBy, RepairAction.None, "its journal was made elsewhere");
         if (found.Journal.Record is not { Primary: { } primary }) return ExaminePrimary(found, isInspection, force);
 
         _members = [.. found.Journal.Record.Members.Select(member => directory.Combine(member.Name))];

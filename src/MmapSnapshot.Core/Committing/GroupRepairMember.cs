@@ -109,7 +109,9 @@ internal sealed class GroupRepairMember : IDisposable
             FileStatus? cameOut = null;
             for (int exchanges = 1; exchanges <= MaxExchanges; exchanges++)
             {
-                Check(ExchangeNames());
+                var errno = ExchangeNames();
+                if (errno == Errno.ENOENT && exchanges == 1) return false; // it was deleted in between
+                Check(errno);
                 var found = TargetFile.Find(_part.Staging, _record.Number);
                 if (found is not null) open.Add(found);
                 if (exchanges == 1 && isWanted(found)) return true;

@@ -12,9 +12,6 @@ internal interface IGroupedCommit : IStagedCommit
     /// <summary>The new file; null before there is one.</summary>
     public StagedFile? Staged { get; }
 
-    /// <summary>What this user has overridden by <see cref="CommitOptions.Force"/>; null: nothing.</summary>
-    public string? Overridden { get; }
-
     /// <summary>Excludes other savers of the file.</summary>
     public void Mark();
 

@@ -69,8 +69,6 @@ internal sealed class ReplaceCommit(
 
     public StagedFile? Staged => _staged;
 
-    public string? Overridden => _overridden;
-
     public FileStatus? Reverted { get; private set; }
 
     public CommitObstacle? Select()
@@ -108,8 +106,8 @@ internal sealed class ReplaceCommit(
     public void Flush() => _staged!.Flush();
 
     public void Mark() =>
-        _marker = SaveMarker.TakeInGroup(target, _found?.Status.User ?? Kernel.EffectiveUser(), group!.Value.Directory, options,
-            cancellation);
+        _marker = SaveMarker.TakeInGroup(
+            target, _found?.Status.User ?? Kernel.EffectiveUser(), group!.Value.Directory, options, cancellation);
 
     public void LeaveMark() => _marker?.Abandon();
 
@@ -175,8 +173,8 @@ internal sealed class ReplaceCommit(
         else
         {
             if (MakeBackup() is { } obstacle) return obstacle;
-            var exchange = new NameExchange(target, _staged!, _current, _compared, _overridden is null ? _lease : null, Leave, options,
-                group is not null);
+            var lease = _overridden is null ? _lease : null;
+            var exchange = new NameExchange(target, _staged!, _current, _compared, lease, Leave, options, group is not null);
             if (exchange.TryPublish() is { } conflict) return Changed(conflict);
             target.Backup?.Keep();
             ReleaseCurrent();
@@ -194,8 +192,8 @@ internal sealed class ReplaceCommit(
         if (published is null) return obstacle;
         if (_found is null) return _staged!.TryTakeBack(published);
         var old = _staged!.FindDisplacedStatus();
-        var exchange = new NameExchange(target, _staged, published.Found, published.Status, published.Lease, Leave, options,
-            isInGroup: true);
+        var exchange = new NameExchange(
+            target, _staged, published.Found, published.Status, published.Lease, Leave, options, isInGroup: true);
         if (exchange.TryRevert(old) is { } conflict) return conflict;
         Reverted = target.Find();
         return null;
@@ -209,8 +207,7 @@ internal sealed class ReplaceCommit(
     public void Dispose()
     {
         ReleaseCurrent();
-        // Before the marker goes: if this process is killed in between, the next saver finds both. (That of a group leaves both to the
-        // group.)
+        // Before the marker goes: if this process is killed in between, the next saver finds both. (A group removes both itself.)
         if (group is null) _staged?.RemoveTemporaryName();
         _marker?.Dispose();
         ReleaseOwnLease();

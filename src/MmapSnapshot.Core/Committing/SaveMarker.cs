@@ -225,7 +225,7 @@ internal sealed class SaveMarker : IDisposable
         {
             if (errno != 0) return Existing.Foreign;
             if (GroupJournal.StagingOf(file, target.Path) is { } staging)
-                return ExamineGroup(target, name, found.Status, isOwn, new GroupRepair(target.Directory, staging, cancellation));
+                return ExamineGroup(target, found.Status, staging, file, isOwn, cancellation);
             errno = isReadOnly ? Errno.EACCES : Kernel.SetOfdWriteLock(file);
             if (target.Directory.Find(name) is not { } now || !now.IsSameFileAs(found.Status)) return Existing.Removed;
             bool hasLinks = found.Status.Links > 1;
@@ -250,9 +250,22 @@ internal sealed class SaveMarker : IDisposable
 
     /// <summary>As <see cref="Examine"/>, for a marker of a group.</summary>
     /// <exception cref="SnapshotException">JournalConflict, JournalInvalid: the group was interrupted, and cannot be repaired.</exception>
-    private static Existing ExamineGroup(CommitTarget target, string name, in FileStatus marker, bool isOwn, GroupRepair repair)
+    private static Existing ExamineGroup(
+        CommitTarget target, in FileStatus marker, string staging, SafeFileHandle file, bool isOwn, CancellationToken cancellation)
     {
-        var outcome = repair.Repair(force: false);
+        // The directory of root's group cannot be entered, but the lock is one on the marker, too.
+        bool isBeside = target.Directory.Find(staging)?.User == marker.User;
+        if (isBeside && Kernel.GetOfdLock(file, out int type) == 0 && type == Constants.F_WRLCK)
+            return isOwn ? Existing.Held : Existing.HeldByOwner;
+        JournalOutcome outcome;
+        try
+        {
+            outcome = new GroupRepair(target.Directory, staging, cancellation).Repair(force: false);
+        }
+        catch (SnapshotException) when (!isOwn)
+        {
+            return Existing.Foreign; // what the target's owner has recorded prevents no save of root's
+        }
         switch (outcome.State)
         {
             case JournalState.Held or JournalState.HeldByOther:
@@ -262,6 +275,7 @@ internal sealed class SaveMarker : IDisposable
             case JournalState.Blocked or JournalState.PassedBy:
                 return Existing.Foreign;
         }
+        string name = SaveNames.Marker(target.Name);
         if (target.Directory.Find(name) is not { } now || !now.IsSameFileAs(marker)) return Existing.Removed;
         return Kernel.UnlinkAt(target.Directory.Handle, name) is 0 or Errno.ENOENT ? Existing.Removed : Existing.Foreign;
     }

@@ -92,8 +92,11 @@ internal sealed class StagedFile : IDisposable
     {
         var staging = place.Directory.Staging;
         var errno = Kernel.OpenAt(
-            staging.Handle, place.Name, OpenMode.Create | OpenMode.Exclusive | OpenMode.ReadWrite | OpenMode.NoFollow, out var handle,
-                mode);
+            staging.Handle,
+            place.Name,
+            OpenMode.Create | OpenMode.Exclusive | OpenMode.ReadWrite | OpenMode.NoFollow,
+            out var handle,
+            mode);
         if (errno == 0) return new StagedFile(target.Directory, target.Name, handle) { Place = staging, TemporaryName = place.Name };
         handle.Dispose();
         throw Failure.From(errno, $"create a new file for '{target.Path}' in '{staging.Path}'", target.Path, SnapshotError.WriteFailed);
