@@ -23,11 +23,11 @@ public readonly record struct ByteRange(long Offset, long Length)
     /// <summary>The engine's one range check: neither number negative, and the whole run within <paramref name="length"/> bytes.</summary>
     internal static void Check(long offset, long count, long length, string path)
     {
-        if (Outside(offset, count, length, path) is { } outside) throw outside;
+        if (CheckOrNull(offset, count, length, path) is { } outside) throw outside;
     }
 
     /// <summary>As <see cref="Check"/>, but returned, not thrown; null when all is well.</summary>
-    internal static SnapshotException? Outside(long offset, long count, long length, string path)
+    internal static SnapshotException? CheckOrNull(long offset, long count, long length, string path)
     {
         string? what = offset < 0 ? $"offset {offset} is negative"
             : count < 0 ? $"count {count} is negative"

@@ -33,10 +33,10 @@ public sealed record ReflinkSupport(
 
     private const string ByData = "O(data)";
 
-    private const string AtOnce = "O(1)";
+    private const string Constant = "O(1)";
 
     /// <summary>How much of a file is cloned to see whether it can be: some blocks of any size, few extents.</summary>
-    private const int Trial = 1 << 20;
+    private const int ProbeLength = 1 << 20;
 
     /// <summary>Tries out what can be done with a file, or with files in a directory. Nothing that has a name is made or changed.</summary>
     /// <param name="path">The file or directory; a symbolic link is followed.</param>
@@ -55,7 +55,7 @@ public sealed record ReflinkSupport(
         var errno = ParentDirectory.OpenResolved(path, out var directory);
         using (directory)
         {
-            Failure.Check(errno, $"open the directory '{path}'", path, SnapshotError.ReadFailed);
+            ErrnoErrors.ThrowIfError(errno, $"open the directory '{path}'", path, SnapshotError.ReadFailed);
             return Probe(directory.Path, directory, source: null, CancellationToken.None);
         }
     }
@@ -80,7 +80,7 @@ public sealed record ReflinkSupport(
                 hasTmpFile,
                 exchange,
                 lease,
-                OpenCost: opened switch { SnapshotBacking.Reflink => ByExtent, SnapshotBacking.Copy => ByData, _ => AtOnce },
+                OpenCost: opened switch { SnapshotBacking.Reflink => ByExtent, SnapshotBacking.Copy => ByData, _ => Constant },
                 CommitCost: cloned == 0 ? ByExtent : ByData,
                 cloned == 0 ? null : Explain(hasTmpFile, cloned, directory.Path, opened != SnapshotBacking.Copy, obstacle));
         }
@@ -91,9 +91,9 @@ public sealed record ReflinkSupport(
     {
         SnapshotBacking opened;
         BackingChoice choice;
-        using (var content = PrivateBytes.TryWithoutCopy(source, new SnapshotOptions(), cancellation, out choice)?.Content)
+        using (var content = BackingSelector.TryWithoutCopy(source, new SnapshotOptions(), cancellation, out choice)?.Content)
             opened = content?.Backing ?? SnapshotBacking.Copy;
-        return (opened, opened == SnapshotBacking.Lease || TryLease(source.Handle), opened == SnapshotBacking.Copy ? choice.NoLease : null);
+        return (opened, opened == SnapshotBacking.Lease || TryLease(source.Handle), opened == SnapshotBacking.Copy ? choice.LeaseObstacle : null);
     }
 
     /// <summary>The same for a file of this user in a directory that may not have any.</summary>
@@ -119,12 +119,12 @@ public sealed record ReflinkSupport(
     {
         string why = (hasTmpFile, errno) switch
         {
-            (true, _) => $"The filesystem does not clone here ({Failure.Describe(errno)}), so {(atOnce ? "a save is" : "a snapshot is")} a copy.",
+            (true, _) => $"The filesystem does not clone here ({ErrnoErrors.Describe(errno)}), so {(atOnce ? "a save is" : "a snapshot is")} a copy.",
             (false, Errno.EACCES or Errno.EPERM or Errno.EROFS) =>
-                $"'{directory}' cannot be written to ({Failure.Describe(errno)}), so what is changed lies in $TMPDIR, /tmp or memory, "
+                $"'{directory}' cannot be written to ({ErrnoErrors.Describe(errno)}), so what is changed lies in $TMPDIR, /tmp or memory, "
                 + "and cannot replace its file.",
             _ =>
-                $"No nameless file can be made in '{directory}' ({Failure.Describe(errno)}), so what is changed lies in $TMPDIR, /tmp or memory.",
+                $"No nameless file can be made in '{directory}' ({ErrnoErrors.Describe(errno)}), so what is changed lies in $TMPDIR, /tmp or memory.",
         };
         return obstacle is null ? why : $"{why} A snapshot is copied when it is opened, and takes no lease: {obstacle}.";
     }
@@ -135,7 +135,7 @@ public sealed record ReflinkSupport(
         {
             // FileClone.TryClone would share all extents, which can be a hundred thousand: a part shows it as well.
             long length = FileStatus.Of(file, directory.Path).Length;
-            var errno = Kernel.CloneStart(file, target.Handle, length > Trial ? (ulong)Trial : 0);
+            var errno = Kernel.FiCloneRange(file, target.Handle, length > ProbeLength ? (ulong)ProbeLength : 0);
             return errno == Errno.EINVAL ? FileClone.TryClone(file, target.Handle) : errno;
         }
 
@@ -155,7 +155,7 @@ public sealed record ReflinkSupport(
         using (other)
         {
             return created == 0
-                && Kernel.ExchangeRange(one.Handle, other.Handle, Constants.ExchangeToEnd | Constants.ExchangeDryRun) == 0;
+                && Kernel.ExchangeRange(one.Handle, other.Handle, Constants.XFS_EXCHANGE_RANGE_TO_EOF | Constants.XFS_EXCHANGE_RANGE_DRY_RUN) == 0;
         }
     }
 

@@ -84,8 +84,8 @@ public sealed partial class Snapshot
 
     private static FileStatus FlushedStatusOf(SourceFile source, CancellationToken cancellation)
     {
-        _ = Kernel.SyncData(source.Handle); // where it fails, or is not available, only the times tell
-        return FileStatus.SettledOf(source.Handle, source.Path, cancellation);
+        _ = Kernel.FDataSync(source.Handle); // where it fails, or is not available, only the times tell
+        return FileStatus.OfStable(source.Handle, source.Path, cancellation);
     }
 
     private static bool HasItsName(SourceFile source) =>

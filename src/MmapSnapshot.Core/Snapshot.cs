@@ -30,25 +30,25 @@ public sealed partial class Snapshot : IDisposable
     private SnapshotFile _file;
 
     /// <summary>The backing it began with, and why it was that one.</summary>
-    private readonly SnapshotBacking _firstBacking;
+    private readonly SnapshotBacking _initialBacking;
 
-    private readonly BackingChoice _choice;
+    private readonly BackingChoice _backingChoice;
 
-    private Snapshot(SourceFile source, PrivateBytes bytes, SnapshotOptions options)
+    private Snapshot(SourceFile source, SelectedBacking bytes, SnapshotOptions options)
         : this(
             SnapshotFile.Of(source, bytes.Baseline, isReadOnly: options.ReadOnly),
             bytes.Content,
             bytes.Content.Length == 0 ? PieceTable.Empty : PieceTable.Of(Piece.OfBase(0, bytes.Content.Length)),
-            options.ScratchPath is { } scratch ? System.IO.Path.GetFullPath(scratch) : null) => _choice = bytes.Choice;
+            options.ScratchPath is { } scratch ? System.IO.Path.GetFullPath(scratch) : null) => _backingChoice = bytes.Choice;
 
     private Snapshot(SnapshotFile file, SnapshotContent content, PieceTable initial, string? scratchPath)
     {
         _file = file;
         Path = file.Path;
         ByteRange.CheckMaxLength(initial.Length, Path);
-        _bytes = new SnapshotBytes(content, initial, () => PrivateFile.CreateEverywhere(file.Directory, scratchPath), Path);
+        _bytes = new SnapshotBytes(content, initial, () => PrivateFile.EnumerateCandidates(file.Directory, scratchPath), Path);
         _uses = new UseCount(Release);
-        _firstBacking = content.Backing;
+        _initialBacking = content.Backing;
         Id = Interlocked.Increment(ref _lastId);
     }
 
@@ -83,8 +83,8 @@ public sealed partial class Snapshot : IDisposable
     public SnapshotBacking Backing => _bytes.Reader.Base.Backing;
 
     /// <summary>Why it is this backing, in words: what comes after "because".</summary>
-    public string BackingReason => Backing is var backing && backing == _firstBacking ? _choice.Explain(backing)
-        : $"another process wanted to write to the file, or a save or a large view required it; until then it was {_firstBacking}";
+    public string BackingReason => Backing is var backing && backing == _initialBacking ? _backingChoice.Explain(backing)
+        : $"another process wanted to write to the file, or a save or a large view required it; until then it was {_initialBacking}";
 
     /// <summary>The directory whose filesystem holds the private bytes, or "memory"; under a lease, the file's own.</summary>
     public string BackingLocation => _bytes.Reader.Base.Location;
@@ -162,7 +162,7 @@ public sealed partial class Snapshot : IDisposable
                     path);
             }
             destination.ThrowUnlessFilesCanBeCreated();
-            file = PrivateFile.CreateAnywhere(destination.Directory, scratchPath: null);
+            file = PrivateFile.Create(destination.Directory, scratchPath: null);
             var content = new PrivateContent(file, SnapshotBacking.Copy, 0, destination.FullPath);
             ByteRange.CheckMaxLength(ByteRange.CheckLength(length, path), path);
             var initial = length == 0 ? PieceTable.Empty : PieceTable.Of(Piece.OfByte(0, length));
@@ -242,7 +242,7 @@ public sealed partial class Snapshot : IDisposable
     /// <summary>Makes a snapshot of an open file, whose directory the snapshot takes over.</summary>
     private static Snapshot Take(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
     {
-        var bytes = PrivateBytes.Take(source, options, cancellation);
+        var bytes = BackingSelector.Open(source, options, cancellation);
         try
         {
             return new Snapshot(source, bytes, options);

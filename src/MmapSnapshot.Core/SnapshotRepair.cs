@@ -39,21 +39,21 @@ public static class SnapshotRepair
         while (pending.TryPop(out var next))
         {
             cancellation.ThrowIfCancellationRequested();
-            Failure.Check(
+            ErrnoErrors.ThrowIfError(
                 ParentDirectory.OpenTrusted(next.Directory, out var directory),
                 $"open '{next.Directory}'",
                 next.Directory,
                 SnapshotError.ReadFailed);
             using (directory)
             {
-                Failure.Check(
+                ErrnoErrors.ThrowIfError(
                     Kernel.ListNames(directory.Handle, out var names),
                     $"list '{next.Directory}'",
                     next.Directory,
                     SnapshotError.ReadFailed);
                 string[] journals = [.. names.Where(next.IsWanted).Order(StringComparer.Ordinal)];
                 if (errno == Errno.ENOENT && journals.Length == 0)
-                    throw Failure.From(errno, $"open '{path}'", path, SnapshotError.ReadFailed);
+                    throw ErrnoErrors.ToException(errno, $"open '{path}'", path, SnapshotError.ReadFailed);
                 foreach (string name in journals)
                 {
                     foreach (var record in Repair(directory, name, options, cancellation)) yield return record;
@@ -77,9 +77,9 @@ public static class SnapshotRepair
         using (place)
         {
             if (errno == Errno.ENOENT) return full;
-            Failure.Check(errno, $"open '{path}'", path, SnapshotError.ReadFailed);
+            ErrnoErrors.ThrowIfError(errno, $"open '{path}'", path, SnapshotError.ReadFailed);
             if ((FileStatus.Of(place, path).Mode & FilePermissions.S_IFMT) != FilePermissions.S_IFDIR) errno = Errno.ENOTDIR;
-            Failure.Check(Kernel.PathOf(place, out string real), $"resolve '{path}'", path, SnapshotError.ReadFailed);
+            ErrnoErrors.ThrowIfError(Kernel.ReadProcFdLink(place, out string real), $"resolve '{path}'", path, SnapshotError.ReadFailed);
             return real;
         }
     }

@@ -47,7 +47,7 @@ internal static class ErrorFactory
     /// <param name="ways">What can be done, as a sentence.</param>
     internal static SnapshotException LengthMismatch(SnapshotMatch match, long count, string ways) => new(
         SnapshotError.LengthMismatch,
-        $"'{match.Path}': the match at 0x{match.Offset:X} has {Wording.Of(match.Length, "byte")}, the new value has {count}. {ways}",
+        $"'{match.Path}': the match at 0x{match.Offset:X} has {Quantity.Format(match.Length, "byte")}, the new value has {count}. {ways}",
         match.Path);
 
     internal static SnapshotException ModeOfExisting(string path) => new(

@@ -11,10 +11,10 @@ public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssembly
     /// What Remove-Module runs in its own pipeline, so that warnings go where its warnings go. (It runs <see cref="OnRemove"/>
     /// too, but without a pipeline to write to.)
     /// </summary>
-    private const string Farewell =
+    private const string OnRemoveScript =
         "foreach ($loss in [MmapSnapshot.ModuleLifetime]::CloseAll()) { Microsoft.PowerShell.Utility\\Write-Warning -Message $loss }";
 
-    private const int MostNamed = 5;
+    private const int MaxListedFiles = 5;
 
     /// <summary>The first that has statx(2), renameat2(2) and copy_file_range(2).</summary>
     private static readonly Version _minGlibc = new(2, 28);
@@ -54,7 +54,7 @@ public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssembly
     [DllImport("libc.so.6", EntryPoint = "gnu_get_libc_version")]
     private static extern nint GetGlibcVersion();
 
-    /// <summary>Closes the snapshots that this runspace has opened, where <see cref="Farewell"/> was replaced by somebody else's script.</summary>
+    /// <summary>Closes the snapshots that this runspace has opened, where <see cref="OnRemoveScript"/> was replaced by somebody else's script.</summary>
     /// <param name="psModuleInfo">The module being removed.</param>
     public void OnRemove(PSModuleInfo psModuleInfo)
     {
@@ -73,7 +73,7 @@ public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssembly
         var losses = new List<string>();
         foreach (var snapshot in Session.OpenedBy(Runspace.DefaultRunspace))
         {
-            if (snapshot.IsModified) losses.Add(CloseMmapSnapshotCommand.LossOf(snapshot));
+            if (snapshot.IsModified) losses.Add(CloseMmapSnapshotCommand.UnsavedChangesMessage(snapshot));
             snapshot.Dispose();
         }
         return losses;
@@ -85,7 +85,7 @@ public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssembly
     /// <param name="module">The module in this runspace.</param>
     internal static void Watch(PSModuleInfo? module)
     {
-        if (module is { OnRemove: null }) module.OnRemove = ScriptBlock.Create(Farewell);
+        if (module is { OnRemove: null }) module.OnRemove = ScriptBlock.Create(OnRemoveScript);
         if (Interlocked.Exchange(ref _watchesProcess, 1) == 0) AppDomain.CurrentDomain.ProcessExit += (_, _) => WarnOfLosses();
     }
 
@@ -99,8 +99,8 @@ public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssembly
         {
             string[] lost = [.. Session.Open().Where(snapshot => snapshot.IsModified).Select(snapshot => $"'{DisplayText.Of(snapshot.Path)}' (modified bytes: {snapshot.ModifiedBytes})")];
             if (lost.Length == 0) return;
-            string others = lost.Length > MostNamed ? $" and {lost.Length - MostNamed} more" : "";
-            Console.Error.WriteLine($"WARNING: The session ends with unsaved changes, which are lost: {string.Join(", ", lost.Take(MostNamed))}{others}.");
+            string others = lost.Length > MaxListedFiles ? $" and {lost.Length - MaxListedFiles} more" : "";
+            Console.Error.WriteLine($"WARNING: The session ends with unsaved changes, which are lost: {string.Join(", ", lost.Take(MaxListedFiles))}{others}.");
         }
 #pragma warning disable CA1031 // Whatever it is (standard error may be closed), it would end the process with a crash.
         catch (Exception)

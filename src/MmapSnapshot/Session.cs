@@ -20,7 +20,7 @@ internal static class Session
         var added = new Entry(snapshot);
         _entries[snapshot.Id] = added;
         added.Keep(snapshot);
-        snapshot.StateChanged += KeepOrNot;
+        snapshot.StateChanged += UpdateRooting;
         if (_entries.Count < _nextCleaning) return;
         foreach (var (id, entry) in _entries)
         {
@@ -43,23 +43,23 @@ internal static class Session
         [.. Open().Where(snapshot => _entries.TryGetValue(snapshot.Id, out var entry) && entry.BelongsTo(runspace))];
 
     /// <summary>Sees to it that unsaved changes are not collected, however they were made.</summary>
-    private static void KeepOrNot(object? sender, EventArgs arguments)
+    private static void UpdateRooting(object? sender, EventArgs arguments)
     {
         if (sender is Snapshot snapshot && _entries.TryGetValue(snapshot.Id, out var entry)) entry.Keep(snapshot);
     }
 
     private sealed class Entry(Snapshot snapshot)
     {
-        private readonly WeakReference<Snapshot> _remembered = new(snapshot);
+        private readonly WeakReference<Snapshot> _weak = new(snapshot);
 
         private readonly WeakReference<Runspace?> _runspace = new(Runspace.DefaultRunspace);
 
         /// <summary>Only here so that a snapshot with changes stays referred to.</summary>
-        private volatile Snapshot? _kept;
+        private volatile Snapshot? _strong;
 
-        internal Snapshot? Snapshot => _kept ?? (_remembered.TryGetTarget(out var target) ? target : null);
+        internal Snapshot? Snapshot => _strong ?? (_weak.TryGetTarget(out var target) ? target : null);
 
-        internal void Keep(Snapshot snapshot) => _kept = snapshot is { IsModified: true, IsClosed: false } ? snapshot : null;
+        internal void Keep(Snapshot snapshot) => _strong = snapshot is { IsModified: true, IsClosed: false } ? snapshot : null;
 
         internal bool BelongsTo(Runspace? runspace) =>
             !_runspace.TryGetTarget(out var owner)

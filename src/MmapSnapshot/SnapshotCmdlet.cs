@@ -14,7 +14,7 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
     private bool _hasCollected;
 
     /// <summary>Cancelled on Ctrl+C.</summary>
-    protected CancellationToken Stopped => _stopped.Token;
+    protected CancellationToken CancellationToken => _stopped.Token;
 
     /// <summary>As the base method; control characters of file names are escaped (<see cref="DisplayText"/>), here and in the next ones.</summary>
     /// <param name="text">The text.</param>
@@ -77,7 +77,7 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
             WriteError(ErrorFactory.From(ErrorFactory.OutOfMemory(), target()));
             return false;
         }
-        catch (OperationCanceledException) when (Stopped.IsCancellationRequested)
+        catch (OperationCanceledException) when (CancellationToken.IsCancellationRequested)
         {
             throw new PipelineStoppedException();
         }
@@ -131,7 +131,7 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
         {
             try
             {
-                var opened = Snapshot.Open(path, options, Stopped);
+                var opened = Snapshot.Open(path, options, CancellationToken);
                 _hasCollected = false;
                 return opened;
             }

@@ -52,7 +52,7 @@ public sealed class AdditionsTests
         using var additions = new Additions(place.CreateFiles, "x");
         byte[] bytes = Bytes.Random(8 * Mebibyte);
         Piece piece;
-        using (Ballast.Fill(workspace))
+        using (DiskFiller.Fill(workspace))
         {
             piece = additions.Append(bytes);
             Assert.Equal(8 * Mebibyte, additions.BytesInMemory);
@@ -74,7 +74,7 @@ public sealed class AdditionsTests
         using var roomy = Place.At(elsewhere.Folder);
         using var additions = new Additions(() => full.CreateFiles().Concat(roomy.CreateFiles()), "x");
         byte[] bytes = Bytes.Random(4 * Mebibyte);
-        using (Ballast.Fill(workspace)) Assert.Equal(bytes, Read(additions, additions.Append(bytes)));
+        using (DiskFiller.Fill(workspace)) Assert.Equal(bytes, Read(additions, additions.Append(bytes)));
         Assert.InRange(additions.BytesInMemory, 0, 2 * Mebibyte);
         Assert.Single(roomy.Files);
     }
@@ -90,7 +90,7 @@ public sealed class AdditionsTests
         using var place = Place.At(disk.Folder);
         using var additions = new Additions(place.CreateFiles, "x");
         byte[] bytes = Bytes.Random(8 * Mebibyte);
-        using (Ballast.Fill(workspace))
+        using (DiskFiller.Fill(workspace))
         {
             UseUp(place);
             var piece = additions.Append(bytes);
@@ -98,7 +98,7 @@ public sealed class AdditionsTests
             foreach (var file in place.Files.Where(file => !file.Handle.IsClosed))
             {
                 // What the disk has not taken is gone from the page cache, too.
-                _ = Kernel.SyncData(file.Handle);
+                _ = Kernel.FDataSync(file.Handle);
                 Assert.Equal(0, Syscall.posix_fadvise((int)file.Handle.DangerousGetHandle(), 0, 0, PosixFadviseAdvice.POSIX_FADV_DONTNEED));
             }
             Assert.Equal(bytes, Read(additions, piece));
@@ -158,7 +158,7 @@ public sealed class AdditionsTests
         {
             foreach (var file in place.CreateFiles())
             {
-                failed = Kernel.Write(file.Handle, Bytes.Random(Mebibyte), 0, out _) != 0 || Kernel.SyncData(file.Handle) != 0;
+                failed = Kernel.Write(file.Handle, Bytes.Random(Mebibyte), 0, out _) != 0 || Kernel.FDataSync(file.Handle) != 0;
                 file.Dispose();
             }
         }

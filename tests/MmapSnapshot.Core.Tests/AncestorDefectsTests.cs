@@ -36,7 +36,7 @@ public sealed partial class AncestorDefectsTests
         Shell.Run("chown 1000:1000 \"$1\"; chmod 4755 \"$1\"; setfattr -n user.mark -v some \"$1\"; setcap cap_net_raw+ep \"$1\"", path);
         string before = Metadata.Of(path);
         Save(path);
-        var facts = FileFacts.Of(path);
+        var facts = FileStat.Of(path);
         Assert.Equal(("4755", 1000u, 1000u), (facts.Permissions, facts.User, facts.Group));
         Assert.Equal(before, Metadata.Of(path));
     }
@@ -61,10 +61,10 @@ public sealed partial class AncestorDefectsTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text");
-        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
-        FileFacts.Chmod(path, "4755");
-        OtherUser.Run(() => Save(path, new CommitOptions { Method = CommitMethod.InPlace }));
-        Assert.Equal("4755", FileFacts.Of(path).Permissions);
+        FileStat.Chown(path, UnprivilegedUser.Id, UnprivilegedUser.Id);
+        FileStat.Chmod(path, "4755");
+        UnprivilegedUser.Run(() => Save(path, new CommitOptions { Method = CommitMethod.InPlace }));
+        Assert.Equal("4755", FileStat.Of(path).Permissions);
     }
 
     [Theory]
@@ -104,11 +104,11 @@ public sealed partial class AncestorDefectsTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text"), second = workspace.PathOf("second");
-        FileFacts.HardLink(path, second);
+        FileStat.HardLink(path, second);
         var error = Expect.Error(SnapshotError.HardLinked, () => Save(path));
         Assert.Contains("-BreakHardLink", error.Message, StringComparison.Ordinal);
         Assert.Contains("-Method InPlace", error.Message, StringComparison.Ordinal);
-        Assert.Equal(FileFacts.InodeOf(path), FileFacts.InodeOf(second));
+        Assert.Equal(FileStat.InodeOf(path), FileStat.InodeOf(second));
         Assert.Equal("old text", File.ReadAllText(path));
     }
 
@@ -174,7 +174,7 @@ public sealed partial class AncestorDefectsTests
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
             workspace.Write("other", "their text");
-            FileFacts.Rename(workspace.PathOf("other"), path);
+            FileStat.Rename(workspace.PathOf("other"), path);
             Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Method = method }));
             Assert.Equal("their text", File.ReadAllText(path));
             Assert.NotEqual('n', orphan.ReadByte());
@@ -188,7 +188,7 @@ public sealed partial class AncestorDefectsTests
         using var workspace = Workspace.On(fileSystem);
         using var snapshot = Snapshot.Open(workspace.WriteSparse("file", 24 << 20));
         snapshot.Fill(0, snapshot.Length, 1);
-        using (Ballast.Fill(workspace)) Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit());
+        using (DiskFiller.Fill(workspace)) Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit());
     }
 
     [Theory]
@@ -226,9 +226,9 @@ public sealed partial class AncestorDefectsTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "text");
-        FileFacts.Chmod(workspace.Folder, "755");
-        FileFacts.Chmod(path, "444");
-        OtherUser.Run(() =>
+        FileStat.Chmod(workspace.Folder, "755");
+        FileStat.Chmod(path, "444");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path, new SnapshotOptions { ReadOnly = true });
             Assert.Equal("text"u8, Bytes.In(snapshot));
@@ -352,7 +352,7 @@ public sealed partial class AncestorDefectsTests
                 using var snapshot = Snapshot.Open(path);
                 Assert.Equal(0, snapshot.Length % 10);
                 Assert.Equal(snapshot.Length, Bytes.In(snapshot).Length);
-                Assert.Equal(snapshot.Length, FileFacts.Of(Descriptors.PathOf(Assert.Single(Descriptors.Nameless(workspace.Folder)))).Length);
+                Assert.Equal(snapshot.Length, FileStat.Of(Descriptors.PathOf(Assert.Single(Descriptors.Nameless(workspace.Folder)))).Length);
             }
         }
         finally

@@ -215,7 +215,7 @@ public sealed class ApplyTests
         {
             using var source = new CancellationTokenSource();
             int told = 0;
-            var listener = new Listener(_ =>
+            var listener = new ProgressRecorder(_ =>
             {
                 if (++told == reports) source.Cancel();
             });
@@ -245,7 +245,7 @@ public sealed class ApplyTests
         using var workspace = Workspace.On(FileSystems.Tmpfs);
         using var snapshot = Snapshot.Open(workspace.Write("file", Text));
         using var source = new CancellationTokenSource();
-        var listener = new Listener(progress =>
+        var listener = new ProgressRecorder(progress =>
         {
             if (progress.BytesDone > 0) source.Cancel();
         });
@@ -264,7 +264,7 @@ public sealed class ApplyTests
         byte[] bytes = Bytes.Random(4 << 20);
         using var snapshot = Snapshot.Open(workspace.Write("file", bytes));
         int descriptors = Descriptors.Nameless(workspace.Folder).Length;
-        var listener = new Listener(progress => _ = progress.BytesDone < 2 << 20 ? 0 : throw new InvalidOperationException("stopped"));
+        var listener = new ProgressRecorder(progress => _ = progress.BytesDone < 2 << 20 ? 0 : throw new InvalidOperationException("stopped"));
         SnapshotEdit[] edits = [SnapshotEdit.Fill(0, 3 << 20, 1), SnapshotEdit.Fill(3 << 20, 1 << 20, 1)];
         snapshot.Apply(edits, progress: listener);
         Changes.AssertHonest(bytes, snapshot);

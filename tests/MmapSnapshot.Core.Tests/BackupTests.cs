@@ -196,7 +196,7 @@ public sealed class BackupTests
         File.WriteAllText(path, "text");
         Shell.Run("chown 1234:1234 \"$1\" \"$2\"; chmod 1777 \"$1\"; chmod 0666 \"$2\"", directory, path);
         // Another user may write to the file, but not replace it, nor remove a second name of it.
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "T"u8);

@@ -130,12 +130,12 @@ public sealed class BaseRedirectionTests
         {
             _workspace = Workspace.On(fileSystem);
             Assert.Equal((Mono.Unix.Native.Errno)0, ParentDirectory.Open(_workspace.Folder, out _directory));
-            _base = PrivateFile.CreateAnywhere(_directory, scratchPath: null);
+            _base = PrivateFile.Create(_directory, scratchPath: null);
             Old = Bytes.Random(Size);
             Old.AsSpan(HoleStart, HoleEnd - HoleStart).Clear();
             Overwrite(0, Old[..HoleStart]);
             Overwrite(HoleEnd, Old[HoleEnd..]);
-            var additions = new Additions(() => PrivateFile.CreateEverywhere(_directory, null), "x");
+            var additions = new Additions(() => PrivateFile.EnumerateCandidates(_directory, null), "x");
             Reader = new ContentReader(new PrivateContent(_base, SnapshotBacking.Copy, Size, "x"), additions, "x");
         }
 
@@ -165,11 +165,11 @@ public sealed class BaseRedirectionTests
                 Reader.Show(table, offset, count, shown => Assert.True(expected.AsSpan(offset, count).SequenceEqual(shown), $"{offset}"));
             }
 
-            using var saved = PrivateFile.CreateAnywhere(_directory, scratchPath: null);
+            using var saved = PrivateFile.Create(_directory, scratchPath: null);
             new ContentWriter(Reader, table, listener: null, CancellationToken.None).Fill(saved.Handle, "x");
             Assert.True(expected.AsSpan().SequenceEqual(AllOf(saved)), "filled");
 
-            using var over = PrivateFile.CreateAnywhere(_directory, scratchPath: null);
+            using var over = PrivateFile.Create(_directory, scratchPath: null);
             RandomAccess.Write(over.Handle, Bytes.Of('o', 1_000_000), 0);
             var writer = new ContentWriter(Reader, table, listener: null, CancellationToken.None);
             writer.WriteOver(over.Handle, [new ByteRange(0, table.Length)], 1_000_000, "x");

@@ -279,7 +279,7 @@ public sealed class ChangesTests
         foreach (bool two in (bool[])[false, true])
         {
             using var source = new CancellationTokenSource();
-            var listener = new Listener(progress =>
+            var listener = new ProgressRecorder(progress =>
             {
                 if (progress.BytesDone > 100_000) source.Cancel();
             });

@@ -13,8 +13,8 @@ public sealed class CommitAllTests
         string folder = workspace.MakeFolder("below");
         string[] paths = [workspace.Write("a", "old a"), workspace.Write("b", "old b"), Path.Join(folder, "c")];
         File.WriteAllText(paths[2], "old c");
-        FileFacts.Chmod(paths[0], "4750");
-        FileFacts.Chmod(paths[1], "400");
+        FileStat.Chmod(paths[0], "4750");
+        FileStat.Chmod(paths[1], "400");
         string[] before = [.. paths.Select(Metadata.Of)];
         string made = Path.Join(folder, "d");
         Snapshot[] snapshots = [.. paths.Select(path => Snapshot.Open(path)), Snapshot.Create(made, 5, (UnixFileMode)0x1B0)];
@@ -26,7 +26,7 @@ public sealed class CommitAllTests
             result.Recoverable)));
         Assert.Equal(["new a", "new b", "new c", "new\0\0"], snapshots.Select(snapshot => File.ReadAllText(snapshot.Path)));
         Assert.Equal(before, paths.Select(Metadata.Of));
-        Assert.Equal("660", FileFacts.Of(made).Permissions);
+        Assert.Equal("660", FileStat.Of(made).Permissions);
         Assert.All(snapshots, snapshot => Assert.False(snapshot.IsModified));
         AssertNames(workspace, ["a", "b", "below"]);
 
@@ -52,7 +52,7 @@ public sealed class CommitAllTests
         }
         int descriptors = Descriptors.In(workspace.Folder).Length, most = 0;
         // Those of the group come in batches, at most; it holds none for a file that is not its turn.
-        var options = new CommitOptions { Progress = new Listener(_ => most = Math.Max(most, Descriptors.In(workspace.Folder).Length)) };
+        var options = new CommitOptions { Progress = new ProgressRecorder(_ => most = Math.Max(most, Descriptors.In(workspace.Folder).Length)) };
         Assert.Equal(Many, Snapshot.CommitAll(snapshots, options).Count);
         Assert.InRange(most, descriptors, descriptors + 256 + 10);
         Assert.Equal(descriptors, Descriptors.In(workspace.Folder).Length);
@@ -95,7 +95,7 @@ public sealed class CommitAllTests
     {
         using var group = new OpenGroup(fileSystem);
         bool isDone = false;
-        var listener = new Listener(_ =>
+        var listener = new ProgressRecorder(_ =>
         {
             if (isDone) return;
             isDone = true;
@@ -118,15 +118,15 @@ public sealed class CommitAllTests
             snapshots[i].Write(0, "new"u8);
         }
         string first = workspace.PathOf("file00"), last = workspace.PathOf($"file{Many - 1}");
-        ulong inode = FileFacts.InodeOf(first);
+        ulong inode = FileStat.InodeOf(first);
         var appender = new Thread(() =>
         {
-            SpinWait.SpinUntil(() => FileFacts.InodeOf(first) != inode, TimeSpan.FromSeconds(20));
+            SpinWait.SpinUntil(() => FileStat.InodeOf(first) != inode, TimeSpan.FromSeconds(20));
             File.AppendAllText(first, " and theirs");
         });
         appender.Start();
         bool isDone = false;
-        var listener = new Listener(_ =>
+        var listener = new ProgressRecorder(_ =>
         {
             if (!isDone) ReplaceBy(last, "theirs");
             isDone = true;
@@ -154,7 +154,7 @@ public sealed class CommitAllTests
         Snapshot[] snapshots = [.. paths.Select(path => Snapshot.Open(path))];
         foreach (var snapshot in snapshots) snapshot.Write(0, "new"u8);
         bool isDone = false;
-        var listener = new Listener(_ =>
+        var listener = new ProgressRecorder(_ =>
         {
             if (!isDone) ReplaceBy(paths[2], "theirs");
             isDone = true;
@@ -176,7 +176,7 @@ public sealed class CommitAllTests
         using var group = new OpenGroup(fileSystem);
         group.Snapshots[2].Resize(Much);
         group.Snapshots[2].Write(0, Bytes.Random(Much));
-        using (var ballast = Ballast.Fill(group.Workspace))
+        using (var ballast = DiskFiller.Fill(group.Workspace))
         {
             ballast.Release(4 << 20);
             var error = Expect.Error(SnapshotError.NoSpace, () => Snapshot.CommitAll(group.Snapshots));
@@ -205,7 +205,7 @@ public sealed class CommitAllTests
             Expect.Error(SnapshotError.DuplicateTarget, () => Snapshot.CommitAll([.. group.Snapshots, again]));
         using (var reader = Snapshot.Open(group.Workspace.Write("other", "old"), new SnapshotOptions { ReadOnly = true }))
             Expect.Error(SnapshotError.ReadOnlySnapshot, () => Snapshot.CommitAll([.. group.Snapshots, reader]));
-        FileFacts.HardLink(group.Paths[1], group.Paths[1] + ".link");
+        FileStat.HardLink(group.Paths[1], group.Paths[1] + ".link");
         var error = Expect.Error(SnapshotError.SnapshotConflict, () => Snapshot.CommitAll(group.Snapshots)); // the link is a change
         Assert.Equal(group.Paths[1], error.Path);
         group.AssertOld();
@@ -232,9 +232,9 @@ public sealed class CommitAllTests
         using var same = Snapshot.Open(workspace.Write("same", "same"));
         using var other = Snapshot.Open(workspace.Write("other", "old"));
         other.Write(0, "new"u8);
-        ulong inode = FileFacts.InodeOf(same.Path);
+        ulong inode = FileStat.InodeOf(same.Path);
         Assert.Equal([CommitMethod.None, CommitMethod.Replace], Snapshot.CommitAll([same, other]).Select(result => result.Method));
-        Assert.Equal(inode, FileFacts.InodeOf(same.Path));
+        Assert.Equal(inode, FileStat.InodeOf(same.Path));
         other.Write(0, "NEW"u8);
         ReplaceBy(same.Path, "theirs");
         var error = Expect.Error(SnapshotError.SnapshotConflict, () => Snapshot.CommitAll([same, other]));
@@ -249,7 +249,7 @@ public sealed class CommitAllTests
         using var other = Snapshot.Open(group.Paths[1]);
         other.Write(0, "NEW"u8);
         SnapshotException? refused = null;
-        var listener = new Listener(_ => refused ??= Expect.Error(SnapshotError.SaveInProgress, () => other.Commit()));
+        var listener = new ProgressRecorder(_ => refused ??= Expect.Error(SnapshotError.SaveInProgress, () => other.Commit()));
         _ = Snapshot.CommitAll(group.Snapshots, new CommitOptions { Progress = listener });
         Assert.NotNull(refused);
         group.AssertNew();
@@ -293,7 +293,7 @@ public sealed class CommitAllTests
     {
         using var group = new OpenGroup(fileSystem);
         using var source = new CancellationTokenSource();
-        var options = new CommitOptions { Progress = new Listener(_ => source.Cancel()) };
+        var options = new CommitOptions { Progress = new ProgressRecorder(_ => source.Cancel()) };
         Assert.ThrowsAny<OperationCanceledException>(() => Snapshot.CommitAll(group.Snapshots, options, source.Token));
         group.AssertOld();
     }
@@ -305,7 +305,7 @@ public sealed class CommitAllTests
         Snapshot[] snapshots = [.. Enumerable.Range(0, 3).Select(i => Snapshot.Open(workspace.Write($"file{i}", new byte[3 << 20])))];
         foreach (var snapshot in snapshots) snapshot.Fill(0, 3 << 20, 1);
         var heard = new List<SnapshotProgress>();
-        _ = Snapshot.CommitAll(snapshots, new CommitOptions { Progress = new Listener(heard.Add), Close = true });
+        _ = Snapshot.CommitAll(snapshots, new CommitOptions { Progress = new ProgressRecorder(heard.Add), Close = true });
         Assert.All(heard, progress => Assert.Equal(("Saving 3 files", 9L << 20), (progress.Activity, progress.BytesTotal)));
         Assert.Equal(heard.Select(progress => progress.BytesDone).Order(), heard.Select(progress => progress.BytesDone));
         Assert.InRange(heard[^1].BytesDone, 6 << 20, 9 << 20);
@@ -316,19 +316,19 @@ public sealed class CommitAllTests
     {
         using var workspace = Workspace.On(FileSystems.Xfs);
         string theirs = workspace.Write("theirs", "old");
-        FileFacts.Chmod(theirs, "644");
-        OtherUser.Run(() =>
+        FileStat.Chmod(theirs, "644");
+        UnprivilegedUser.Run(() =>
         {
             string[] paths = [workspace.Write("a", "old"), workspace.Write("b", "old")];
-            FileFacts.Chmod(paths[1], "200");
-            FileFacts.Chmod(paths[0], "600");
+            FileStat.Chmod(paths[1], "200");
+            FileStat.Chmod(paths[0], "600");
             using var a = Snapshot.Open(paths[0]);
             using var other = Snapshot.Open(theirs);
             a.Write(0, "new"u8);
             other.Write(0, "new"u8);
             Assert.Equal(theirs, Expect.Error(SnapshotError.AccessDenied, () => Snapshot.CommitAll([a, other])).Path);
             Assert.Equal("old", File.ReadAllText(paths[0]));
-            FileFacts.Chmod(paths[1], "600");
+            FileStat.Chmod(paths[1], "600");
             using var b = Snapshot.Open(paths[1]);
             b.Write(0, "new"u8);
             _ = Snapshot.CommitAll([a, b]);
@@ -351,7 +351,7 @@ public sealed class CommitAllTests
     private static void ReplaceBy(string path, string text)
     {
         File.WriteAllText(path + ".tmp", text);
-        FileFacts.Rename(path + ".tmp", path);
+        FileStat.Rename(path + ".tmp", path);
     }
 
     private static void AssertNames(Workspace workspace, string[] names) => Assert.Equal(names, workspace.Names());
@@ -380,7 +380,7 @@ public sealed class CommitAllTests
         public SnapshotException CommitWhile(Action action)
         {
             bool isDone = false;
-            var listener = new Listener(_ =>
+            var listener = new ProgressRecorder(_ =>
             {
                 if (!isDone) action();
                 isDone = true;

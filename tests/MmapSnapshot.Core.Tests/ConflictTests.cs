@@ -9,7 +9,7 @@ public sealed class ConflictTests
     private const string Old = "old text", New = "new text";
 
     /// <summary>What others may do to the file, and a word that an override of it says.</summary>
-    private static readonly Dictionary<string, (Action<string> Act, string Word)> _deeds = new()
+    private static readonly Dictionary<string, (Action<string> Act, string Word)> _externalChanges = new()
     {
         ["written to"] = (
             path =>
@@ -35,13 +35,13 @@ public sealed class ConflictTests
             "written"),
         ["appended to"] = (path => File.AppendAllText(path, "more"), "length"),
         ["truncated"] = (path => Shell.Run("until truncate -s 3 \"$1\" 2>&1; do :; done", path), "length"), // it waits for no lease
-        ["given another mode"] = (path => FileFacts.Chmod(path, "600"), "attributes"),
-        ["given another owner"] = (path => FileFacts.Chown(path, 1000, 1000), "attributes"),
+        ["given another mode"] = (path => FileStat.Chmod(path, "600"), "attributes"),
+        ["given another owner"] = (path => FileStat.Chown(path, 1000, 1000), "attributes"),
         ["given an extended attribute"] = (path => Shell.Run("setfattr -n user.mark -v some \"$1\"", path), "attributes"),
         ["given a second name"] = (
             path =>
             {
-                FileFacts.HardLink(path, path + ".link");
+                FileStat.HardLink(path, path + ".link");
                 File.Delete(path + ".link");
             },
             "attributes"),
@@ -49,14 +49,14 @@ public sealed class ConflictTests
             path =>
             {
                 File.WriteAllText(path + ".other", "theirs");
-                FileFacts.Rename(path + ".other", path);
+                FileStat.Rename(path + ".other", path);
             },
             "replaced"),
         ["replaced by a copy with the same times"] = (
             path =>
             {
                 Shell.Run("cp -p \"$1\" \"$1.other\"", path);
-                FileFacts.Rename(path + ".other", path);
+                FileStat.Rename(path + ".other", path);
             },
             "replaced"),
         ["written to and its time set back"] = (
@@ -67,9 +67,9 @@ public sealed class ConflictTests
 
     private static readonly CommitMethod[] _methods = [CommitMethod.Replace, CommitMethod.InPlace];
 
-    public static MatrixTheoryData<string, string, CommitMethod> Deeds => new(FileSystems.Names, _deeds.Keys, _methods);
+    public static MatrixTheoryData<string, string, CommitMethod> Deeds => new(FileSystems.Names, _externalChanges.Keys, _methods);
 
-    public static MatrixTheoryData<string, CommitMethod> ExchangedDeeds => new(_deeds.Keys, [CommitMethod.Auto, CommitMethod.Exchange]);
+    public static MatrixTheoryData<string, CommitMethod> ExchangedDeeds => new(_externalChanges.Keys, [CommitMethod.Auto, CommitMethod.Exchange]);
 
     public static MatrixTheoryData<string, CommitMethod> AllMethods => new(FileSystems.Names, [CommitMethod.Auto, .. _methods]);
 
@@ -77,19 +77,19 @@ public sealed class ConflictTests
 
     [Theory]
     [MemberData(nameof(Deeds))]
-    public void A_commit_is_refused_once_the_file_was(string fileSystem, string deed, CommitMethod method)
+    public void A_commit_is_refused_once_the_file_was(string fileSystem, string operation, CommitMethod method)
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Old);
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, "new"u8);
-        _deeds[deed].Act(path);
+        _externalChanges[operation].Act(path);
         string[] names = workspace.Names();
         string? before = Show(path);
 
         var error = Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Method = method }));
         Assert.Equal(path, error.Path);
-        Assert.Contains(_deeds[deed].Word, error.Message, StringComparison.Ordinal);
+        Assert.Contains(_externalChanges[operation].Word, error.Message, StringComparison.Ordinal);
         Assert.Equal(before, Show(path));
         Assert.Equal(names, workspace.Names());
         Assert.True(snapshot.IsModified);
@@ -98,14 +98,14 @@ public sealed class ConflictTests
 
     [Theory]
     [MemberData(nameof(Deeds))]
-    public void With_Force_it_is_committed_and_Override_tells_that_the_file_was(string fileSystem, string deed, CommitMethod method)
+    public void With_Force_it_is_committed_and_Override_tells_that_the_file_was(string fileSystem, string operation, CommitMethod method)
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Old);
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, "new"u8);
-        _deeds[deed].Act(path);
-        if (deed == "deleted" && method == CommitMethod.InPlace)
+        _externalChanges[operation].Act(path);
+        if (operation == "deleted" && method == CommitMethod.InPlace)
         {
             // There is no file to write into.
             Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Force = true, Method = method }));
@@ -115,7 +115,7 @@ public sealed class ConflictTests
         var result = snapshot.Commit(new CommitOptions { Force = true, Method = method });
         Assert.Equal(method, result.Method);
         Assert.NotNull(result.Override);
-        Assert.Contains(_deeds[deed].Word, result.Override, StringComparison.Ordinal);
+        Assert.Contains(_externalChanges[operation].Word, result.Override, StringComparison.Ordinal);
         Assert.Equal(New, File.ReadAllText(path));
         Assert.Equal(["file"], workspace.Names());
         snapshot.Write(0, "NEW"u8);
@@ -125,8 +125,8 @@ public sealed class ConflictTests
 
     [Theory]
     [MemberData(nameof(ExchangedDeeds))]
-    public void An_exchange_is_refused_once_the_file_was(string deed, CommitMethod method) =>
-        A_commit_is_refused_once_the_file_was(FileSystems.XfsExchange, deed, method);
+    public void An_exchange_is_refused_once_the_file_was(string operation, CommitMethod method) =>
+        A_commit_is_refused_once_the_file_was(FileSystems.XfsExchange, operation, method);
 
     [Theory]
     [MemberData(nameof(FileSystems.All), MemberType = typeof(FileSystems))]
@@ -169,7 +169,7 @@ public sealed class ConflictTests
         string path = workspace.Write("file", Old);
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, "new"u8);
-        using (OtherParty.WithOpenForWriting(path))
+        using (HelperProcess.WithOpenForWriting(path))
         {
             var error = Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
             Assert.Contains("open for writing", error.Message, StringComparison.Ordinal);
@@ -188,7 +188,7 @@ public sealed class ConflictTests
         string path = workspace.Write("file", Old);
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, "new"u8);
-        using (OtherParty.WithOpenForWriting(path))
+        using (HelperProcess.WithOpenForWriting(path))
         {
             var result = snapshot.Commit(new CommitOptions { Force = true });
             Assert.Contains("open for writing", result.Override, StringComparison.Ordinal);
@@ -202,7 +202,7 @@ public sealed class ConflictTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Old);
-        using var reader = new OtherParty("exec 3<\"$1\"", path);
+        using var reader = new HelperProcess("exec 3<\"$1\"", path);
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, "new"u8);
         Assert.Null(snapshot.Commit().Override);
@@ -436,14 +436,14 @@ public sealed class ConflictTests
     public void Of_many_savers_in_a_folder_that_may_not_be_listed_exactly_one_wins(string fileSystem, CommitMethod method)
     {
         using var workspace = Workspace.On(fileSystem);
-        FileFacts.Chmod(workspace.MakeFolder("box"), "733");
+        FileStat.Chmod(workspace.MakeFolder("box"), "733");
         string path = workspace.Write("box/file", "--");
-        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
+        FileStat.Chown(path, UnprivilegedUser.Id, UnprivilegedUser.Id);
         using var start = new Barrier(4);
         for (int round = 0; round < 15; round++)
         {
             int won = 0;
-            Thread[] savers = [.. Enumerable.Range(0, 4).Select(saver => new Thread(() => OtherUser.Run(() =>
+            Thread[] savers = [.. Enumerable.Range(0, 4).Select(saver => new Thread(() => UnprivilegedUser.Run(() =>
             {
                 using var snapshot = Snapshot.Open(path);
                 snapshot.Write(0, [(byte)saver, (byte)round]);
@@ -529,8 +529,8 @@ public sealed class ConflictTests
         using var snapshot = Snapshot.Open(path);
         File.Delete(path);
         workspace.Write("file", "theirs");
-        FileFacts.Chown(path, 1000, 1000);
-        FileFacts.Chmod(path, "640");
+        FileStat.Chown(path, 1000, 1000);
+        FileStat.Chmod(path, "640");
         string before = Metadata.Of(path);
         snapshot.Write(0, "new"u8);
         snapshot.Commit(new CommitOptions { Force = true });
@@ -545,15 +545,15 @@ public sealed class ConflictTests
         using var workspace = Workspace.On(FileSystems.Ext4);
         string path = workspace.Write("file", Old), other = workspace.Write("other", "theirs");
         Shell.Run("chown 1000:1000 \"$1\"; chmod 6777 \"$1\"", other);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
-            FileFacts.Rename(other, path);
+            FileStat.Rename(other, path);
             snapshot.Write(0, "new"u8);
             Assert.NotNull(snapshot.Commit(new CommitOptions { Force = true, Method = CommitMethod.InPlace }).Override);
         });
         Assert.Equal(New, File.ReadAllText(path));
-        Assert.Equal("777", FileFacts.Of(path).Permissions);
+        Assert.Equal("777", FileStat.Of(path).Permissions);
     }
 
     /// <summary>Bytes of one file never get the privileges of another, even one that bears its name now.</summary>
@@ -569,7 +569,7 @@ public sealed class ConflictTests
         string before = Metadata.Of(program).Replace("program", "file", StringComparison.Ordinal);
         Shell.Run("chmod 6751 \"$1\"; setcap cap_net_raw+ep \"$1\"", program);
         using var snapshot = Snapshot.Open(path);
-        FileFacts.Rename(program, path);
+        FileStat.Rename(program, path);
         snapshot.Write(0, "new"u8);
         Assert.NotNull(snapshot.Commit(new CommitOptions { Force = true, Method = method }).Override);
         Assert.Equal(New, File.ReadAllText(path));
@@ -584,7 +584,7 @@ public sealed class ConflictTests
         workspace.MakeFolder("folder");
         using var snapshot = Snapshot.Open(workspace.Write("folder/file", Old));
         snapshot.Write(0, "new"u8);
-        FileFacts.Rename(workspace.PathOf("folder"), workspace.PathOf("moved"));
+        FileStat.Rename(workspace.PathOf("folder"), workspace.PathOf("moved"));
         var error = Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Method = method }));
         Assert.Contains("directory", error.Message, StringComparison.Ordinal);
         Assert.Equal(["moved"], workspace.Names());
@@ -600,7 +600,7 @@ public sealed class ConflictTests
         string path = workspace.Write("folder/file", Old);
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, "new"u8);
-        FileFacts.Rename(workspace.PathOf("folder"), workspace.PathOf("moved"));
+        FileStat.Rename(workspace.PathOf("folder"), workspace.PathOf("moved"));
         workspace.MakeFolder("folder");
         workspace.Write("folder/file", "theirs");
         Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Method = method }));
@@ -631,7 +631,7 @@ public sealed class ConflictTests
         workspace.MakeFolder("folder");
         using var snapshot = Snapshot.Open(workspace.Write("folder/file", Old));
         snapshot.Write(0, "new"u8);
-        FileFacts.Rename(workspace.PathOf("folder"), workspace.PathOf("moved"));
+        FileStat.Rename(workspace.PathOf("folder"), workspace.PathOf("moved"));
         var result = snapshot.Commit(new CommitOptions { Method = method, Force = true });
         Assert.Equal(New, File.ReadAllText(result.Path));
     }
@@ -785,5 +785,5 @@ public sealed class ConflictTests
     }
 
     /// <summary>What a file is and holds; null when there is none.</summary>
-    private static string? Show(string path) => File.Exists(path) ? $"{FileFacts.Of(path)} {File.ReadAllText(path)}" : null;
+    private static string? Show(string path) => File.Exists(path) ? $"{FileStat.Of(path)} {File.ReadAllText(path)}" : null;
 }

@@ -126,7 +126,7 @@ public sealed class CopyTests
         var options = new SnapshotOptions
         {
             Backing = SnapshotBacking.Copy,
-            Progress = new Listener(report =>
+            Progress = new ProgressRecorder(report =>
             {
                 if (writer is not null || report.BytesDone == 0) return;
                 writer = new Thread(() =>
@@ -168,7 +168,7 @@ public sealed class CopyTests
         var options = new SnapshotOptions
         {
             Backing = SnapshotBacking.Copy,
-            Progress = new Listener(report =>
+            Progress = new ProgressRecorder(report =>
             {
                 if (report.BytesDone > 0) cancellation.Cancel();
             }),
@@ -188,7 +188,7 @@ public sealed class CopyTests
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Bytes.Of('a', 16 << 20));
         var reports = new List<SnapshotProgress>();
-        using var snapshot = Snapshot.Open(path, new SnapshotOptions { Backing = SnapshotBacking.Copy, Progress = new Listener(reports.Add) });
+        using var snapshot = Snapshot.Open(path, new SnapshotOptions { Backing = SnapshotBacking.Copy, Progress = new ProgressRecorder(reports.Add) });
         Assert.True(reports.Count > 1);
         Assert.All(reports, report => Assert.Equal(16 << 20, report.BytesTotal));
         Assert.All(reports, report => Assert.Contains(path, report.Activity, StringComparison.Ordinal));
@@ -203,7 +203,7 @@ public sealed class CopyTests
         string path = workspace.Write("file", Bytes.Of('a', 16 << 20));
         using var writable = File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite); // no lease: all is compared
         var reports = new List<SnapshotProgress>();
-        using var snapshot = Snapshot.Open(path, new SnapshotOptions { Progress = new Listener(reports.Add) });
+        using var snapshot = Snapshot.Open(path, new SnapshotOptions { Progress = new ProgressRecorder(reports.Add) });
         Assert.All(reports.GroupBy(report => report.Activity), activity => Assert.Equal(activity.OrderBy(report => report.BytesDone), activity));
     }
 

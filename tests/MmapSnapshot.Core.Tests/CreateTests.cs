@@ -48,7 +48,7 @@ public sealed class CreateTests
             Assert.Equal(expected, Metadata.Of(path));
         }
         int umask = Convert.ToInt32(File.ReadLines("/proc/self/status").First(line => line.StartsWith("Umask:", StringComparison.Ordinal))[6..].Trim(), 8);
-        Assert.Equal(Convert.ToString(0x1B6 & ~umask, 8), FileFacts.Of(workspace.PathOf("folder0/new")).Permissions);
+        Assert.Equal(Convert.ToString(0x1B6 & ~umask, 8), FileStat.Of(workspace.PathOf("folder0/new")).Permissions);
     }
 
     [Fact]
@@ -56,15 +56,15 @@ public sealed class CreateTests
     {
         using var workspace = Workspace.On(FileSystems.Ext4);
         string path = workspace.PathOf("new");
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Create(path, 3);
             snapshot.Commit();
             snapshot.Write(0, "abc"u8);
             snapshot.Commit();
         });
-        var facts = FileFacts.Of(path);
-        Assert.Equal(((uint)OtherUser.Id, (uint)OtherUser.Id), (facts.User, facts.Group));
+        var facts = FileStat.Of(path);
+        Assert.Equal(((uint)UnprivilegedUser.Id, (uint)UnprivilegedUser.Id), (facts.User, facts.Group));
         Assert.Equal("abc", File.ReadAllText(path));
     }
 
@@ -93,7 +93,7 @@ public sealed class CreateTests
         using var snapshot = Snapshot.Create(path, 1L << 40);
         snapshot.Write((1L << 40) - 3, "end"u8);
         snapshot.Commit();
-        var facts = FileFacts.Of(path);
+        var facts = FileStat.Of(path);
         Assert.Equal(1L << 40, facts.Length);
         Assert.InRange(facts.AllocatedBytes, 1, 1 << 20);
     }
@@ -148,14 +148,14 @@ public sealed class CreateTests
         using var snapshot = Snapshot.Create(path, 3);
         snapshot.Write(0, "abc"u8);
         File.WriteAllText(path, "theirs");
-        FileFacts.Chmod(path, "4751");
+        FileStat.Chmod(path, "4751");
         Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
         Assert.Equal("theirs", File.ReadAllText(path));
         Assert.True(snapshot.IsModified);
         var result = snapshot.Commit(_force);
         Assert.NotNull(result.Override);
         Assert.Equal("abc", File.ReadAllText(path));
-        Assert.Equal("751", FileFacts.Of(path).Permissions); // as when any file is replaced
+        Assert.Equal("751", FileStat.Of(path).Permissions); // as when any file is replaced
         Assert.Equal(["new"], workspace.Names());
         snapshot.Write(0, "A"u8);
         Assert.Null(snapshot.Commit().Override);
@@ -257,11 +257,11 @@ public sealed class CreateTests
         {
             Syscall.umask(umask);
         }
-        Assert.Equal(mode, FileFacts.Of(path).Permissions);
-        Assert.Equal(mode, FileFacts.Of(other).Permissions);
+        Assert.Equal(mode, FileStat.Of(path).Permissions);
+        Assert.Equal(mode, FileStat.Of(other).Permissions);
         snapshot.Write(0, "abc"u8);
         snapshot.Commit();
-        Assert.Equal(mode, FileFacts.Of(path).Permissions);
+        Assert.Equal(mode, FileStat.Of(path).Permissions);
     }
 
     [Fact]
@@ -273,7 +273,7 @@ public sealed class CreateTests
         string path = workspace.PathOf("new");
         using var snapshot = Snapshot.Create(path, 3, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         snapshot.Commit();
-        Assert.Equal("600", FileFacts.Of(path).Permissions);
+        Assert.Equal("600", FileStat.Of(path).Permissions);
         Assert.Contains("mask::---", Metadata.Of(path), StringComparison.Ordinal);
     }
 
@@ -286,7 +286,7 @@ public sealed class CreateTests
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.PathOf("new");
         bool ended = false, wasRead = false;
-        var reader = new Thread(() => OtherUser.Run(() =>
+        var reader = new Thread(() => UnprivilegedUser.Run(() =>
         {
             while (!Volatile.Read(ref ended))
             {
@@ -323,9 +323,9 @@ public sealed class CreateTests
         string path = workspace.PathOf("new");
         using var snapshot = Snapshot.Create(path, 3, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         workspace.Write("new", "theirs");
-        FileFacts.Chmod(path, "666");
+        FileStat.Chmod(path, "666");
         snapshot.Commit(_force);
-        Assert.Equal("600", FileFacts.Of(path).Permissions);
+        Assert.Equal("600", FileStat.Of(path).Permissions);
     }
 
     [Fact]
@@ -349,7 +349,7 @@ public sealed class CreateTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = Path.Join(workspace.MakeFolder("folder"), "new");
-        OtherUser.Run(() => AssertRefused(path, "EACCES"));
+        UnprivilegedUser.Run(() => AssertRefused(path, "EACCES"));
         Snapshot.Create(path).Dispose(); // as root, who needs no permission
         AssertElsewhereWorks(workspace);
     }
@@ -360,8 +360,8 @@ public sealed class CreateTests
         Tools.Require("setfacl");
         using var workspace = Workspace.On(FileSystems.Ext4);
         string folder = workspace.MakeFolder("folder");
-        Shell.Run("setfacl -m \"u:$2:rwx\" \"$1\"", folder, $"{OtherUser.Id}");
-        OtherUser.Run(() =>
+        Shell.Run("setfacl -m \"u:$2:rwx\" \"$1\"", folder, $"{UnprivilegedUser.Id}");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Create(Path.Join(folder, "new"), 3);
             snapshot.Commit();
@@ -524,10 +524,10 @@ public sealed class CreateTests
     {
         using var workspace = Workspace.On(FileSystems.Xfs);
         string folder = workspace.MakeFolder("folder");
-        FileFacts.Chown(folder, 0, OtherUser.Id);
-        FileFacts.Chmod(folder, "2777");
+        FileStat.Chown(folder, 0, UnprivilegedUser.Id);
+        FileStat.Chmod(folder, "2777");
         using var snapshot = Snapshot.Create(Path.Join(folder, "new"));
         snapshot.Commit();
-        Assert.Equal((uint)OtherUser.Id, FileFacts.Of(snapshot.Path).Group);
+        Assert.Equal((uint)UnprivilegedUser.Id, FileStat.Of(snapshot.Path).Group);
     }
 }

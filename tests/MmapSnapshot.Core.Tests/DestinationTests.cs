@@ -12,8 +12,8 @@ public sealed class DestinationTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text"), other = workspace.PathOf("other");
-        FileFacts.Chown(path, 1000, 1000);
-        FileFacts.Chmod(path, "6777");
+        FileStat.Chown(path, 1000, 1000);
+        FileStat.Chmod(path, "6777");
         using var snapshot = OpenChanged(path);
         var umask = Syscall.umask((FilePermissions)0x1A); // 032
         CommitResult result;
@@ -27,7 +27,7 @@ public sealed class DestinationTests
         }
         Assert.Equal(new CommitResult(other, CommitMethod.Replace, result.Reason, 8, 3, Flushed: true, result.Elapsed, Override: null), result);
         Assert.Equal("new text", File.ReadAllText(other));
-        var facts = FileFacts.Of(other);
+        var facts = FileStat.Of(other);
         Assert.Equal(("745", 0u, 0u), (facts.Permissions, facts.User, facts.Group));
         Assert.Equal("old text", File.ReadAllText(path));
         Assert.Equal(["file", "other"], workspace.Names());
@@ -91,7 +91,7 @@ public sealed class DestinationTests
         using var source = Workspace.On(fileSystem is FileSystems.Xfs or FileSystems.OverlayXfs ? FileSystems.Btrfs : FileSystems.Xfs);
         using var snapshot = Snapshot.Open(source.Write("file", "text"));
         string other = workspace.PathOf("other");
-        var options = new CommitOptions { Destination = other, Progress = new Listener(_ => File.WriteAllText(other, "theirs")) };
+        var options = new CommitOptions { Destination = other, Progress = new ProgressRecorder(_ => File.WriteAllText(other, "theirs")) };
         Expect.Error(SnapshotError.DestinationExists, () => snapshot.Commit(options));
         Assert.Equal("theirs", File.ReadAllText(other));
         Assert.Equal(["other"], workspace.Names());
@@ -125,7 +125,7 @@ public sealed class DestinationTests
         string other = elsewhere.PathOf("other");
         snapshot.Commit(new CommitOptions { Destination = other });
         Assert.Equal(snapshot.Read(1 << 29, 50_000), bytes);
-        var facts = FileFacts.Of(other);
+        var facts = FileStat.Of(other);
         Assert.Equal(1L << 30, facts.Length);
         Assert.InRange(facts.AllocatedBytes, 1, 1 << 20);
         using var file = File.OpenHandle(other);
@@ -242,7 +242,7 @@ public sealed class DestinationTests
         using var workspace = Workspace.On(fileSystem);
         using var snapshot = OpenChanged(workspace.Write("file", "old text"));
         string other = workspace.Write("other", "theirs");
-        FileFacts.HardLink(other, workspace.PathOf("second"));
+        FileStat.HardLink(other, workspace.PathOf("second"));
         var error = Expect.Error(SnapshotError.HardLinked, () => snapshot.Commit(new CommitOptions { Destination = other, Force = true }));
         // The way out that is named must be one: in place goes without a destination.
         Assert.DoesNotContain("InPlace", error.Message, StringComparison.Ordinal);
@@ -257,8 +257,8 @@ public sealed class DestinationTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text");
-        FileFacts.Chmod(workspace.MakeFolder("closed"), "755");
-        OtherUser.Run(() =>
+        FileStat.Chmod(workspace.MakeFolder("closed"), "755");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit(new CommitOptions { Destination = workspace.PathOf("closed/other") }));

@@ -170,7 +170,7 @@ public sealed class ExchangeCommitTests : IDisposable
     {
         string path = _workspace.Write("file", "Hello world!");
         Shell.Run("chown 65534:65534 \"$1\"; chmod 0444 \"$1\"", path);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "J"u8);
@@ -184,7 +184,7 @@ public sealed class ExchangeCommitTests : IDisposable
     {
         string path = _workspace.Write("file", "Hello world!");
         Shell.Run("chown 65534:65534 \"$1\"", path);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "J"u8);

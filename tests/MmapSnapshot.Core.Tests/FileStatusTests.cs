@@ -103,7 +103,7 @@ public sealed class FileStatusTests
         {
             for (int round = 0; round < 5; round++)
             {
-                var settled = FileStatus.SettledOf(file, path);
+                var settled = FileStatus.OfStable(file, path);
                 long before = Interlocked.Read(ref writes);
                 Assert.True(SpinWait.SpinUntil(() => Interlocked.Read(ref writes) >= before + 2, TimeSpan.FromSeconds(10)), "nothing was written");
                 Assert.NotNull(settled.DifferenceTo(FileStatus.Of(file, path)));

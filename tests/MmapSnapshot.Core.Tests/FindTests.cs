@@ -312,7 +312,7 @@ public sealed class FindTests
 
         using var between = new CancellationTokenSource();
         int told = 0;
-        var listener = new Listener(_ =>
+        var listener = new ProgressRecorder(_ =>
         {
             if (++told == 3) between.Cancel();
         });
@@ -355,7 +355,7 @@ public sealed class FindTests
     {
         using var file = new Scratch(Bytes.Of('a', 10_000));
         var told = new List<SnapshotProgress>();
-        var search = new ByteSearch(file.Snapshot, [BytePattern.ParseHex("62")], new ByteRange(1000, 8000), new Listener(told.Add), default) { Window = 2000 };
+        var search = new ByteSearch(file.Snapshot, [BytePattern.ParseHex("62")], new ByteRange(1000, 8000), new ProgressRecorder(told.Add), default) { Window = 2000 };
         Assert.Empty(search.Matches());
         Assert.Equal([0L, 2000, 4000, 6000], told.Select(progress => progress.BytesDone));
         Assert.All(told, progress => Assert.Equal((8000, $"Searching '{file.Snapshot.Path}'"), (progress.BytesTotal, progress.Activity)));

@@ -261,7 +261,7 @@ public sealed class GroupRepairTests
         group.Leave(GroupState.Committing, [0]);
         string other = Path.Join(group.Folders[0], SaveNames.Staging(SaveNames.Token()));
         _ = Directory.CreateDirectory(other, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        FileFacts.HardLink(group.Journal, Path.Join(other, GroupDirectory.JournalName));
+        FileStat.HardLink(group.Journal, Path.Join(other, GroupDirectory.JournalName));
         var records = SnapshotRepair.Repair(group.Folders[0]).ToList();
         Assert.Contains(records, record => record.Reason == "its journal was made elsewhere");
         Assert.True(File.Exists(Path.Join(other, GroupDirectory.JournalName)));
@@ -278,7 +278,7 @@ public sealed class GroupRepairTests
     {
         using var workspace = Workspace.On(FileSystems.Ext4);
         string path = workspace.Write("file", "old bytes");
-        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
+        FileStat.Chown(path, UnprivilegedUser.Id, UnprivilegedUser.Id);
         Assert.Equal(default, MmapSnapshot.Source.ParentDirectory.Open(workspace.Folder, out var parent));
         using (parent)
         {
@@ -286,9 +286,9 @@ public sealed class GroupRepairTests
             var directory = GroupDirectory.Create(parent, staging);
             directory.Journal.Write(staging, record: null);
             File.SetUnixFileMode(directory.JournalPath, (UnixFileMode)0b_110_100_100);
-            FileFacts.HardLink(directory.JournalPath, workspace.PathOf(".file.mmap-snapshot"));
+            FileStat.HardLink(directory.JournalPath, workspace.PathOf(".file.mmap-snapshot"));
             if (!isAlive) directory.Journal.Dispose();
-            OtherUser.Run(() =>
+            UnprivilegedUser.Run(() =>
             {
                 using var snapshot = Snapshot.Open(path);
                 snapshot.Write(0, "NEW"u8);
@@ -314,12 +314,12 @@ public sealed class GroupRepairTests
     {
         using var group = new InterruptedGroup(FileSystems.Ext4);
         group.Leave(GroupState.Committing, [0, 2]);
-        FileFacts.Rename(group.Folders[1], group.Folders[1] + "-moved");
+        FileStat.Rename(group.Folders[1], group.Folders[1] + "-moved");
         var record = SnapshotRepair.Repair(group.Folders[0]).First();
         Assert.Equal(RepairAction.None, record.Action);
         Assert.Contains($"'{group.Folders[1]}'", record.Reason, StringComparison.Ordinal);
         Assert.Equal("old b.txt", File.ReadAllText(group.Paths[1]));
-        FileFacts.Rename(group.Folders[1] + "-moved", group.Folders[1]);
+        FileStat.Rename(group.Folders[1] + "-moved", group.Folders[1]);
         _ = SnapshotRepair.Repair(group.Folders[0]).ToList();
         group.AssertAll(isNew: true);
     }
@@ -364,7 +364,7 @@ public sealed class GroupRepairTests
         using var workspace = Workspace.On(FileSystems.Xfs);
         string victim = workspace.Write("victim", "victim's");
         string? planted = null;
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             Assert.Equal(default, MmapSnapshot.Source.ParentDirectory.Open(workspace.Folder, out var parent));
             using (parent)
@@ -379,7 +379,7 @@ public sealed class GroupRepairTests
                     staging, new GroupRecord(Primary: null, [], [new GroupMemberRecord("0", "victim", GroupFile.Of(staged),
                         GroupFile.Of(target))]));
                 directory.Journal.Write(GroupState.Committing);
-                FileFacts.HardLink(directory.JournalPath, workspace.PathOf(".victim.mmap-snapshot"));
+                FileStat.HardLink(directory.JournalPath, workspace.PathOf(".victim.mmap-snapshot"));
             }
         });
         var record = Assert.Single(SnapshotRepair.Repair(workspace.Folder));
@@ -409,7 +409,7 @@ public sealed class GroupRepairTests
                 break;
             case "replaced":
                 File.WriteAllText(path + ".tmp", "theirs");
-                FileFacts.Rename(path + ".tmp", path);
+                FileStat.Rename(path + ".tmp", path);
                 break;
             case "deleted":
                 File.Delete(path);

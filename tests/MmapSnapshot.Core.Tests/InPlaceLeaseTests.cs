@@ -81,7 +81,7 @@ public sealed class InPlaceLeaseTests
         snapshot.Fill(0, 4 << 20, (byte)'n');
         int reads = 0;
         var baseline = new byte[old.Length];
-        var listener = new Listener(_ =>
+        var listener = new ProgressRecorder(_ =>
         {
             snapshot.ReadBaseline(0, baseline);
             Assert.True(old.AsSpan().SequenceEqual(baseline), "a reader sees what is being written");
@@ -100,7 +100,7 @@ public sealed class InPlaceLeaseTests
         string path = workspace.Write("file", Bytes.Of('o', Length));
         using var snapshot = Snapshot.Open(path, _lease);
         snapshot.Write(Length / 2, "sixteen new byte"u8);
-        using var ballast = Ballast.Fill(workspace);
+        using var ballast = DiskFiller.Fill(workspace);
         ballast.Release(16 << 20);
         long before = Available(workspace);
         snapshot.Commit(_inPlace);
@@ -133,7 +133,7 @@ public sealed class InPlaceLeaseTests
         string path = workspace.Write("file", "old text");
         using var snapshot = Snapshot.Open(path, _lease);
         snapshot.Write(0, "new"u8);
-        using var reader = new OtherParty("exec 3<\"$1\"", path);
+        using var reader = new HelperProcess("exec 3<\"$1\"", path);
         Assert.False(snapshot.Commit(_inPlace).AtomicForReaders);
         Assert.Equal(SnapshotBacking.Copy, snapshot.Backing);
         Assert.Equal("new text", File.ReadAllText(path));

@@ -37,14 +37,14 @@ public sealed class InPlaceTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text"), second = workspace.PathOf("second");
-        FileFacts.HardLink(path, second);
-        FileFacts.Chmod(path, "640");
-        var before = FileFacts.Of(path);
+        FileStat.HardLink(path, second);
+        FileStat.Chmod(path, "640");
+        var before = FileStat.Of(path);
         using var reader = File.OpenRead(path);
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, "new"u8);
         snapshot.Commit(_inPlace);
-        Assert.Equal(before, FileFacts.Of(path) with { AllocatedBytes = before.AllocatedBytes });
+        Assert.Equal(before, FileStat.Of(path) with { AllocatedBytes = before.AllocatedBytes });
         Assert.Equal("new text", File.ReadAllText(second));
         Assert.Equal("new text", new StreamReader(reader).ReadToEnd());
     }
@@ -91,7 +91,7 @@ public sealed class InPlaceTests
         snapshot.Resize(Length);
         snapshot.Write(Length - 3, "end"u8);
         snapshot.Commit(_inPlace);
-        var facts = FileFacts.Of(path);
+        var facts = FileStat.Of(path);
         Assert.Equal(Length, facts.Length);
         Assert.InRange(facts.AllocatedBytes, 1, 1 << 20);
     }
@@ -158,9 +158,9 @@ public sealed class InPlaceTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text");
-        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
-        FileFacts.Chmod(path, "6755");
-        OtherUser.Run(() =>
+        FileStat.Chown(path, UnprivilegedUser.Id, UnprivilegedUser.Id);
+        FileStat.Chmod(path, "6755");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
@@ -168,7 +168,7 @@ public sealed class InPlaceTests
             snapshot.Write(0, "NEW"u8);
             Assert.Null(snapshot.Commit(_inPlace).Override);
         });
-        Assert.Equal("6755", FileFacts.Of(path).Permissions);
+        Assert.Equal("6755", FileStat.Of(path).Permissions);
         Assert.Equal("NEW text", File.ReadAllText(path));
     }
 
@@ -178,9 +178,9 @@ public sealed class InPlaceTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text");
-        FileFacts.Chmod(path, "4777"); // root's: others may write to it, but not give the bit back
+        FileStat.Chmod(path, "4777"); // root's: others may write to it, but not give the bit back
         string before = Metadata.Of(path);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
@@ -197,10 +197,10 @@ public sealed class InPlaceTests
         Tools.Require("setcap");
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text");
-        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
+        FileStat.Chown(path, UnprivilegedUser.Id, UnprivilegedUser.Id);
         Shell.Run("setcap cap_net_raw+ep \"$1\"", path);
         string before = Metadata.Of(path);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);

@@ -65,7 +65,7 @@ public sealed class InterruptedInPlaceTests
         byte[] bytes = Bytes.Of('n', Much);
         snapshot.Resize(Much);
         snapshot.Write(0, bytes);
-        using (var ballast = Ballast.Fill(workspace))
+        using (var ballast = DiskFiller.Fill(workspace))
         {
             ballast.Release(4 << 20);
             Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit(_inPlace));
@@ -92,7 +92,7 @@ public sealed class InterruptedInPlaceTests
             Snapshot.Fill(1, Length - 2, (byte)'n');
             Changed = Bytes.In(Snapshot);
             using var source = new CancellationTokenSource();
-            var listener = new Listener(progress =>
+            var listener = new ProgressRecorder(progress =>
             {
                 if (progress.BytesDone > 0) source.Cancel();
             });

@@ -32,7 +32,7 @@ public sealed class JournalTests
         var result = snapshot.Commit(new CommitOptions
         {
             Method = CommitMethod.InPlace,
-            Progress = new Listener(_ => facts ??= $"{FileFacts.Of(journal).Permissions} {FileFacts.Of(journal).Links}"),
+            Progress = new ProgressRecorder(_ => facts ??= $"{FileStat.Of(journal).Permissions} {FileStat.Of(journal).Links}"),
         });
         Assert.Equal("600 1", facts);
         Assert.Equal((true, true), (result.Recoverable, result.AtomicForReaders));
@@ -46,7 +46,7 @@ public sealed class JournalTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text");
-        using var reader = new OtherParty("exec 3<\"$1\"", path);
+        using var reader = new HelperProcess("exec 3<\"$1\"", path);
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, "new"u8);
         var result = snapshot.Commit(_inPlace);
@@ -77,7 +77,7 @@ public sealed class JournalTests
         using var snapshot = Snapshot.Open(path);
         snapshot.Fill(0, 1 << 20, (byte)'n');
         System.Diagnostics.Process? reader = null;
-        var listener = new Listener(progress =>
+        var listener = new ProgressRecorder(progress =>
         {
             if (!progress.Activity.StartsWith("Saving", StringComparison.Ordinal)) return; // the copy of a base under a lease
             reader ??= Shell.Start("head -c 1 \"$1\"; tail -c 1 \"$1\"", path);
@@ -102,7 +102,7 @@ public sealed class JournalTests
         snapshot.Fill(1, (2 << 20) - 1, (byte)'n');
         byte[] changed = Bytes.In(snapshot);
         using var source = new CancellationTokenSource();
-        var listener = new Listener(progress =>
+        var listener = new ProgressRecorder(progress =>
         {
             if (progress.BytesDone > 100_000) source.Cancel();
         });
@@ -128,13 +128,13 @@ public sealed class JournalTests
         using var snapshot = Snapshot.Open(path);
         snapshot.Resize(Much);
         snapshot.Fill(0, Much, (byte)'n');
-        using (var ballast = Ballast.Fill(workspace))
+        using (var ballast = DiskFiller.Fill(workspace))
         {
             ballast.Release(8 << 20);
             Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit(_inPlace));
             Assert.True(old.AsSpan().SequenceEqual(File.ReadAllBytes(path)), "the file was changed");
             Assert.True(snapshot.IsModified);
-            Assert.Equal([Ballast.Name, "file"], workspace.Names());
+            Assert.Equal([DiskFiller.Name, "file"], workspace.Names());
         }
         Assert.Null(snapshot.Commit(_inPlace).Override);
         Assert.True(Bytes.Of('n', Much).AsSpan().SequenceEqual(File.ReadAllBytes(path)), "the file is not whole");
@@ -145,9 +145,9 @@ public sealed class JournalTests
     public void Name_planted_by_another_user_is_passed_by_with_a_warning_and_stays(string fileSystem, string plant)
     {
         using var workspace = Workspace.On(fileSystem);
-        FileFacts.Chmod(workspace.Folder, "1777"); // as /tmp
+        FileStat.Chmod(workspace.Folder, "1777"); // as /tmp
         string path = workspace.Write("file", "old"), planted = PendingJournal.PathOf(path);
-        OtherUser.Run(() => Shell.Run(plant, planted));
+        UnprivilegedUser.Run(() => Shell.Run(plant, planted));
         string before = Shell.Run("stat -c '%i %F %s %Y' \"$1\"", planted);
         var warnings = new List<string>();
         var heard = new Warnings(warnings);
@@ -205,9 +205,9 @@ public sealed class JournalTests
     {
         using var workspace = Workspace.On(FileSystems.Ext4);
         string path = workspace.Write("file", "old");
-        FileFacts.Chmod(path, "666");
-        FileFacts.Chmod(workspace.Folder, "755");
-        OtherUser.Run(() =>
+        FileStat.Chmod(path, "666");
+        FileStat.Chmod(workspace.Folder, "755");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
@@ -227,7 +227,7 @@ public sealed class JournalTests
         using var workspace = Workspace.On(FileSystems.Ext4);
         string linked = workspace.Write("linked", "old"), second = workspace.PathOf("second"), plain = workspace.Write("plain", "old");
         string real = workspace.Write("real", "old"), mountPoint = workspace.Write("mounted", "below");
-        FileFacts.HardLink(linked, second);
+        FileStat.HardLink(linked, second);
         using var mount = Mounts.Bind(real, mountPoint);
         Assert.Equal(CommitMethod.InPlace, Save(linked, method));
         Assert.Equal("new", File.ReadAllText(second));

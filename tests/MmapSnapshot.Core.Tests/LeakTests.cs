@@ -42,7 +42,7 @@ public sealed class LeakTests
         },
         ["refused"] = (workspace, path) =>
         {
-            FileFacts.HardLink(path, workspace.PathOf("second"));
+            FileStat.HardLink(path, workspace.PathOf("second"));
             using var snapshot = OpenChanged(path);
             Expect.Error(SnapshotError.HardLinked, () => snapshot.Commit(new CommitOptions { Method = CommitMethod.Replace }));
             Expect.Error(SnapshotError.DestinationExists, () => snapshot.Commit(new CommitOptions { Destination = workspace.PathOf("second") }));

@@ -220,12 +220,12 @@ public sealed class LeaseBackingTests
         string own = workspace.Write("own", Bytes.Of('a', Size));
         string other = workspace.Write("other", Bytes.Of('a', Size));
         Shell.Run("chown 65534:65534 \"$1\"", own);
-        using (var holder = HoldUnderLease(own, OtherUser.Id))
+        using (var holder = HoldUnderLease(own, UnprivilegedUser.Id))
         {
             File.WriteAllText(own, "new");
             Assert.Equal("aaaa", holder.Read(0, 4));
         }
-        using (var holder = new SnapshotHolder(other, SnapshotBacking.Auto, OtherUser.Id))
+        using (var holder = new SnapshotHolder(other, SnapshotBacking.Auto, UnprivilegedUser.Id))
         {
             Assert.Equal("Copy", holder.Opened);
             File.WriteAllText(other, "new");
@@ -240,7 +240,7 @@ public sealed class LeaseBackingTests
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Bytes.Of('a', Size));
         Shell.Run("chown 65534:65534 \"$1\"", path);
-        using var holder = HoldUnderLease(path, OtherUser.Id);
+        using var holder = HoldUnderLease(path, UnprivilegedUser.Id);
         Shell.Run("chown 0:0 \"$1\"", path); // from now on they may not even release their lease
         var started = Stopwatch.StartNew();
         File.WriteAllText(path, "new");
@@ -392,7 +392,7 @@ public sealed class LeaseBackingTests
         Assert.Equal(10L << 30, snapshot.Length);
         Assert.Equal((byte)'a', snapshot.Read(5L << 30, 1L)[0]);
         Assert.Equal(0, snapshot.Read(9L << 30, 1L)[0]);
-        Assert.InRange(FileFacts.Of(Descriptors.PathOf(Assert.Single(Descriptors.Nameless(workspace.Folder)))).AllocatedBytes, 1, 1 << 20);
+        Assert.InRange(FileStat.Of(Descriptors.PathOf(Assert.Single(Descriptors.Nameless(workspace.Folder)))).AllocatedBytes, 1, 1 << 20);
     }
 
     [Theory]
@@ -561,7 +561,7 @@ public sealed class LeaseBackingTests
         byte[] bytes = Bytes.Random(Size);
         string path = workspace.Write("file", bytes);
         using var snapshot = Snapshot.Open(path, _lease);
-        using (Ballast.Fill(workspace))
+        using (DiskFiller.Fill(workspace))
         {
             var errno = Syscall.truncate(path, 1) == 0 ? 0 : Stdlib.GetLastError();
             Assert.Equal((Errno)0, errno);

@@ -13,7 +13,7 @@ public sealed class LeaseTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "text");
-        using var lease = ForeignLease.ToWrite(path);
+        using var lease = CompetingLease.ToWrite(path);
         using var snapshot = Snapshot.Open(path);
         Assert.Equal("text"u8, Bytes.In(snapshot));
     }
@@ -24,7 +24,7 @@ public sealed class LeaseTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "text");
-        using var lease = ForeignLease.ToRead(path);
+        using var lease = CompetingLease.ToRead(path);
         using var snapshot = Snapshot.Open(path);
         Assert.Equal("text"u8, Bytes.In(snapshot));
     }
@@ -37,7 +37,7 @@ public sealed class LeaseTests
         string path = workspace.Write("file", "old text");
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, "new"u8);
-        using (ForeignLease.ToRead(path)) snapshot.Commit(new CommitOptions { Method = method });
+        using (CompetingLease.ToRead(path)) snapshot.Commit(new CommitOptions { Method = method });
         Assert.Equal("new text", File.ReadAllText(path));
     }
 
@@ -56,7 +56,7 @@ public sealed class LeaseTests
         var options = new SnapshotOptions
         {
             Backing = SnapshotBacking.Copy,
-            Progress = new Listener(report =>
+            Progress = new ProgressRecorder(report =>
             {
                 if (saver is not null || report.BytesDone == 0) return;
                 saver = new Thread(() => failure = Record.Exception(() => first.Commit(new CommitOptions { Method = method })));
@@ -79,7 +79,7 @@ public sealed class LeaseTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "text");
-        using (ForeignLease.ToWriteUntilDisposed(path))
+        using (CompetingLease.ToWriteUntilDisposed(path))
         {
             AssertCancellable(token => Snapshot.Open(path, cancellation: token));
             AssertCancellable(token => ReflinkSupport.Probe(path, token));
@@ -95,7 +95,7 @@ public sealed class LeaseTests
         using var workspace = Workspace.On(FileSystems.Ext4);
         string path = workspace.Write("file", "text"), destination = workspace.Write("destination", "other");
         using var snapshot = Snapshot.Open(path);
-        using (ForeignLease.ToWriteUntilDisposed(destination))
+        using (CompetingLease.ToWriteUntilDisposed(destination))
             AssertCancellable(token => snapshot.Commit(new CommitOptions { Destination = destination, Force = true }, token));
         Assert.Equal("other", File.ReadAllText(destination));
     }

@@ -139,7 +139,7 @@ public sealed class MetadataTests
         Tools.Require(_tools);
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old");
-        FileFacts.Chmod(path, "640");
+        FileStat.Chmod(path, "640");
         string before = Metadata.Of(path);
         Shell.Run("setfacl -d -m u:1000:rwx,g:1000:rwx \"$1\"; touch \"$1/new\"; getfacl -n \"$1/new\" | grep -q user:1000", workspace.Folder);
         Save(path, "replaced");
@@ -157,7 +157,7 @@ public sealed class MetadataTests
         string path = workspace.Write("file", "old");
         Shell.Run("chown 0:1000 \"$1\"; chmod 2777 \"$1\"", workspace.Folder);
         Save(path, "replaced");
-        Assert.Equal(0u, FileFacts.Of(path).Group);
+        Assert.Equal(0u, FileStat.Of(path).Group);
     }
 
     [Theory]
@@ -239,9 +239,9 @@ public sealed class MetadataTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old");
-        FileFacts.Chmod(path, "666");
+        FileStat.Chmod(path, "666");
         Save(path, "replaced");
-        Assert.Equal("666", FileFacts.Of(path).Permissions);
+        Assert.Equal("666", FileStat.Of(path).Permissions);
     }
 
     [Theory]
@@ -251,10 +251,10 @@ public sealed class MetadataTests
         Tools.Require(_tools);
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old");
-        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
+        FileStat.Chown(path, UnprivilegedUser.Id, UnprivilegedUser.Id);
         Shell.Run("setcap cap_net_raw+ep \"$1\"", path);
         string before = Metadata.Of(path);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
@@ -273,16 +273,16 @@ public sealed class MetadataTests
         string path = workspace.Write("file", "old");
         // The group is given by the folder, so only the bit is in the way (man 2 chmod: not for a group one is not in).
         Shell.Run("chown 0:1000 \"$1\"; chmod 2777 \"$1\"", workspace.Folder);
-        FileFacts.Chown(path, OtherUser.Id, 1000);
-        FileFacts.Chmod(path, "2755");
-        OtherUser.Run(() =>
+        FileStat.Chown(path, UnprivilegedUser.Id, 1000);
+        FileStat.Chmod(path, "2755");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
             Expect.Error(SnapshotError.AttributesNotPreservable, () => snapshot.Commit());
         });
         Assert.Equal("old", File.ReadAllText(path));
-        Assert.Equal("2755", FileFacts.Of(path).Permissions);
+        Assert.Equal("2755", FileStat.Of(path).Permissions);
     }
 
     private static void Save(string path, string committed)

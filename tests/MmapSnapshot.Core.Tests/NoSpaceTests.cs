@@ -18,7 +18,7 @@ public sealed class NoSpaceTests
         string path = workspace.WriteSparse("file", Much, 4096, Bytes.Of('o', 4096));
         using var snapshot = Snapshot.Open(path);
         byte[] old = File.ReadAllBytes(path), bytes = Bytes.Random(Much);
-        using (Ballast.Fill(workspace))
+        using (DiskFiller.Fill(workspace))
         {
             snapshot.Write(0, bytes);
             Assert.True(bytes.AsSpan().SequenceEqual(Bytes.In(snapshot)), "other bytes than those written");
@@ -40,7 +40,7 @@ public sealed class NoSpaceTests
         byte[] bytes = Bytes.Random(Much);
         using var snapshot = Snapshot.Open(workspace.Write("file", bytes));
         using var stream = snapshot.AsStream();
-        using (Ballast.Fill(workspace))
+        using (DiskFiller.Fill(workspace))
         {
             snapshot.Fill(0, Much, (byte)'n');
             snapshot.Resize(0);
@@ -64,12 +64,12 @@ public sealed class NoSpaceTests
         using var source = Workspace.On(fileSystem is FileSystems.Xfs or FileSystems.OverlayXfs ? FileSystems.Btrfs : FileSystems.Xfs);
         string path = source.Write("file", Bytes.Of('o', Much));
         var options = new SnapshotOptions { ScratchPath = workspace.Folder };
-        using (Ballast.Fill(workspace))
+        using (DiskFiller.Fill(workspace))
         {
             Expect.Error(SnapshotError.NoSpace, () => Snapshot.Open(path, options));
             Assert.Empty(Descriptors.Nameless(workspace.Folder));
             Assert.Empty(Descriptors.In(source.Folder));
-            Assert.Equal([Ballast.Name], workspace.Names());
+            Assert.Equal([DiskFiller.Name], workspace.Names());
         }
         using var snapshot = Snapshot.Open(path, options);
         Assert.Equal(Much, snapshot.Length);
@@ -86,13 +86,13 @@ public sealed class NoSpaceTests
         bool elsewhere = fileSystem is not FileSystems.OverlayExt4; // that one lies on the same ext4, which is full
         using var snapshot = Snapshot.Open(path, elsewhere ? new SnapshotOptions { ScratchPath = scratch.Folder } : new SnapshotOptions { MaxWriterDelay = TimeSpan.Zero });
         snapshot.Write(0, bytes);
-        using (Ballast.Fill(workspace))
+        using (DiskFiller.Fill(workspace))
         {
-            var before = FileFacts.Of(path);
+            var before = FileStat.Of(path);
             Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit());
-            Assert.Equal(before, FileFacts.Of(path));
+            Assert.Equal(before, FileStat.Of(path));
             Assert.Equal(old, File.ReadAllBytes(path));
-            Assert.Equal([Ballast.Name, "file"], workspace.Names());
+            Assert.Equal([DiskFiller.Name, "file"], workspace.Names());
             Assert.True(snapshot.IsModified);
         }
         Assert.Null(snapshot.Commit().Override);
@@ -108,7 +108,7 @@ public sealed class NoSpaceTests
         string path = workspace.Write("file", old);
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, "n"u8);
-        using (Ballast.Fill(workspace))
+        using (DiskFiller.Fill(workspace))
         {
             bool committed = false;
             try
@@ -122,7 +122,7 @@ public sealed class NoSpaceTests
             }
             if (committed) old[0] = (byte)'n';
             Assert.Equal(old, File.ReadAllBytes(path));
-            Assert.Equal([Ballast.Name, "file"], workspace.Names());
+            Assert.Equal([DiskFiller.Name, "file"], workspace.Names());
         }
     }
 
@@ -135,7 +135,7 @@ public sealed class NoSpaceTests
         using var snapshot = Snapshot.Open(path);
         byte[] bytes = Bytes.Of('n', Much);
         snapshot.Write(0, bytes);
-        using (Ballast.Fill(workspace))
+        using (DiskFiller.Fill(workspace))
         {
             Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace }));
             Assert.True(snapshot.IsModified);
@@ -153,10 +153,10 @@ public sealed class NoSpaceTests
         using var source = Workspace.On(fileSystem is FileSystems.Xfs or FileSystems.OverlayXfs ? FileSystems.Btrfs : FileSystems.Xfs);
         using var snapshot = Snapshot.Open(source.Write("file", Bytes.Of('o', Much)));
         string other = workspace.PathOf("other");
-        using (Ballast.Fill(workspace))
+        using (DiskFiller.Fill(workspace))
         {
             Expect.Error(SnapshotError.NoSpace, () => snapshot.Commit(new CommitOptions { Destination = other }));
-            Assert.Equal([Ballast.Name], workspace.Names());
+            Assert.Equal([DiskFiller.Name], workspace.Names());
         }
         snapshot.Commit(new CommitOptions { Destination = other });
         Assert.Equal(Much, new FileInfo(other).Length);
@@ -168,7 +168,7 @@ public sealed class NoSpaceTests
     {
         using var workspace = Workspace.On(fileSystem);
         using var snapshot = Snapshot.Open(workspace.WriteSparse("file", Much));
-        using (Ballast.Fill(workspace))
+        using (DiskFiller.Fill(workspace))
         {
             try
             {

@@ -10,14 +10,14 @@ public sealed class NonRootTests
     public void A_file_of_ones_own_is_patched_and_saved(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             string path = workspace.Write("file", "old text");
-            FileFacts.Chmod(path, "2640");
+            FileStat.Chmod(path, "2640");
             foreach (var options in (CommitOptions[])[new(), new() { Method = CommitMethod.InPlace }, new() { Close = true }])
             {
                 File.WriteAllText(path, "old text");
-                FileFacts.Chmod(path, "2640"); // writing took the setgid bit
+                FileStat.Chmod(path, "2640"); // writing took the setgid bit
                 string before = Metadata.Of(path);
                 using var snapshot = Snapshot.Open(path);
                 Assert.Equal(FileSystems.WithReflink.Contains(fileSystem) ? SnapshotBacking.Reflink : SnapshotBacking.Copy, snapshot.Backing);
@@ -28,7 +28,7 @@ public sealed class NonRootTests
                 Assert.Equal(before, Metadata.Of(path));
             }
         });
-        Assert.Equal((uint)OtherUser.Id, FileFacts.Of(workspace.PathOf("file")).User);
+        Assert.Equal((uint)UnprivilegedUser.Id, FileStat.Of(workspace.PathOf("file")).User);
         Assert.Equal(["file"], workspace.Names());
     }
 
@@ -38,7 +38,7 @@ public sealed class NonRootTests
     {
         Tools.Require("setfattr", "setfacl");
         using var workspace = Workspace.On(fileSystem);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             string path = workspace.Write("file", "old text");
             Shell.Run("setfattr -n user.mark -v some \"$1\"; setfacl -m u:1000:rw,m::r \"$1\"", path);
@@ -57,7 +57,7 @@ public sealed class NonRootTests
     {
         Tools.Require("setfattr", "setfacl");
         using var workspace = Workspace.On(fileSystem);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             string path = workspace.Write("file", "old text");
             Shell.Run("setfattr -n user.mark -v some \"$1\"; setfacl -m u:1000:rx \"$1\"; chmod 0444 \"$1\"", path);
@@ -75,8 +75,8 @@ public sealed class NonRootTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text");
-        FileFacts.Chmod(workspace.Folder, "755");
-        OtherUser.Run(() =>
+        FileStat.Chmod(workspace.Folder, "755");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path, new SnapshotOptions { ReadOnly = true });
             Assert.Equal(SnapshotBacking.Copy, snapshot.Backing);
@@ -92,14 +92,14 @@ public sealed class NonRootTests
         using var workspace = Workspace.On(FileSystems.Ext4);
         using var temporary = Workspace.On(FileSystems.Xfs);
         string path = workspace.Write("file", "old text");
-        FileFacts.Chmod(workspace.Folder, "755");
+        FileStat.Chmod(workspace.Folder, "755");
         string? before = Environment.GetEnvironmentVariable("TMPDIR");
         try
         {
             foreach (var (folder, usable) in ((string, bool)[])[(temporary.Folder, true), (temporary.PathOf("missing"), false), (workspace.Folder, false)])
             {
                 Environment.SetEnvironmentVariable("TMPDIR", folder);
-                OtherUser.Run(() =>
+                UnprivilegedUser.Run(() =>
                 {
                     using var snapshot = Snapshot.Open(path);
                     Assert.Equal("old text"u8, Bytes.In(snapshot));
@@ -150,9 +150,9 @@ public sealed class NonRootTests
     {
         using var workspace = Workspace.On(fileSystem);
         string folder = workspace.MakeFolder("box"), path = workspace.Write("box/file", "old text");
-        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
-        FileFacts.Chmod(folder, "733");
-        OtherUser.Run(() =>
+        FileStat.Chown(path, UnprivilegedUser.Id, UnprivilegedUser.Id);
+        FileStat.Chmod(folder, "733");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
@@ -168,15 +168,15 @@ public sealed class NonRootTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text"), other = workspace.PathOf("other");
-        FileFacts.Chmod(path, "4755");
-        OtherUser.Run(() =>
+        FileStat.Chmod(path, "4755");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
             snapshot.Commit(new CommitOptions { Destination = other });
         });
-        var facts = FileFacts.Of(other);
-        Assert.Equal((uint)OtherUser.Id, facts.User);
+        var facts = FileStat.Of(other);
+        Assert.Equal((uint)UnprivilegedUser.Id, facts.User);
         Assert.Equal("755", facts.Permissions);
         Assert.Equal("new text", File.ReadAllText(other));
     }

@@ -72,7 +72,7 @@ public sealed class OpenConsistentTests
         {
             Backing = SnapshotBacking.Copy,
             // While the second file is copied, the first one changes.
-            Progress = new Listener(report =>
+            Progress = new ProgressRecorder(report =>
             {
                 if (report.Activity.Contains(paths[1], StringComparison.Ordinal)) File.AppendAllText(paths[0], "x");
             }),

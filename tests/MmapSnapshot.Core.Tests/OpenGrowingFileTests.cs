@@ -124,7 +124,7 @@ public sealed class OpenGrowingFileTests
         var options = new SnapshotOptions
         {
             Backing = SnapshotBacking.Copy,
-            Progress = new Listener(report =>
+            Progress = new ProgressRecorder(report =>
             {
                 if (appended || report.BytesDone == 0) return;
                 appended = true;

@@ -14,7 +14,7 @@ public sealed class OpenWithoutRoomTests
     {
         using var disk = new FullDisk();
         bool copied = false;
-        var options = new SnapshotOptions { ReadOnly = true, MaxWriterDelay = _shorterThanACopy, Progress = new Listener(_ => copied = true) };
+        var options = new SnapshotOptions { ReadOnly = true, MaxWriterDelay = _shorterThanACopy, Progress = new ProgressRecorder(_ => copied = true) };
         using var snapshot = Snapshot.Open(disk.Path, options);
         Assert.Equal(SnapshotBacking.Lease, snapshot.Backing);
         Assert.Contains("no room", snapshot.BackingReason, StringComparison.Ordinal);
@@ -59,7 +59,7 @@ public sealed class OpenWithoutRoomTests
     {
         using var disk = new FullDisk();
         bool copied = false;
-        var options = new SnapshotOptions { ScratchPath = System.IO.Path.GetDirectoryName(disk.Path), Progress = new Listener(_ => copied = true) };
+        var options = new SnapshotOptions { ScratchPath = System.IO.Path.GetDirectoryName(disk.Path), Progress = new ProgressRecorder(_ => copied = true) };
         var error = Expect.Error(SnapshotError.NoSpace, () => Snapshot.Open(disk.Path, options));
         Assert.Contains($"takes {Size} bytes", error.Message, StringComparison.Ordinal);
         Assert.Contains("-ScratchPath", error.Message, StringComparison.Ordinal);

@@ -104,8 +104,8 @@ public sealed class OverlayTests
             _image = Workspace.On(image);
             _upper = Workspace.On(upper);
             string file = _image.Write("file", "old text");
-            FileFacts.Chown(file, 1000, 1001);
-            FileFacts.Chmod(file, "4751");
+            FileStat.Chown(file, 1000, 1001);
+            FileStat.Chmod(file, "4751");
             string merged = _upper.MakeFolder("merged");
             _mount = Mounts.Of("overlay", merged, $"lowerdir={_image.Folder},upperdir={_upper.MakeFolder("upper")},workdir={_upper.MakeFolder("work")}");
             Path = System.IO.Path.Join(merged, "file");

@@ -35,7 +35,7 @@ public static class ProgressTests
         using var workspace = Workspace.On(fileSystem);
         using var snapshot = Open(workspace);
         var reports = new List<SnapshotProgress>();
-        _operations[operation](snapshot, new Listener(reports.Add));
+        _operations[operation](snapshot, new ProgressRecorder(reports.Add));
         Assert.NotEmpty(reports);
         Assert.All(reports, report => Assert.InRange(report.BytesDone, 0, report.BytesTotal));
         Assert.All(reports, report => Assert.InRange(report.BytesTotal, 1, Much));
@@ -50,9 +50,9 @@ public static class ProgressTests
         using var quiet = Open(workspace);
         using var other = Workspace.On(fileSystem);
         using var disturbed = Open(other);
-        _operations[operation](quiet, new Listener(_ => { }));
+        _operations[operation](quiet, new ProgressRecorder(_ => { }));
         int told = 0;
-        _operations[operation](disturbed, new Listener(_ =>
+        _operations[operation](disturbed, new ProgressRecorder(_ =>
         {
             told++;
             throw new InvalidOperationException("the listener failed");
@@ -69,7 +69,7 @@ public static class ProgressTests
         using var workspace = Workspace.On(FileSystems.Tmpfs);
         using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(200_000)));
         var refused = new List<Type?>();
-        var reader = new Listener(report =>
+        var reader = new ProgressRecorder(report =>
         {
             _ = snapshot.Read(0, report.BytesDone & 1);
             refused.Add(Record.Exception(() => snapshot.Write(1, "x"u8))?.GetType());
@@ -78,7 +78,7 @@ public static class ProgressTests
         Assert.Equal([typeof(LockRecursionException)], refused);
         Assert.Equal(new byte[] { 1, 1, 1 }, snapshot.Read(0, 3L));
         refused.Clear();
-        var saver = new Listener(report =>
+        var saver = new ProgressRecorder(report =>
         {
             _ = snapshot.Read(0, report.BytesDone & 1);
             refused.Add(Record.Exception(() => snapshot.Commit())?.GetType());

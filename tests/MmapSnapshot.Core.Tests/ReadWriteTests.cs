@@ -55,14 +55,14 @@ public sealed class ReadWriteTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old text");
-        var before = FileFacts.Of(path);
+        var before = FileStat.Of(path);
         using (var snapshot = Snapshot.Open(path))
         {
             snapshot.Write(0, "new"u8);
             snapshot.Resize(100);
         }
         Assert.Equal("old text", File.ReadAllText(path));
-        Assert.Equal(before, FileFacts.Of(path));
+        Assert.Equal(before, FileStat.Of(path));
     }
 
     [Fact]

@@ -89,8 +89,8 @@ public sealed class ReflinkSupportTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "text");
-        FileFacts.Chmod(workspace.Folder, "755");
-        OtherUser.Run(() =>
+        FileStat.Chmod(workspace.Folder, "755");
+        UnprivilegedUser.Run(() =>
         {
             foreach (string asked in (string[])[path, workspace.Folder])
             {
@@ -200,9 +200,9 @@ public sealed class ReflinkSupportTests
         using var workspace = Workspace.On(FileSystems.Xfs);
         string path = workspace.Write("file", "text"), closed = workspace.MakeFolder("closed");
         workspace.Write("closed/file", "text");
-        FileFacts.Chmod(path, "600");
-        FileFacts.Chmod(closed, "700");
-        OtherUser.Run(() =>
+        FileStat.Chmod(path, "600");
+        FileStat.Chmod(closed, "700");
+        UnprivilegedUser.Run(() =>
         {
             Expect.Error(SnapshotError.AccessDenied, () => ReflinkSupport.Probe(path));
             Expect.Error(SnapshotError.AccessDenied, () => ReflinkSupport.Probe(workspace.PathOf("closed/file")));
@@ -222,14 +222,14 @@ public sealed class ReflinkSupportTests
             for (long offset = 0; offset < 16 << 20; offset += 8192) RandomAccess.Write(file, [1], offset); // in many extents
         }
         if (own) AssertAgree();
-        else OtherUser.Run(AssertAgree);
+        else UnprivilegedUser.Run(AssertAgree);
         using (File.OpenHandle(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) AssertAgree();
-        FileFacts.Chmod(workspace.Folder, "755");
-        if (!own) OtherUser.Run(AssertAgree);
+        FileStat.Chmod(workspace.Folder, "755");
+        if (!own) UnprivilegedUser.Run(AssertAgree);
         using (Mounts.ReadOnly(workspace.Folder))
         {
             if (own) AssertAgree();
-            else OtherUser.Run(AssertAgree);
+            else UnprivilegedUser.Run(AssertAgree);
         }
 
         void AssertAgree()

@@ -15,7 +15,7 @@ public sealed class RefusalTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Old);
-        FileFacts.HardLink(path, workspace.PathOf("second"));
+        FileStat.HardLink(path, workspace.PathOf("second"));
         using var snapshot = OpenChanged(path);
         var error = Expect.Error(SnapshotError.HardLinked, () => snapshot.Commit());
         Assert.Contains("InPlace", error.Message, StringComparison.Ordinal);
@@ -31,12 +31,12 @@ public sealed class RefusalTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Old), second = workspace.PathOf("second");
-        FileFacts.HardLink(path, second);
+        FileStat.HardLink(path, second);
         using var snapshot = OpenChanged(path);
         snapshot.Commit(new CommitOptions { BreakHardLink = true });
         Assert.Equal(New, File.ReadAllText(path));
         Assert.Equal(Old, File.ReadAllText(second));
-        Assert.Equal(1u, FileFacts.Of(path).Links);
+        Assert.Equal(1u, FileStat.Of(path).Links);
     }
 
     [Theory]
@@ -45,11 +45,11 @@ public sealed class RefusalTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Old), second = workspace.PathOf("second");
-        FileFacts.HardLink(path, second);
+        FileStat.HardLink(path, second);
         using var snapshot = OpenChanged(path);
         snapshot.Commit(_inPlace);
         Assert.Equal(New, File.ReadAllText(second));
-        Assert.Equal(2u, FileFacts.Of(path).Links);
+        Assert.Equal(2u, FileStat.Of(path).Links);
     }
 
     [Theory]
@@ -58,20 +58,20 @@ public sealed class RefusalTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Old);
-        FileFacts.Chmod(path, "666"); // root's, but anybody may write to it, and to its folder
-        var before = FileFacts.Of(path);
-        OtherUser.Run(() =>
+        FileStat.Chmod(path, "666"); // root's, but anybody may write to it, and to its folder
+        var before = FileStat.Of(path);
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = OpenChanged(path);
             var error = Expect.Error(SnapshotError.OwnerNotPreservable, () => snapshot.Commit());
             Assert.Contains("InPlace", error.Message, StringComparison.Ordinal);
             Expect.Error(SnapshotError.OwnerNotPreservable, () => snapshot.Commit(new CommitOptions { Close = true, Force = true }));
-            Assert.Equal(before, FileFacts.Of(path));
+            Assert.Equal(before, FileStat.Of(path));
             Assert.Equal(["file"], workspace.Names());
             snapshot.Commit(_inPlace);
         });
         Assert.Equal(New, File.ReadAllText(path));
-        Assert.Equal(before, FileFacts.Of(path) with { AllocatedBytes = before.AllocatedBytes });
+        Assert.Equal(before, FileStat.Of(path) with { AllocatedBytes = before.AllocatedBytes });
     }
 
     [Theory]
@@ -80,8 +80,8 @@ public sealed class RefusalTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Old);
-        FileFacts.Chown(path, OtherUser.Id, 0);
-        OtherUser.Run(() =>
+        FileStat.Chown(path, UnprivilegedUser.Id, 0);
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = OpenChanged(path);
             Expect.Error(SnapshotError.OwnerNotPreservable, () => snapshot.Commit());
@@ -96,9 +96,9 @@ public sealed class RefusalTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Old);
-        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
-        FileFacts.Chmod(workspace.Folder, "755");
-        OtherUser.Run(() =>
+        FileStat.Chown(path, UnprivilegedUser.Id, UnprivilegedUser.Id);
+        FileStat.Chmod(workspace.Folder, "755");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = OpenChanged(path);
             var error = Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit());
@@ -116,8 +116,8 @@ public sealed class RefusalTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Old);
-        FileFacts.Chmod(path, "644");
-        OtherUser.Run(() =>
+        FileStat.Chmod(path, "644");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = OpenChanged(path);
             Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit(_inPlace));
@@ -131,9 +131,9 @@ public sealed class RefusalTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", Old);
-        FileFacts.Chmod(workspace.Folder, "1777");
-        FileFacts.Chmod(path, "666");
-        OtherUser.Run(() =>
+        FileStat.Chmod(workspace.Folder, "1777");
+        FileStat.Chmod(path, "666");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = OpenChanged(path);
             // The owner is what stands in the way first.
@@ -281,7 +281,7 @@ public sealed class RefusalTests
         using var snapshot = OpenChanged(path);
         File.Delete(path);
         Shell.Run("mkfifo \"$1\"", path);
-        using var writer = OtherParty.WaitingToWriteTo(path);
+        using var writer = HelperProcess.WaitingToWriteTo(path);
         foreach (var method in (CommitMethod[])[CommitMethod.Replace, CommitMethod.InPlace])
         {
             Assert.Throws<SnapshotException>(() => snapshot.Commit(new CommitOptions { Method = method }));

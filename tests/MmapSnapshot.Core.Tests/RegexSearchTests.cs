@@ -76,7 +76,7 @@ public sealed class RegexSearchTests
         using var workspace = Workspace.On(FileSystems.Tmpfs);
         using var snapshot = Snapshot.Open(workspace.Write("file", Bytes.Random(8 << 20)));
         using var source = new CancellationTokenSource();
-        var listener = new Listener(_ => source.Cancel());
+        var listener = new ProgressRecorder(_ => source.Cancel());
         Assert.ThrowsAny<OperationCanceledException>(
             () => snapshot.Find(new Regex("abcdef", Options), 0, snapshot.Length, listener, source.Token).Any());
         Expect.Error(SnapshotError.OutOfRange, () => snapshot.Find(new Regex("a", Options), 0, snapshot.Length + 1));

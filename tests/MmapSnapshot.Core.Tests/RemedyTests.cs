@@ -10,9 +10,9 @@ public sealed class RemedyTests
     {
         using var workspace = Workspace.On(FileSystems.Ext4);
         string path = workspace.Write("file", "old");
-        FileFacts.Chmod(path, "666");
-        FileFacts.Chmod(workspace.Folder, "755");
-        OtherUser.Run(() =>
+        FileStat.Chmod(path, "666");
+        FileStat.Chmod(workspace.Folder, "755");
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Changed(path);
             AssertRemedy(SnapshotError.AccessDenied, "InPlace", snapshot, new CommitOptions());
@@ -26,11 +26,11 @@ public sealed class RemedyTests
     {
         using var workspace = Workspace.On(FileSystems.Ext4);
         string folder = workspace.MakeFolder("folder");
-        FileFacts.Chmod(folder, "777");
+        FileStat.Chmod(folder, "777");
         Snapshot? snapshot = null;
-        OtherUser.Run(() => snapshot = Snapshot.Create(Path.Join(folder, "new"), 3));
-        FileFacts.Chmod(folder, "755");
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() => snapshot = Snapshot.Create(Path.Join(folder, "new"), 3));
+        FileStat.Chmod(folder, "755");
+        UnprivilegedUser.Run(() =>
         {
             using (snapshot)
             {
@@ -45,11 +45,11 @@ public sealed class RemedyTests
     {
         using var workspace = Workspace.On(FileSystems.Ext4);
         string folder = workspace.MakeFolder("folder");
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var changed = Changed(workspace.Write("file", "old"));
             var reports = new List<SnapshotProgress>();
-            var listener = new Listener(reports.Add);
+            var listener = new ProgressRecorder(reports.Add);
             var refused = new CommitOptions { Destination = Path.Join(folder, "other"), Progress = listener };
             AssertRemedy(SnapshotError.AccessDenied, "Destination", changed, refused);
             Assert.Empty(reports);
@@ -64,7 +64,7 @@ public sealed class RemedyTests
         using var workspace = Workspace.On(FileSystems.Ext4);
         string folder = workspace.MakeFolder("folder");
         workspace.Write("folder/file", "old");
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Changed(Path.Join(folder, "file"));
             AssertRemedy(SnapshotError.AccessDenied, "Destination", snapshot, new CommitOptions());
@@ -111,8 +111,8 @@ public sealed class RemedyTests
         Tools.RequireRoot();
         using var workspace = Workspace.On(FileSystems.Ext4);
         string path = workspace.Write("file", "old");
-        FileFacts.Chmod(path, mode);
-        OtherUser.Run(() =>
+        FileStat.Chmod(path, mode);
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Changed(path);
             AssertRemedy(SnapshotError.OwnerNotPreservable, remedy, snapshot, new CommitOptions { Force = true });

@@ -35,12 +35,12 @@ public sealed class RepairTests
                 break;
         }
         save.Leave(mixed);
-        var before = FileFacts.Of(save.Path);
+        var before = FileStat.Of(save.Path);
         var action = written is "nothing" or "length" ? RepairAction.RollBack : RepairAction.RollForward;
         var record = Assert.Single(SnapshotRepair.Repair(save.Path));
         Assert.Equal((save.Path, action, save.Journal), (record.Path, record.Action, record.Journal));
         save.AssertFile(action == RepairAction.RollForward ? save.New : save.Old);
-        var after = FileFacts.Of(save.Path);
+        var after = FileStat.Of(save.Path);
         Assert.Equal((before.Inode, before.Links, before.Permissions), (after.Inode, after.Links, after.Permissions));
         Assert.Empty(SnapshotRepair.Repair(save.Path));
         Assert.Equal(["file"], save.Workspace.Names());
@@ -142,8 +142,8 @@ public sealed class RepairTests
         byte[] mixed = save.Mixed();
         save.Leave(mixed);
         Thread.Sleep(15);
-        FileFacts.Rename(save.Journal, save.Workspace.PathOf("aside"));
-        FileFacts.Rename(save.Workspace.PathOf("aside"), save.Journal);
+        FileStat.Rename(save.Journal, save.Workspace.PathOf("aside"));
+        FileStat.Rename(save.Workspace.PathOf("aside"), save.Journal);
         Expect.Error(SnapshotError.JournalConflict, () => Snapshot.Open(save.Path));
         Assert.Contains("moved", Assert.Single(SnapshotRepair.Repair(save.Path)).Reason, StringComparison.Ordinal);
         save.AssertFile(mixed);
@@ -181,7 +181,7 @@ public sealed class RepairTests
         using var save = new InterruptedSave(fileSystem, Length);
         byte[] mixed = save.Mixed();
         save.Leave(mixed);
-        using (var reader = new OtherParty("exec 3<\"$1\"", save.Path))
+        using (var reader = new HelperProcess("exec 3<\"$1\"", save.Path))
         {
             Assert.Contains("open", Assert.Single(SnapshotRepair.Repair(save.Path)).Reason, StringComparison.Ordinal);
             Expect.Error(SnapshotError.JournalConflict, () => Snapshot.Open(save.Path));
@@ -217,7 +217,7 @@ public sealed class RepairTests
     {
         using var save = new InterruptedSave(FileSystems.Ext4, Length, directory: "deep");
         string second = save.Workspace.PathOf("second");
-        FileFacts.HardLink(save.Path, second);
+        FileStat.HardLink(save.Path, second);
         byte[] mixed = save.Mixed();
         save.Leave(mixed);
         Snapshot.Open(second).Dispose(); // does not find the journal
@@ -259,16 +259,16 @@ public sealed class RepairTests
 
     /// <summary>The journal of a file's owner counts for that file, for root too; that of a third user for none.</summary>
     [Theory]
-    [InlineData(OtherUser.Id, RepairAction.RollForward)]
+    [InlineData(UnprivilegedUser.Id, RepairAction.RollForward)]
     [InlineData(1000, RepairAction.None)]
     public void Journal_of_another_user_is_trusted_for_files_of_that_user_only(int owner, RepairAction expected)
     {
         Tools.RequireRoot();
         using var save = new InterruptedSave(FileSystems.Ext4, Length);
-        FileFacts.Chown(save.Path, OtherUser.Id, OtherUser.Id);
+        FileStat.Chown(save.Path, UnprivilegedUser.Id, UnprivilegedUser.Id);
         byte[] mixed = save.Mixed();
         save.Leave(mixed);
-        FileFacts.Chown(save.Journal, owner, owner);
+        FileStat.Chown(save.Journal, owner, owner);
         PendingJournal.WriteInto(save.Path, mixed);
         Assert.Equal(expected, Assert.Single(SnapshotRepair.Repair(save.Path, new RepairOptions { Force = true })).Action);
         save.AssertFile(expected == RepairAction.None ? mixed : save.New);
@@ -280,7 +280,7 @@ public sealed class RepairTests
         using var save = new InterruptedSave(FileSystems.Ext4, Length);
         byte[] mixed = save.Mixed();
         save.Leave(mixed);
-        FileFacts.HardLink(save.Journal, save.Workspace.PathOf("second"));
+        FileStat.HardLink(save.Journal, save.Workspace.PathOf("second"));
         PendingJournal.WriteInto(save.Path, mixed);
         Assert.Equal(RepairAction.None, Assert.Single(SnapshotRepair.Repair(save.Path, new RepairOptions { Force = true })).Action);
         save.AssertFile(mixed);

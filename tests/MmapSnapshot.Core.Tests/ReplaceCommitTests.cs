@@ -81,12 +81,12 @@ public sealed class ReplaceCommitTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old");
-        ulong inode = FileFacts.InodeOf(path);
+        ulong inode = FileStat.InodeOf(path);
         using var reader = File.OpenRead(path);
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, "new"u8);
         snapshot.Commit();
-        Assert.NotEqual(inode, FileFacts.InodeOf(path));
+        Assert.NotEqual(inode, FileStat.InodeOf(path));
         Assert.Equal("old", new StreamReader(reader).ReadToEnd());
         Assert.Equal("new", File.ReadAllText(path));
     }
@@ -97,14 +97,14 @@ public sealed class ReplaceCommitTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "text");
-        var before = FileFacts.Of(path);
+        var before = FileStat.Of(path);
         var written = File.GetLastWriteTimeUtc(path);
         using var snapshot = Snapshot.Open(path);
         Assert.Equal(CommitMethod.None, snapshot.Commit().Method);
         Assert.Equal(CommitMethod.None, snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace }).Method);
         Assert.Equal(CommitMethod.None, snapshot.Commit(new CommitOptions { Close = true }).Method);
         Assert.True(snapshot.IsClosed);
-        Assert.Equal(before, FileFacts.Of(path));
+        Assert.Equal(before, FileStat.Of(path));
         Assert.Equal(written, File.GetLastWriteTimeUtc(path));
     }
 
@@ -225,10 +225,10 @@ public sealed class ReplaceCommitTests
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, "new"u8);
         File.WriteAllText(path, "theirs");
-        var before = FileFacts.Of(path);
+        var before = FileStat.Of(path);
         Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit());
         Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Close = true }));
-        Assert.Equal(before, FileFacts.Of(path));
+        Assert.Equal(before, FileStat.Of(path));
         Assert.Equal("theirs", File.ReadAllText(path));
         Assert.Equal(["file"], workspace.Names());
         Assert.False(snapshot.IsClosed);
@@ -284,14 +284,14 @@ public sealed class ReplaceCommitTests
         using var scratch = Workspace.On(fileSystem == FileSystems.Ext4 ? FileSystems.Xfs : FileSystems.Ext4);
         byte[] bytes = Bytes.Random(12 << 20);
         string path = workspace.Write("file", bytes);
-        var before = FileFacts.Of(path);
+        var before = FileStat.Of(path);
         using var snapshot = Snapshot.Open(path, new SnapshotOptions { ScratchPath = scratch.Folder });
         snapshot.Write(0, "x"u8);
         using var cancellation = new CancellationTokenSource();
         var reports = new List<SnapshotProgress>();
         var options = new CommitOptions
         {
-            Progress = new Listener(report =>
+            Progress = new ProgressRecorder(report =>
             {
                 reports.Add(report);
                 if (report.BytesDone > 0) cancellation.Cancel();
@@ -299,7 +299,7 @@ public sealed class ReplaceCommitTests
         };
         Assert.ThrowsAny<OperationCanceledException>(() => snapshot.Commit(options, cancellation.Token));
         Assert.All(reports, report => Assert.Equal(12 << 20, report.BytesTotal));
-        Assert.Equal(before, FileFacts.Of(path));
+        Assert.Equal(before, FileStat.Of(path));
         Assert.Equal(["file"], workspace.Names());
         snapshot.Commit();
         bytes[0] = (byte)'x';
@@ -318,7 +318,7 @@ public sealed class ReplaceCommitTests
         var options = new CommitOptions
         {
             Close = true,
-            Progress = new Listener(_ =>
+            Progress = new ProgressRecorder(_ =>
             {
                 var taker = new Thread(() => view ??= snapshot.GetView(0, 1));
                 taker.Start();

@@ -149,7 +149,7 @@ public sealed class ResizeTests
         snapshot.Resize(1L << 34);
         snapshot.Write((1L << 34) - 3, "end"u8);
         snapshot.Commit();
-        var facts = FileFacts.Of(path);
+        var facts = FileStat.Of(path);
         Assert.Equal(1L << 34, facts.Length);
         Assert.InRange(facts.AllocatedBytes, 1, 1 << 20);
     }

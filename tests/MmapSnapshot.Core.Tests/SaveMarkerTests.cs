@@ -157,10 +157,10 @@ public sealed partial class SaveMarkerTests
     public void Name_planted_by_another_user_is_passed_by_with_a_warning_and_stays(string fileSystem, string plant)
     {
         using var workspace = Workspace.On(fileSystem);
-        FileFacts.Chmod(workspace.Folder, "1777"); // as /tmp
+        FileStat.Chmod(workspace.Folder, "1777"); // as /tmp
         string path = workspace.Write("file", "old");
         string planted = workspace.PathOf(Marker);
-        OtherUser.Run(() => Shell.Run(plant, planted));
+        UnprivilegedUser.Run(() => Shell.Run(plant, planted));
         string before = Shell.Run("stat -c '%i %F %s %Y' \"$1\"", planted);
         string warning = Assert.Single(Save(path));
         Assert.Contains(Marker, warning, StringComparison.Ordinal);
@@ -180,8 +180,8 @@ public sealed partial class SaveMarkerTests
     {
         using var workspace = Workspace.On(fileSystem);
         string shared = workspace.Write("shared", "root's"), path = workspace.Write("file", "old"), planted = workspace.PathOf(Marker);
-        FileFacts.Chmod(shared, "666");
-        OtherUser.Run(() => FileFacts.HardLink(shared, planted));
+        FileStat.Chmod(shared, "666");
+        UnprivilegedUser.Run(() => FileStat.HardLink(shared, planted));
         using (var locked = File.OpenHandle(shared, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete))
         {
             Assert.Equal((Errno)0, Kernel.SetOfdWriteLock(locked));
@@ -198,8 +198,8 @@ public sealed partial class SaveMarkerTests
     {
         using var workspace = Workspace.On(FileSystems.Ext4);
         string empty = workspace.Write("empty", ""), path = workspace.Write("file", "old"), planted = workspace.PathOf(Marker);
-        FileFacts.HardLink(empty, planted);
-        string temporary = workspace.PathOf(SaveNames.Temporary("file", FileFacts.InodeOf(empty)));
+        FileStat.HardLink(empty, planted);
+        string temporary = workspace.PathOf(SaveNames.Temporary("file", FileStat.InodeOf(empty)));
         File.WriteAllText(temporary, "another program's");
         Assert.Single(Save(path));
         Assert.Equal("another program's", File.ReadAllText(temporary));
@@ -214,12 +214,12 @@ public sealed partial class SaveMarkerTests
     {
         Tools.RequireRoot();
         using var workspace = Workspace.On(FileSystems.Ext4);
-        FileFacts.Chmod(workspace.Folder, "1777"); // as /tmp
+        FileStat.Chmod(workspace.Folder, "1777"); // as /tmp
         string path = workspace.Write("file", "old"), third = workspace.Write(Temporary, "third user's");
-        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
-        FileFacts.Chown(third, 1000, 1000);
+        FileStat.Chown(path, UnprivilegedUser.Id, UnprivilegedUser.Id);
+        FileStat.Chown(third, 1000, 1000);
         WriteMarker(workspace, staged: third, expected: path);
-        FileFacts.Chown(workspace.PathOf(Marker), OtherUser.Id, OtherUser.Id);
+        FileStat.Chown(workspace.PathOf(Marker), UnprivilegedUser.Id, UnprivilegedUser.Id);
         Assert.Single(Save(path));
         Assert.Equal("new", File.ReadAllText(path));
         Assert.Equal("third user's", File.ReadAllText(third));
@@ -232,10 +232,10 @@ public sealed partial class SaveMarkerTests
     public void Marker_of_root_that_may_not_be_opened_does_not_prevent_a_save(string fileSystem)
     {
         using var workspace = Workspace.On(fileSystem);
-        FileFacts.Chmod(workspace.Folder, "1777");
+        FileStat.Chmod(workspace.Folder, "1777");
         string marker = workspace.Write(Marker, "root's");
-        FileFacts.Chmod(marker, "600");
-        OtherUser.Run(() =>
+        FileStat.Chmod(marker, "600");
+        UnprivilegedUser.Run(() =>
         {
             string path = workspace.Write("file", "old");
             Assert.Single(Save(path));
@@ -251,8 +251,8 @@ public sealed partial class SaveMarkerTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = workspace.Write("file", "old");
-        using var directory = OtherParty.WithLock(workspace.Folder);
-        using var file = OtherParty.WithLock(path);
+        using var directory = HelperProcess.WithLock(workspace.Folder);
+        using var file = HelperProcess.WithLock(path);
         foreach (var method in (CommitMethod[])[CommitMethod.Replace, CommitMethod.InPlace, CommitMethod.Auto])
         {
             var clock = Stopwatch.StartNew();
@@ -313,15 +313,15 @@ public sealed partial class SaveMarkerTests
         Tools.RequireRoot();
         using var workspace = Workspace.On(FileSystems.Ext4);
         string path = workspace.Write("file", "old");
-        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
+        FileStat.Chown(path, UnprivilegedUser.Id, UnprivilegedUser.Id);
         _ = ParentDirectory.Open(workspace.Folder, out var directory);
         using (directory)
         {
             var target = new CommitTarget(directory, "file", Expected: null);
-            using (SaveMarker.Take(target, OtherUser.Id, default, new CommitOptions(), default))
+            using (SaveMarker.Take(target, UnprivilegedUser.Id, default, new CommitOptions(), default))
             {
                 Assert.Equal("0 644", Shell.Run("stat -c '%u %a' \"$1\"", workspace.PathOf(Marker)));
-                OtherUser.Run(() =>
+                UnprivilegedUser.Run(() =>
                 {
                     using var snapshot = Snapshot.Open(path);
                     snapshot.Write(0, "new"u8);
@@ -338,7 +338,7 @@ public sealed partial class SaveMarkerTests
         Tools.RequireRoot();
         using var workspace = Workspace.On(FileSystems.Ext4);
         string path = workspace.Write("file", "old");
-        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
+        FileStat.Chown(path, UnprivilegedUser.Id, UnprivilegedUser.Id);
         string staged = workspace.Write(Temporary, "never published");
         WriteMarker(workspace, staged, path);
         using var reader = File.OpenHandle(workspace.PathOf(Marker), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);

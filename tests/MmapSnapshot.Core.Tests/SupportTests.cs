@@ -15,10 +15,10 @@ public sealed class SupportTests
         string leased = Path.Join(first, "file"), other = Path.Join(second, "file");
         File.WriteAllText(leased, "leased");
         File.WriteAllText(other, "other");
-        bool isSame = FileFacts.InodeOf(leased) == FileFacts.InodeOf(other);
+        bool isSame = FileStat.InodeOf(leased) == FileStat.InodeOf(other);
         Assert.SkipUnless(isSame, "this kernel numbers the inodes of all tmpfs mounts together");
 
-        using var lease = ForeignLease.ToRead(leased);
+        using var lease = CompetingLease.ToRead(leased);
 
         Assert.Equal(1, Leases.On(leased));
         Assert.Equal(0, Leases.On(other));

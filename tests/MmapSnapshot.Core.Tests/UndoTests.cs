@@ -155,7 +155,7 @@ public sealed class UndoTests
             Assert.False(snapshot.IsModified);
             string copy = workspace.PathOf("copy");
             snapshot.Commit(new CommitOptions { Destination = copy, Force = true });
-            Assert.InRange(FileFacts.Of(copy).AllocatedBytes, 1, 1 << 20);
+            Assert.InRange(FileStat.Of(copy).AllocatedBytes, 1, 1 << 20);
         }
     }
 
@@ -173,7 +173,7 @@ public sealed class UndoTests
         Assert.Equal(data, snapshot.Read(5_000_001, 10_000));
         string copy = workspace.PathOf("copy");
         snapshot.Commit(new CommitOptions { Destination = copy });
-        Assert.InRange(FileFacts.Of(copy).AllocatedBytes, 1, 1 << 20);
+        Assert.InRange(FileStat.Of(copy).AllocatedBytes, 1, 1 << 20);
     }
 
     [Theory]

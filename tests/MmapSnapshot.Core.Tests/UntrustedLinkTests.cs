@@ -90,8 +90,8 @@ public sealed class UntrustedLinkTests
         Tools.RequireRoot();
         using var workspace = Workspace.On(FileSystems.Ext4);
         string file = workspace.Write("target", "old");
-        string path = MakeLink(workspace, directory, "../target", link == "root" ? 0 : OtherUser.Id);
-        if (target == "other") FileFacts.Chown(file, OtherUser.Id, OtherUser.Id);
+        string path = MakeLink(workspace, directory, "../target", link == "root" ? 0 : UnprivilegedUser.Id);
+        if (target == "other") FileStat.Chown(file, UnprivilegedUser.Id, UnprivilegedUser.Id);
         using (var snapshot = Snapshot.Open(path))
         {
             Assert.Equal(file, snapshot.Path);
@@ -109,15 +109,15 @@ public sealed class UntrustedLinkTests
         Tools.RequireRoot();
         using var workspace = Workspace.On(FileSystems.Ext4);
         string own = workspace.Write("own", "text");
-        FileFacts.Chown(own, OtherUser.Id, OtherUser.Id);
+        FileStat.Chown(own, UnprivilegedUser.Id, UnprivilegedUser.Id);
         string bin = workspace.MakeFolder("bin");
-        foreach (var (name, user) in ((string, int)[])[("mine", OtherUser.Id), ("roots", 0), ("third", 1000)])
+        foreach (var (name, user) in ((string, int)[])[("mine", UnprivilegedUser.Id), ("roots", 0), ("third", 1000)])
         {
             File.CreateSymbolicLink(Path.Join(bin, name), "../own");
-            FileFacts.Chown(Path.Join(bin, name), user, user);
+            FileStat.Chown(Path.Join(bin, name), user, user);
         }
-        FileFacts.Chmod(bin, "1777");
-        OtherUser.Run(() =>
+        FileStat.Chmod(bin, "1777");
+        UnprivilegedUser.Run(() =>
         {
             foreach (string name in (string[])["mine", "roots"])
             {
@@ -190,7 +190,7 @@ public sealed class UntrustedLinkTests
         string home = workspace.MakeFolder("home"), link = Path.Join(home, "link"), other = Path.Join(home, "other");
         Directory.CreateDirectory(Path.Join(home, "own"));
         File.WriteAllText(Path.Join(home, "own/file"), "theirs");
-        Shell.Run("chown -R \"$2\" \"$1\"", home, $"{OtherUser.Id}:{OtherUser.Id}");
+        Shell.Run("chown -R \"$2\" \"$1\"", home, $"{UnprivilegedUser.Id}:{UnprivilegedUser.Id}");
         using var snapshot = Snapshot.Open(workspace.Write("file", "changed"));
         int saved = 0, refused = 0;
         Attack(
@@ -236,9 +236,9 @@ public sealed class UntrustedLinkTests
         Tools.RequireRoot();
         using var workspace = Workspace.On(fileSystem);
         string victim = workspace.Write("victim", "root's");
-        FileFacts.Chmod(victim, "4755");
+        FileStat.Chmod(victim, "4755");
         string home = workspace.MakeFolder("home"), path = Path.Join(home, "new");
-        FileFacts.Chown(home, OtherUser.Id, OtherUser.Id);
+        FileStat.Chown(home, UnprivilegedUser.Id, UnprivilegedUser.Id);
         var snapshots = Enumerable.Range(0, 200).Select(_ => Snapshot.Create(path, 3)).ToList();
         Attack(
             () =>
@@ -271,7 +271,7 @@ public sealed class UntrustedLinkTests
     private static void Attack(Action attack, Action defend)
     {
         bool ended = false;
-        var attacker = new Thread(() => OtherUser.Run(() =>
+        var attacker = new Thread(() => UnprivilegedUser.Run(() =>
         {
             while (!Volatile.Read(ref ended)) attack();
         }));
@@ -287,13 +287,13 @@ public sealed class UntrustedLinkTests
         }
     }
 
-    private static string MakeLink(Workspace workspace, string directory, string target, int user = OtherUser.Id)
+    private static string MakeLink(Workspace workspace, string directory, string target, int user = UnprivilegedUser.Id)
     {
         string folder = workspace.MakeFolder("bin"), link = Path.Join(folder, "link");
         File.CreateSymbolicLink(link, target);
-        FileFacts.Chown(link, user, user);
-        FileFacts.Chmod(folder, directory.Split(' ')[0]);
-        if (directory.EndsWith("other", StringComparison.Ordinal)) FileFacts.Chown(folder, OtherUser.Id, OtherUser.Id);
+        FileStat.Chown(link, user, user);
+        FileStat.Chmod(folder, directory.Split(' ')[0]);
+        if (directory.EndsWith("other", StringComparison.Ordinal)) FileStat.Chown(folder, UnprivilegedUser.Id, UnprivilegedUser.Id);
         return link;
     }
 }

@@ -13,8 +13,8 @@ public sealed class UserSpaceTests
     {
         using var place = new Place();
         string path = place.Write("file", "old text");
-        FileFacts.Chown(path, 1000, 1001);
-        FileFacts.Chmod(path, "4751");
+        FileStat.Chown(path, 1000, 1001);
+        FileStat.Chmod(path, "4751");
         Shell.Run("setfattr -n user.note -v kept \"$1\"", path);
         string before = Metadata.Of(path);
         using var snapshot = Snapshot.Open(path);
@@ -55,7 +55,7 @@ public sealed class UserSpaceTests
             snapshot.Commit();
             Assert.Equal("abc", File.ReadAllText(path));
             Assert.Equal(["new"], place.Names());
-            Assert.Equal(1UL, FileFacts.Of(path).Links);
+            Assert.Equal(1UL, FileStat.Of(path).Links);
             Thread.Sleep(1100);
             snapshot.Write(0, "x"u8);
             snapshot.Commit();

@@ -14,7 +14,7 @@ public sealed class WriteProtectedTests
     {
         using var workspace = Workspace.On(fileSystem);
         string path = WriteProtected(workspace);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
@@ -27,8 +27,8 @@ public sealed class WriteProtectedTests
         });
         if (method == CommitMethod.InPlace) return;
         Assert.Equal("newden", File.ReadAllText(path));
-        Assert.Equal("444", FileFacts.Of(path).Permissions);
-        Assert.Equal((uint)OtherUser.Id, FileFacts.Of(path).User);
+        Assert.Equal("444", FileStat.Of(path).Permissions);
+        Assert.Equal((uint)UnprivilegedUser.Id, FileStat.Of(path).User);
         Assert.Equal(["file"], workspace.Names());
     }
 
@@ -37,7 +37,7 @@ public sealed class WriteProtectedTests
     {
         using var workspace = Workspace.On(FileSystems.XfsExchange);
         string path = WriteProtected(workspace);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
@@ -50,7 +50,7 @@ public sealed class WriteProtectedTests
     {
         using var workspace = Workspace.On(FileSystems.Ext4);
         string path = WriteProtected(workspace);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
@@ -84,10 +84,10 @@ public sealed class WriteProtectedTests
         Tools.Require("setfacl");
         using var workspace = Workspace.On(fileSystem);
         string open = workspace.Write("open", "golden"), closed = workspace.Write("closed", "golden");
-        FileFacts.Chown(open, OtherUser.Id, OtherUser.Id); // so that it can be replaced
-        FileFacts.Chown(closed, 1000, OtherUser.Id);
-        Shell.Run("chmod 644 \"$1\"; chmod 666 \"$2\"; setfacl -m \"u:$3:r\" \"$2\"", open, closed, $"{OtherUser.Id}");
-        OtherUser.Run(() =>
+        FileStat.Chown(open, UnprivilegedUser.Id, UnprivilegedUser.Id); // so that it can be replaced
+        FileStat.Chown(closed, 1000, UnprivilegedUser.Id);
+        Shell.Run("chmod 644 \"$1\"; chmod 666 \"$2\"; setfacl -m \"u:$3:r\" \"$2\"", open, closed, $"{UnprivilegedUser.Id}");
+        UnprivilegedUser.Run(() =>
         {
             using (var snapshot = Snapshot.Open(open))
             {
@@ -110,7 +110,7 @@ public sealed class WriteProtectedTests
         string path = WriteProtected(workspace);
         using var holder = new SnapshotHolder(path, SnapshotBacking.Lease);
         Assert.Equal("Lease", holder.Opened);
-        OtherUser.Run(() =>
+        UnprivilegedUser.Run(() =>
         {
             using var snapshot = Snapshot.Open(path, new SnapshotOptions { Backing = SnapshotBacking.Copy });
             snapshot.Write(0, "new"u8);
@@ -122,8 +122,8 @@ public sealed class WriteProtectedTests
     private static string WriteProtected(Workspace workspace)
     {
         string path = workspace.Write("file", "golden");
-        FileFacts.Chown(path, OtherUser.Id, OtherUser.Id);
-        FileFacts.Chmod(path, "444");
+        FileStat.Chown(path, UnprivilegedUser.Id, UnprivilegedUser.Id);
+        FileStat.Chmod(path, "444");
         return path;
     }
 }

@@ -6,7 +6,7 @@ namespace MmapSnapshot.Faults;
 internal sealed class ActorProcess : IDisposable
 {
     /// <summary>A user that owns nothing (nobody).</summary>
-    internal const int OtherUser = 65534;
+    internal const int UnprivilegedUser = 65534;
 
     private readonly Process _process;
 
@@ -66,19 +66,19 @@ internal sealed class ActorProcess : IDisposable
         _process.Dispose();
     }
 
-    /// <summary>Whether <see cref="OtherUser"/> can run this program.</summary>
+    /// <summary>Whether <see cref="UnprivilegedUser"/> can run this program.</summary>
     internal static bool CanBeOtherUser { get; } = TryOtherUser();
 
     private static bool TryOtherUser()
     {
         try
         {
-            using var actor = new ActorProcess(OtherUser);
+            using var actor = new ActorProcess(UnprivilegedUser);
             return true;
         }
         catch (Exception exception) when (exception is InvalidOperationException or IOException)
         {
-            Console.WriteLine($"Not tried as another user: user {OtherUser} cannot run {string.Join(' ', Rig.OwnCommand())}.");
+            Console.WriteLine($"Not tried as another user: user {UnprivilegedUser} cannot run {string.Join(' ', Rig.OwnCommand())}.");
             return false;
         }
     }

@@ -44,7 +44,7 @@ internal sealed class Crowds : IDisposable
         }
     }
 
-    private static int UserOf(bool isRoot) => isRoot ? 0 : ActorProcess.OtherUser;
+    private static int UserOf(bool isRoot) => isRoot ? 0 : ActorProcess.UnprivilegedUser;
 
     /// <summary>strace makes each saver pause, each for other times, before and after the calls that change names.</summary>
     private static ActorProcess NewSaver(bool isRoot, int index)

@@ -16,7 +16,7 @@ internal sealed class Planting : IDisposable
 
     private static readonly string[] _kinds = ["file", "locked-file", "fifo", "directory", "link-to-nothing", "link-to-bystander"];
 
-    private readonly ActorProcess? _planter = ActorProcess.CanBeOtherUser ? new ActorProcess(ActorProcess.OtherUser) : null;
+    private readonly ActorProcess? _planter = ActorProcess.CanBeOtherUser ? new ActorProcess(ActorProcess.UnprivilegedUser) : null;
 
     private readonly PromptSaver _saver = new();
 

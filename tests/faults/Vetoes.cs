@@ -7,7 +7,7 @@ internal sealed class Vetoes : IDisposable
 {
     private const int FirstUser = 65533;
 
-    private readonly ActorProcess? _holder = ActorProcess.CanBeOtherUser ? new ActorProcess(ActorProcess.OtherUser) : null;
+    private readonly ActorProcess? _holder = ActorProcess.CanBeOtherUser ? new ActorProcess(ActorProcess.UnprivilegedUser) : null;
 
     private readonly PromptSaver _saver = new();
 
@@ -31,8 +31,8 @@ internal sealed class Vetoes : IDisposable
             // A lease is only for the owner. To write to the file itself one has to wait for it, so an exchange is left out.
             if (method == CommitMethod.InPlace) continue;
             var whereLeased = method == CommitMethod.Exchange ? CommitMethod.Auto : method;
-            TryHeld(directory, "0755", "lease-read", onDirectory: false, ActorProcess.OtherUser, whereLeased, line);
-            TryHeld(directory, "0755", "lease-write", onDirectory: false, ActorProcess.OtherUser, whereLeased, line);
+            TryHeld(directory, "0755", "lease-read", onDirectory: false, ActorProcess.UnprivilegedUser, whereLeased, line);
+            TryHeld(directory, "0755", "lease-write", onDirectory: false, ActorProcess.UnprivilegedUser, whereLeased, line);
         }
         TrySlowSave(directory, line);
     }

@@ -22,7 +22,7 @@ internal readonly record struct BackingChoice
     internal bool HasNoRoom { get; init; }
 
     /// <summary>Why there is no lease, in words; null where none was tried.</summary>
-    internal string? NoLease { get; init; }
+    internal string? LeaseObstacle { get; init; }
 
     /// <summary>In words, as what follows "because".</summary>
     internal string Explain(SnapshotBacking backing) => (backing, this) switch
@@ -33,7 +33,7 @@ internal readonly record struct BackingChoice
         (SnapshotBacking.Lease, { CloneTime: { } time }) => $"a clone of the file, which is in many pieces, would take about {Seconds(time)}",
         (SnapshotBacking.Lease, { HasNoRoom: true }) => $"{NoCloneInWords}, there is no room for a copy, and no process has the file open for writing",
         (SnapshotBacking.Lease, _) => $"{NoCloneInWords}, and no process has it open for writing",
-        (_, { NoLease: not null }) => $"{NoCloneInWords}, and there is no lease: {NoLease}",
+        (_, { LeaseObstacle: not null }) => $"{NoCloneInWords}, and there is no lease: {LeaseObstacle}",
         _ => "the file does not exist yet",
     };
 
@@ -44,12 +44,12 @@ internal readonly record struct BackingChoice
 
 /// <summary>Why a file could not be cloned.</summary>
 /// <param name="Errno">What the kernel said.</param>
-/// <param name="HasNoPlace">Whether it said so when a nameless file was to be made for the clone.</param>
-internal readonly record struct CloneObstacle(Errno Errno, bool HasNoPlace)
+/// <param name="IsTmpFileFailure">Whether it said so when a nameless file was to be made for the clone.</param>
+internal readonly record struct CloneObstacle(Errno Errno, bool IsTmpFileFailure)
 {
     /// <summary>In words, as a sentence about the file.</summary>
     public override string ToString() =>
-        HasNoPlace
-            ? $"no nameless file can be made in its directory ({Failure.Describe(Errno)})"
-            : $"it cannot be cloned ({Failure.Describe(Errno)})";
+        IsTmpFileFailure
+            ? $"no nameless file can be made in its directory ({ErrnoErrors.Describe(Errno)})"
+            : $"it cannot be cloned ({ErrnoErrors.Describe(Errno)})";
 }

@@ -20,7 +20,7 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
     /// <summary>How much of a file of unknown length: the kernel refuses to make up more than some megabytes at once (ENOMEM in /proc/sys).</summary>
     private const int GeneratedWindow = 128 << 10;
 
-    private bool _byKernel = true;
+    private bool _useCopyFileRange = true;
 
     /// <summary>
     /// Copies all of the source to the empty target and returns how long the source turned out to be.
@@ -52,8 +52,8 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
         {
             progress.Report();
             long count = Math.Min(Window, range.End - offset);
-            long done = _byKernel ? CopyByKernel(offset, count) : CopyByHand(offset, (int)count);
-            if (!_byKernel && done < 0) done = CopyByHand(offset, (int)count);
+            long done = _useCopyFileRange ? CopyByKernel(offset, count) : CopyWithBuffer(offset, (int)count);
+            if (!_useCopyFileRange && done < 0) done = CopyWithBuffer(offset, (int)count);
             if (done == 0) break;
             offset += done;
             progress.Add(done);
@@ -103,9 +103,9 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
                 yield return new ByteRange(offset, within.End - offset);
                 yield break;
             }
-            Failure.Check(errno, $"look for data in '{path}'", path, SnapshotError.ReadFailed);
+            ErrnoErrors.ThrowIfError(errno, $"look for data in '{path}'", path, SnapshotError.ReadFailed);
             if (start >= within.End) yield break;
-            Failure.Check(Kernel.SeekHole(file, start, out long hole), $"look for holes in '{path}'", path, SnapshotError.ReadFailed);
+            ErrnoErrors.ThrowIfError(Kernel.SeekHole(file, start, out long hole), $"look for holes in '{path}'", path, SnapshotError.ReadFailed);
             long end = Math.Min(hole, within.End);
             yield return new ByteRange(start, end - start);
             offset = end;
@@ -122,7 +122,7 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
         while (true)
         {
             progress.Report();
-            int done = CopyByHand(offset, GeneratedWindow);
+            int done = CopyWithBuffer(offset, GeneratedWindow);
             if (done == 0) return offset;
             offset += done;
             progress.Add(done);
@@ -134,16 +134,16 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
     {
         while (true)
         {
-            var errno = Kernel.CopyRange(source, offset, target, offset + shift, count, out long done);
+            var errno = Kernel.CopyFileRange(source, offset, target, offset + shift, count, out long done);
             if (errno == Errno.EINTR) continue;
             // 0 can mean the end, or a file (in /proc, in FUSE) that this call cannot read: reading it tells.
             if (errno == 0 && done > 0) return done;
             // EIO can be the one report of a failed write, which no later call repeats: it is one unless the source cannot be read.
             if (errno == Errno.EIO) ThrowIfUnreadable(offset, count);
             if (errno is Errno.ENOSPC or Errno.EDQUOT or Errno.EFBIG or Errno.EIO)
-                throw Failure.From(
+                throw ErrnoErrors.ToException(
                     errno, $"write at offset 0x{offset:X} of the copy of '{sourcePath}'", targetPath, SnapshotError.WriteFailed);
-            _byKernel = false;
+            _useCopyFileRange = false;
             return -1;
         }
     }
@@ -155,13 +155,13 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
         ArrayPool<byte>.Shared.Return(buffer);
     }
 
-    private int CopyByHand(long offset, int count)
+    private int CopyWithBuffer(long offset, int count)
     {
         byte[] buffer = ArrayPool<byte>.Shared.Rent(count);
         try
         {
             int read = Read(source, buffer.AsSpan(0, count), offset, sourcePath);
-            Failure.Check(
+            ErrnoErrors.ThrowIfError(
                 Kernel.Write(target, buffer.AsSpan(0, read), offset + shift, out _),
                 $"write at offset 0x{offset:X} of the copy of '{sourcePath}'",
                 targetPath,
@@ -175,12 +175,12 @@ internal sealed class DataCopy(SafeFileHandle source, SafeFileHandle target, str
     }
 
     private void SetLength(long length) =>
-        Failure.Check(Kernel.Truncate(target, length), $"set the length of the copy of '{sourcePath}' to {length}", targetPath, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.FTruncate(target, length), $"set the length of the copy of '{sourcePath}' to {length}", targetPath, SnapshotError.WriteFailed);
 
     private static int Read(SafeFileHandle file, Span<byte> destination, long offset, string path)
     {
         var errno = Kernel.Read(file, destination, offset, out int done);
-        Failure.Check(errno, $"read '{path}' at offset 0x{offset:X}", path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(errno, $"read '{path}' at offset 0x{offset:X}", path, SnapshotError.ReadFailed);
         return done;
     }
 }

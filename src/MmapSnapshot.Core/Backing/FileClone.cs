@@ -8,7 +8,7 @@ namespace MmapSnapshot.Backing;
 internal static class FileClone
 {
     /// <summary>A block of any size.</summary>
-    private const ulong Trial = 64 << 10;
+    private const ulong ProbeLength = 64 << 10;
 
     /// <summary>
     /// Makes the empty <paramref name="target"/> a clone of <paramref name="source"/>, at one instant. The answer is the errno;
@@ -16,19 +16,19 @@ internal static class FileClone
     /// </summary>
     internal static Errno TryClone(SafeFileHandle source, SafeFileHandle target)
     {
-        var errno = Kernel.Clone(source, target);
+        var errno = Kernel.FiClone(source, target);
         // btrfs clones a file only into one that is NOCOW as it is, or as it is not; and only an empty file changes that.
         return errno == Errno.EINVAL
             && Kernel.GetInodeFlags(source, out var flags) == 0
             && TrySetNoCopyOnWrite(target, flags.HasFlag(InodeFlags.NoCopyOnWrite))
-            ? Kernel.Clone(source, target)
+            ? Kernel.FiClone(source, target)
             : errno;
     }
 
     /// <summary>
     /// Whether a file can be cloned, found out with a part of it that is in few extents. The answer is no for a btrfs NOCOW file.
     /// </summary>
-    internal static bool CanClone(SafeFileHandle source, SafeFileHandle target) => Kernel.CloneStart(source, target, Trial) == 0;
+    internal static bool CanClone(SafeFileHandle source, SafeFileHandle target) => Kernel.FiCloneRange(source, target, ProbeLength) == 0;
 
     /// <summary>Gives an empty file the flag, or takes it; false when it was so already, or cannot be.</summary>
     internal static bool TrySetNoCopyOnWrite(SafeFileHandle file, bool wanted)

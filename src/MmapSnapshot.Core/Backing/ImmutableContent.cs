@@ -45,7 +45,7 @@ internal sealed class ImmutableContent : SnapshotContent
         if (Kernel.Reopen(source.Handle, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, out var own) != 0) return null;
         try
         {
-            baseline = Baseline.SettledOf(own, source.Path, cancellation);
+            baseline = Baseline.OfStable(own, source.Path, cancellation);
             return new ImmutableContent(own, source.Path, source.Directory, baseline.Status);
         }
         catch
@@ -74,7 +74,7 @@ internal sealed class ImmutableContent : SnapshotContent
         lock (_copying)
         {
             if (Copy is not null) return;
-            var file = PrivateFile.CreateAnywhere(_directory, scratchPath: null);
+            var file = PrivateFile.Create(_directory, scratchPath: null);
             Volatile.Write(ref _copy, PrivateContent.CopyOf(_source, _status, file, _path, listener, cancellation));
         }
     }

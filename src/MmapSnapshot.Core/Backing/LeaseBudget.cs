@@ -13,16 +13,16 @@ namespace MmapSnapshot.Backing;
 internal sealed class LeaseBudget : IDisposable
 {
     /// <summary>The part of lease-break-time (man 5 proc_sys_fs) that all copies together are expected to fit into.</summary>
-    private const int Part = 3;
+    private const int BreakTimeDivisor = 3;
 
     /// <summary>How a reason ends that the caller can do something about.</summary>
     internal const string DelayParameter = "(-MaxWriterDelay)";
 
-    private static readonly object _books = new();
+    private static readonly object _lock = new();
 
     private static readonly Dictionary<(ulong Device, ulong Inode), TimeSpan> _byFile = [];
 
-    private static TimeSpan _all;
+    private static TimeSpan _total;
 
     private readonly (ulong Device, ulong Inode) _file;
 
@@ -45,20 +45,20 @@ internal sealed class LeaseBudget : IDisposable
     /// <param name="reason">Why there is none left, in words.</param>
     internal static LeaseBudget? TryReserve(in FileStatus status, TimeSpan delay, TimeSpan limit, out string? reason)
     {
-        var forAll = BreakTime() / Part;
-        lock (_books)
+        var forAll = BreakTime() / BreakTimeDivisor;
+        lock (_lock)
         {
             var file = (status.Device, status.Inode);
             // Each snapshot of a file makes a copy of its own, and the writer waits for them all.
             var forFile = _byFile.GetValueOrDefault(file) + delay;
             reason = forFile > limit
                 ? $"copying it would keep a writer waiting for about {Seconds(forFile)}, and {Seconds(limit)} are allowed {DelayParameter}"
-                : _all + delay > forAll
-                ? $"copying all leased files would take about {Seconds(_all + delay)}, too near to the system's lease-break-time"
+                : _total + delay > forAll
+                ? $"copying all leased files would take about {Seconds(_total + delay)}, too near to the system's lease-break-time"
                 : null;
             if (reason is not null) return null;
             _byFile[file] = forFile;
-            _all += delay;
+            _total += delay;
             return new LeaseBudget(file, delay);
         }
     }
@@ -71,11 +71,11 @@ internal sealed class LeaseBudget : IDisposable
 
     private void Return()
     {
-        lock (_books)
+        lock (_lock)
         {
             if (_returned) return;
             _returned = true;
-            _all -= _delay;
+            _total -= _delay;
             var left = _byFile[_file] - _delay;
             if (left > TimeSpan.Zero) _byFile[_file] = left;
             else _byFile.Remove(_file);

@@ -35,10 +35,10 @@ internal sealed class LeasedContent : SnapshotContent
 
     private readonly string? _scratchPath;
 
-    /// <summary>Held while the copy takes over from the source. Never while code of others runs: the keeper waits for it.</summary>
-    private readonly object _gate = new();
+    /// <summary>CurrentHold while the copy takes over from the source. Never while code of others runs: the keeper waits for it.</summary>
+    private readonly object _transitionLock = new();
 
-    /// <summary>Held while a private copy is made on request, and while a save writes to the source: not both at once.</summary>
+    /// <summary>CurrentHold while a private copy is made on request, and while a save writes to the source: not both at once.</summary>
     private readonly object _handover = new();
 
     /// <summary>How the source is held; replaced as a whole, under the gate.</summary>
@@ -50,10 +50,10 @@ internal sealed class LeasedContent : SnapshotContent
     private PrivateContent? _copy;
 
     /// <summary>Whether the lease is about to be released: whoever waited for that may look here before the copy is seen.</summary>
-    private volatile bool _changesHands;
+    private volatile bool _transitioning;
 
     /// <summary>The reason why the bytes are lost, and what to do next; null while they are available.</summary>
-    private string? _lost;
+    private string? _lossReason;
 
     private bool _disposed;
 
@@ -74,9 +74,9 @@ internal sealed class LeasedContent : SnapshotContent
         _scratchPath = scratchPath;
     }
 
-    internal override SnapshotBacking Backing => Settled()?.Backing ?? SnapshotBacking.Lease;
+    internal override SnapshotBacking Backing => CopyOrWait()?.Backing ?? SnapshotBacking.Lease;
 
-    internal override string Location => Settled()?.Location ?? _directory.Path;
+    internal override string Location => CopyOrWait()?.Location ?? _directory.Path;
 
     internal override long Length => _status.Length;
 
@@ -103,7 +103,7 @@ internal sealed class LeasedContent : SnapshotContent
     {
         baseline = default;
         reason = !source.FileSystem.IsLocal ? FileSystem.NotLocalReason
-            : !LeaseKeeper.CanHear() ? "this thread acts as another user than the process"
+            : !LeaseBreakListener.CanReceiveSignal() ? "this thread acts as another user than the process"
             : null;
         if (reason is not null) return null;
 
@@ -124,7 +124,7 @@ internal sealed class LeasedContent : SnapshotContent
                 out reason);
         }
         own.Dispose();
-        reason = $"it cannot be opened again ({Failure.Describe(errno)})";
+        reason = $"it cannot be opened again ({ErrnoErrors.Describe(errno)})";
         return null;
     }
 
@@ -145,27 +145,27 @@ internal sealed class LeasedContent : SnapshotContent
         LeasedContent? content = null;
         try
         {
-            var lease = ReadLease.TryTake(own, out var errno, fileSystem, LeaseKeeper.Thread);
+            var lease = ReadLease.TryTake(own, out var errno, fileSystem, LeaseBreakListener.Thread);
             if (lease is null)
             {
                 reason = errno switch
                 {
                     Errno.EAGAIN => "another process has it open for writing",
                     Errno.EACCES => NotOwnerReason,
-                    _ => $"there is no lease ({Failure.Describe(errno)})",
+                    _ => $"there is no lease ({ErrnoErrors.Describe(errno)})",
                 };
                 return null;
             }
-            baseline = Baseline.SettledOf(own, path, cancellation);
-            var delay = copyTime ?? CopySpeed.Expect(fileSystem, baseline.Status);
+            baseline = Baseline.OfStable(own, path, cancellation);
+            var delay = copyTime ?? CopyThroughput.Estimate(fileSystem, baseline.Status);
             budget = LeaseBudget.TryReserve(baseline.Status, delay, maxWriterDelay, out reason);
             if (budget is null) return null;
 
             var taken = new LeasedContent(own, path, directory, baseline.Status, lease, budget, scratchPath);
-            LeaseKeeper.Watch(taken);
+            LeaseBreakListener.Watch(taken);
             // Whoever came before the keeper knew of the lease was announced to nobody.
             taken.GiveWayIfAsked();
-            reason = taken._lost;
+            reason = taken._lossReason;
             if (reason is null) content = taken;
             return content;
         }
@@ -179,7 +179,7 @@ internal sealed class LeasedContent : SnapshotContent
         }
     }
 
-    private Hold Held => Volatile.Read(ref _hold);
+    private Hold CurrentHold => Volatile.Read(ref _hold);
 
     internal override bool IsPrivate => Copy is not null;
 
@@ -191,7 +191,7 @@ internal sealed class LeasedContent : SnapshotContent
         {
             if (Copy is { } copy) return copy.NextData(within);
             ThrowIfLost();
-            var hold = Held;
+            var hold = CurrentHold;
             try
             {
                 var data = DataCopy.FirstData(hold.File, within, _path);
@@ -211,7 +211,7 @@ internal sealed class LeasedContent : SnapshotContent
         {
             if (Copy is { } copy) return copy.Read(destination, offset, out done);
             ThrowIfLost();
-            var hold = Held;
+            var hold = CurrentHold;
             try
             {
                 var errno = Kernel.Read(hold.File, destination, offset, out done);
@@ -236,21 +236,21 @@ internal sealed class LeasedContent : SnapshotContent
             try
             {
                 // Not inside the gate: the listener may take its time, and the keeper must not wait for it.
-                var file = PrivateFile.CreateAnywhere(_directory, _scratchPath);
-                copy = PrivateContent.CopyOf(Held.File, _status, file, _path, listener, cancellation);
+                var file = PrivateFile.Create(_directory, _scratchPath);
+                copy = PrivateContent.CopyOf(CurrentHold.File, _status, file, _path, listener, cancellation);
             }
             catch (Exception exception) when (exception is SnapshotException or ObjectDisposedException)
             {
                 // The keeper, or another thread, was quicker, and has closed the source before it is seen to have taken over.
                 bool takenOver;
-                lock (_gate) takenOver = Copy is not null || _lost is not null;
+                lock (_transitionLock) takenOver = Copy is not null || _lossReason is not null;
                 if (!takenOver) throw;
                 ThrowIfLost();
                 return;
             }
-            lock (_gate)
+            lock (_transitionLock)
             {
-                if (Copy is null && _lost is null) TakeOver(copy, failure: null);
+                if (Copy is null && _lossReason is null) SwitchToCopy(copy, failure: null);
                 else copy.Dispose();
             }
         }
@@ -265,17 +265,17 @@ internal sealed class LeasedContent : SnapshotContent
         {
             reason = "the snapshot is not the file itself under a lease any more";
             Hold hold;
-            lock (_gate)
+            lock (_transitionLock)
             {
-                hold = Held;
-                if (_disposed || Copy is not null || _lost is not null || !hold.IsUnbroken) return null;
+                hold = CurrentHold;
+                if (_disposed || Copy is not null || _lossReason is not null || !hold.IsUnbroken) return null;
                 // An overlay copies a file of a lower layer when it is opened for writing: its status is another one then.
                 reason = FileSystem.Of(hold.File).Type == FileSystem.Overlay
                     ? "an overlay may copy the file when it is opened for writing"
                     : null;
                 if (reason is not null) return null;
                 // Before the lease is released for a moment: if another process has the file open, nothing is risked.
-                reason = DescribeRefusal(Kernel.TakeWriteLease(hold.File));
+                reason = DescribeRefusal(Kernel.SetWriteLease(hold.File));
                 if (reason is not null) return null;
                 _isWritten = true;
             }
@@ -288,7 +288,7 @@ internal sealed class LeasedContent : SnapshotContent
         {
             // Not begun, or not with success.
             if (!isBegun) Monitor.Exit(_handover);
-            else if (Held.Writing is null) _ = EndWriting();
+            else if (CurrentHold.Writing is null) _ = EndWriting();
         }
     }
 
@@ -302,7 +302,7 @@ internal sealed class LeasedContent : SnapshotContent
                 return;
             }
             ThrowIfLost();
-            var hold = Held;
+            var hold = CurrentHold;
             try
             {
                 action(hold.File);
@@ -332,23 +332,23 @@ internal sealed class LeasedContent : SnapshotContent
     /// If somebody waits to write to the source: copies it and lets them go on. The keeper calls this when it is told, and
     /// whoever notices before the keeper does, so that nothing hangs on one thread. It does not throw.
     /// </summary>
-    internal void GiveWay()
+    internal void OnLeaseBreak()
     {
-        lock (_gate)
+        lock (_transitionLock)
         {
-            if (_disposed || Copy is not null || _lost is not null || _isWritten || Held.IsUnbroken) return;
-            var copy = CopyWherever(out string? failure);
-            TakeOver(copy, failure);
+            if (_disposed || Copy is not null || _lossReason is not null || _isWritten || CurrentHold.IsUnbroken) return;
+            var copy = CopyToFirstAvailable(out string? failure);
+            SwitchToCopy(copy, failure);
         }
     }
 
     public override void Dispose()
     {
-        lock (_gate)
+        lock (_transitionLock)
         {
             _disposed = true;
             if (Copy is { } copy) copy.Dispose();
-            else if (_lost is null) LetGo();
+            else if (_lossReason is null) ReleaseLease();
         }
     }
 
@@ -366,20 +366,20 @@ internal sealed class LeasedContent : SnapshotContent
         }
         else
         {
-            GiveWay();
+            OnLeaseBreak();
         }
     }
 
     private void GiveWayIfAsked()
     {
-        if (Copy is null && !Held.IsUnbroken) GiveWay();
+        if (Copy is null && !CurrentHold.IsUnbroken) OnLeaseBreak();
     }
 
     private static string? DescribeRefusal(Errno errno) => errno switch
     {
         0 => null,
         Errno.EAGAIN => "another process has it open",
-        _ => $"it cannot be opened for writing ({Failure.Describe(errno)})",
+        _ => $"it cannot be opened for writing ({ErrnoErrors.Describe(errno)})",
     };
 
     /// <summary>
@@ -433,7 +433,7 @@ internal sealed class LeasedContent : SnapshotContent
     {
         try
         {
-            var hold = Held;
+            var hold = CurrentHold;
             bool isKnown = true, wasHeld = false;
             if (hold.Writing is { } writing)
             {
@@ -448,13 +448,13 @@ internal sealed class LeasedContent : SnapshotContent
                 }
             }
             if (isKnown) hold = TakeReadLease(hold);
-            lock (_gate)
+            lock (_transitionLock)
             {
                 _isWritten = false;
                 if (hold.IsUnbroken && hold.HasStatus()) return wasHeld;
-                var copy = CopyWherever(out string? failure);
+                var copy = CopyToFirstAvailable(out string? failure);
                 // Without a status the write lease still says that no other process has written to it.
-                TakeOver(copy, failure, isKnown ? hold.HasStatus() : null);
+                SwitchToCopy(copy, failure, isKnown ? hold.HasStatus() : null);
                 return wasHeld;
             }
         }
@@ -476,7 +476,7 @@ internal sealed class LeasedContent : SnapshotContent
         hold = hold with { File = file };
         SetHold(hold);
         previous.Dispose();
-        var lease = TryTakeLease(() => (ReadLease.TryTake(file, out var refusal, listener: LeaseKeeper.Thread), refusal), previous, out _);
+        var lease = TryTakeLease(() => (ReadLease.TryTake(file, out var refusal, listener: LeaseBreakListener.Thread), refusal), previous, out _);
         hold = hold with { Reading = lease };
         SetHold(hold);
         return hold;
@@ -487,10 +487,10 @@ internal sealed class LeasedContent : SnapshotContent
     /// <summary>
     /// Copies the source to the first place that has room. It does not throw: the writer must not wait for what went wrong.
     /// </summary>
-    private PrivateContent? CopyWherever(out string? failure)
+    private PrivateContent? CopyToFirstAvailable(out string? failure)
     {
         failure = "there is no place for a private file";
-        var places = PrivateFile.CreateEverywhere(_directory, _scratchPath).GetEnumerator();
+        var places = PrivateFile.EnumerateCandidates(_directory, _scratchPath).GetEnumerator();
         while (true)
         {
             try
@@ -502,7 +502,7 @@ internal sealed class LeasedContent : SnapshotContent
                     places.Current.Dispose();
                     continue;
                 }
-                return PrivateContent.CopyOf(Held.File, _status, places.Current, _path, listener: null, CancellationToken.None);
+                return PrivateContent.CopyOf(CurrentHold.File, _status, places.Current, _path, listener: null, CancellationToken.None);
             }
 #pragma warning disable CA1031 // Nor must the other leases, if it is the keeper that this happens to.
             catch (Exception exception)
@@ -513,16 +513,16 @@ internal sealed class LeasedContent : SnapshotContent
         }
     }
 
-    private bool CanClone(PrivateFile place) => FileClone.CanClone(Held.File, place.Handle) && Kernel.Truncate(place.Handle, 0) == 0;
+    private bool CanClone(PrivateFile place) => FileClone.CanClone(CurrentHold.File, place.Handle) && Kernel.FTruncate(place.Handle, 0) == 0;
 
     /// <summary>Releases the lease; with a copy that was made while it was held, the snapshot continues. Inside the gate.</summary>
     /// <param name="copy">The copy, or null.</param>
     /// <param name="failure">Why there is none.</param>
     /// <param name="isUnchanged">Whether the file was what it is known as after it was copied; null: if the lease was held, it was.</param>
-    private void TakeOver(PrivateContent? copy, string? failure, bool? isUnchanged = null)
+    private void SwitchToCopy(PrivateContent? copy, string? failure, bool? isUnchanged = null)
     {
-        _changesHands = true;
-        bool isHeld = LetGo(), isGood = isUnchanged ?? isHeld;
+        _transitioning = true;
+        bool isHeld = ReleaseLease(), isGood = isUnchanged ?? isHeld;
         if (copy is not null && isGood)
         {
             Volatile.Write(ref _copy, copy);
@@ -530,7 +530,7 @@ internal sealed class LeasedContent : SnapshotContent
         }
         copy?.Dispose();
         Volatile.Write(
-            ref _lost,
+            ref _lossReason,
             isGood
                 ? $"another process opened the file for writing, and its bytes could not be copied before ({failure}). "
                 + "Close it and open the file again, with -ScratchPath for a directory that a copy can be made in"
@@ -543,10 +543,10 @@ internal sealed class LeasedContent : SnapshotContent
 
     /// <summary>Releases the lease and the source. Inside the gate.</summary>
     /// <returns>Whether the lease was held until now.</returns>
-    private bool LetGo()
+    private bool ReleaseLease()
     {
-        LeaseKeeper.Forget(this);
-        var hold = Held;
+        LeaseBreakListener.Unwatch(this);
+        var hold = CurrentHold;
         bool stood;
         try
         {
@@ -562,18 +562,18 @@ internal sealed class LeasedContent : SnapshotContent
     }
 
     /// <summary>The copy, once it is certain that there is one or none.</summary>
-    private PrivateContent? Settled()
+    private PrivateContent? CopyOrWait()
     {
-        if (Copy is null && _changesHands)
+        if (Copy is null && _transitioning)
         {
-            lock (_gate) return _copy;
+            lock (_transitionLock) return _copy;
         }
         return Copy;
     }
 
     private void ThrowIfLost()
     {
-        if (Volatile.Read(ref _lost) is not { } why) return;
+        if (Volatile.Read(ref _lossReason) is not { } why) return;
         throw new SnapshotException(
             SnapshotError.SnapshotLost,
             $"The snapshot of '{_path}' is lost: {why}.",

@@ -29,13 +29,13 @@ internal sealed class PrivateContent(PrivateFile file, SnapshotBacking backing, 
         {
             var cloned = FileClone.TryClone(source, file.Handle);
             if (cloned == 0) return new PrivateContent(file, SnapshotBacking.Reflink, status.Length, path);
-            if (!FileClone.IsUnavailable(cloned)) throw Failure.From(cloned, $"clone '{path}'", path, SnapshotError.ReadFailed);
+            if (!FileClone.IsUnavailable(cloned)) throw ErrnoErrors.ToException(cloned, $"clone '{path}'", path, SnapshotError.ReadFailed);
 
             long started = Stopwatch.GetTimestamp();
             var progress = new Progress($"Copying '{path}'", status.Length, listener, cancellation);
             new DataCopy(source, file.Handle, path, file.Location, progress).CopyAll(status.Length);
             Flush(file, path);
-            CopySpeed.Saw(status, Stopwatch.GetElapsedTime(started));
+            CopyThroughput.Record(status, Stopwatch.GetElapsedTime(started));
             return new PrivateContent(file, SnapshotBacking.Copy, status.Length, path);
         }
         catch
@@ -48,7 +48,7 @@ internal sealed class PrivateContent(PrivateFile file, SnapshotBacking backing, 
     /// <summary>man 2 fdatasync of a copy: an unlinked file whose write-back fails later would lose bytes without an error.</summary>
     /// <exception cref="SnapshotException">NoSpace, WriteFailed.</exception>
     internal static void Flush(PrivateFile copy, string path) =>
-        Failure.Check(Kernel.SyncData(copy.Handle), $"flush the copy of '{path}' to the disk", path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.FDataSync(copy.Handle), $"flush the copy of '{path}' to the disk", path, SnapshotError.WriteFailed);
 
     internal override bool IsPrivate => true;
 

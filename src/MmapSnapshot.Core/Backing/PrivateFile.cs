@@ -45,7 +45,7 @@ internal sealed class PrivateFile : IDisposable
         var errno = (Errno)_writeBackError;
         throw new SnapshotException(
             SnapshotError.SnapshotLost,
-            $"The snapshot of '{path}' is lost: its bytes could not be written to the disk in '{Location}' ({Failure.Describe(errno)}), so some may be older ones. "
+            $"The snapshot of '{path}' is lost: its bytes could not be written to the disk in '{Location}' ({ErrnoErrors.Describe(errno)}), so some may be older ones. "
             + "Make room or replace the disk, then open the file again and repeat the change.",
             path,
             NativeConvert.FromErrno(errno));
@@ -72,19 +72,19 @@ internal sealed class PrivateFile : IDisposable
     /// Wherever there is a place: in <paramref name="scratchPath"/> if one is named (and nowhere else), else beside the file,
     /// else in $TMPDIR or /tmp, else in memory.
     /// </summary>
-    internal static PrivateFile CreateAnywhere(ParentDirectory beside, string? scratchPath)
+    internal static PrivateFile Create(ParentDirectory beside, string? scratchPath)
     {
         if (scratchPath is not null)
         {
             var scratchErrno = TryCreateIn(scratchPath, out var scratch);
             if (scratchErrno == 0) return scratch;
-            throw Failure.From(scratchErrno, $"create a private file in '{scratchPath}'", scratchPath, SnapshotError.WriteFailed);
+            throw ErrnoErrors.ToException(scratchErrno, $"create a private file in '{scratchPath}'", scratchPath, SnapshotError.WriteFailed);
         }
 
         var errno = TryCreateIn(beside, out var file);
         if (errno == 0) return file;
         file.Dispose();
-        if (!IsNoPlace(errno)) throw Failure.From(errno, $"create a private file in '{beside.Path}'", beside.Path, SnapshotError.WriteFailed);
+        if (!IsNoPlace(errno)) throw ErrnoErrors.ToException(errno, $"create a private file in '{beside.Path}'", beside.Path, SnapshotError.WriteFailed);
 
         foreach (string directory in TemporaryDirectories())
         {
@@ -92,12 +92,12 @@ internal sealed class PrivateFile : IDisposable
             elsewhere.Dispose();
         }
 
-        Failure.Check(Kernel.MemfdCreate(MemoryName, out var memory), "create a private file in memory", beside.Path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.MemfdCreate(MemoryName, out var memory), "create a private file in memory", beside.Path, SnapshotError.WriteFailed);
         return new PrivateFile(memory, InMemory);
     }
 
     /// <summary>A file in each of those places in turn, for a caller who may find one too small.</summary>
-    internal static IEnumerable<PrivateFile> CreateEverywhere(ParentDirectory beside, string? scratchPath)
+    internal static IEnumerable<PrivateFile> EnumerateCandidates(ParentDirectory beside, string? scratchPath)
     {
         if (scratchPath is not null)
         {

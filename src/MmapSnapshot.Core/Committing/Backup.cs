@@ -81,7 +81,7 @@ internal sealed class Backup : IDisposable
         if (file.Status.Links == 1 && (user == 0 || file.Status.User == user))
         {
             // What another process has written to it may not be on the disk yet.
-            if (!_options.NoFlush) Failure.Check(Kernel.Sync(readable), $"flush '{Path}' to the disk", Path, SnapshotError.WriteFailed);
+            if (!_options.NoFlush) ErrnoErrors.ThrowIfError(Kernel.FSync(readable), $"flush '{Path}' to the disk", Path, SnapshotError.WriteFailed);
             var errno = Kernel.LinkAt(readable, _place.Directory.Handle, _place.Name);
             if (errno == 0)
             {
@@ -92,7 +92,7 @@ internal sealed class Backup : IDisposable
             }
             if (errno == Errno.EEXIST) throw Exists(Path);
             // Other filesystems, files of others (fs.protected_hardlinks), filesystems without links: a copy shows whether it is possible.
-            if (!MayBeCopied(errno)) throw Failure.From(errno, $"create '{Path}'", Path, SnapshotError.WriteFailed);
+            if (!MayBeCopied(errno)) throw ErrnoErrors.ToException(errno, $"create '{Path}'", Path, SnapshotError.WriteFailed);
         }
         Copy(readable);
     }
@@ -121,10 +121,10 @@ internal sealed class Backup : IDisposable
         }
         else
         {
-            Failure.Check(errno, $"clone '{Path}'", Path, SnapshotError.WriteFailed);
+            ErrnoErrors.ThrowIfError(errno, $"clone '{Path}'", Path, SnapshotError.WriteFailed);
         }
-        metadata.ApplyRest(staged.Handle, Path);
-        Failure.Check(Kernel.CopyTimes(source, staged.Handle), $"set the times of '{Path}'", Path, SnapshotError.WriteFailed);
+        metadata.ApplyModeXattrsAndFlags(staged.Handle, Path);
+        ErrnoErrors.ThrowIfError(Kernel.CopyTimes(source, staged.Handle), $"set the times of '{Path}'", Path, SnapshotError.WriteFailed);
         if (!_options.NoFlush) staged.Flush();
         var made = FileStatus.Of(staged.Handle, Path);
         if (!staged.TryLinkNew()) throw Exists(Path);
@@ -154,7 +154,7 @@ internal sealed class Backup : IDisposable
     private void SyncDirectory(SafeFileHandle file)
     {
         if (_options.NoFlush) return;
-        Failure.Check(_place.Directory.Sync(file), $"flush the directory of '{Path}' to the disk", Path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(_place.Directory.Sync(file), $"flush the directory of '{Path}' to the disk", Path, SnapshotError.WriteFailed);
     }
 
     private static bool MayBeCopied(Errno errno) =>

@@ -52,7 +52,7 @@ internal sealed record CommitTarget(
     /// </summary>
     /// <param name="file">The file that the name refers to, open for reading.</param>
     internal string? DescribeMappedWrite(SafeFileHandle file) =>
-        Expected is { MayChangeUnseen: true }
+        Expected is { MayBeMappedForWriting: true }
         && HasBaselineBytes is not null
         && FileSystem.Of(file).HidesMappedStores
         && !HasBaselineBytes(file)
@@ -85,7 +85,7 @@ internal sealed record CommitTarget(
     internal void ThrowIfWriteProtected(TargetFile found, CommitOptions options)
     {
         if (options.Force || found.CheckWritable() != Errno.EACCES) return;
-        throw Failure.From(
+        throw ErrnoErrors.ToException(
             Errno.EACCES,
             $"save '{Path}', as this user has no write permission for it",
             Path,

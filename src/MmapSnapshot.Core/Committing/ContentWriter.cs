@@ -121,10 +121,10 @@ internal sealed class ContentWriter(
 
     private static void SetLength(SafeFileHandle target, long length, string path)
     {
-        var errno = Kernel.Truncate(target, length);
+        var errno = Kernel.FTruncate(target, length);
         // man 2 ftruncate: EFBIG, or EINVAL from filesystems that check late.
         if (errno == Errno.EINVAL) errno = Errno.EFBIG;
-        Failure.Check(errno, $"set the length of '{path}' to {length}", path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(errno, $"set the length of '{path}' to {length}", path, SnapshotError.WriteFailed);
     }
 
     private Progress ProgressOf(string path) => new($"Saving '{path}'", Length, listener, cancellation);
@@ -151,10 +151,10 @@ internal sealed class ContentWriter(
     private bool TryClone(SafeFileHandle source, SafeFileHandle target, List<ByteRange> kept, string path)
     {
         if (kept.Count == 0 || kept.Sum(range => range.Length) < reader.Base.Length / 8) return false;
-        var errno = Kernel.Clone(source, target);
+        var errno = Kernel.FiClone(source, target);
         if (errno == 0) return true;
         if (FileClone.IsUnavailable(errno)) return false;
-        throw Failure.From(errno, $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
+        throw ErrnoErrors.ToException(errno, $"clone the snapshot of '{path}'", path, SnapshotError.WriteFailed);
     }
 
     /// <param name="place">From where to where.</param>
@@ -231,7 +231,7 @@ internal sealed class ContentWriter(
             var bytes = buffer.AsSpan(0, (int)Math.Min(buffer.Length, range.End - offset));
             read(offset, bytes);
             var errno = Kernel.Write(target, bytes, offset + shift, out _);
-            Failure.Check(errno, $"write at offset 0x{offset + shift:X} of '{path}'", path, SnapshotError.WriteFailed);
+            ErrnoErrors.ThrowIfError(errno, $"write at offset 0x{offset + shift:X} of '{path}'", path, SnapshotError.WriteFailed);
             progress.Add(bytes.Length);
         }
     }

@@ -81,7 +81,7 @@ internal sealed class CreateCommit(
         }
         if (isOwn)
         {
-            _before = FileStatus.SettledOf(_staged!.Handle, target.Path);
+            _before = FileStatus.OfStable(_staged!.Handle, target.Path);
             _metadata = FileMetadata.Of(_staged.Handle, _before, target.Path);
         }
         _marker = _staged!.TakeMarker(target, replaced: null, options, cancellation);

@@ -38,7 +38,7 @@ internal sealed record Destination(ParentDirectory Directory, string Name, FileS
                 if (errno == 0 && TryOf(place, path) is { } existing) return existing;
             }
             if (errno == Errno.ENOENT && TryOfNew(full, path) is { } missing) return missing;
-            if (errno is not (0 or Errno.ENOENT)) throw Failure.From(errno, $"open '{path}'", path, SnapshotError.WriteFailed);
+            if (errno is not (0 or Errno.ENOENT)) throw ErrnoErrors.ToException(errno, $"open '{path}'", path, SnapshotError.WriteFailed);
         }
         throw new SnapshotException(SnapshotError.WriteFailed, $"'{path}' was moved again and again while it was opened.", path);
     }
@@ -56,7 +56,7 @@ internal sealed record Destination(ParentDirectory Directory, string Name, FileS
             : errno == Errno.EROFS ? "its filesystem is read-only"
             : "this user may not create files in its directory";
         string path = FullPath;
-        throw Failure.From(
+        throw ErrnoErrors.ToException(
             errno, $"create '{path}', as {obstacle}", path, SnapshotError.WriteFailed, "Give the path of a file in another directory.");
     }
 
@@ -67,7 +67,7 @@ internal sealed record Destination(ParentDirectory Directory, string Name, FileS
     {
         var status = FileStatus.Of(place, path);
         if (!status.IsRegular) throw SourceFile.NotRegular(path, status.Mode);
-        Failure.Check(Kernel.PathOf(place, out string real), $"resolve '{path}'", path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.ReadProcFdLink(place, out string real), $"resolve '{path}'", path, SnapshotError.WriteFailed);
         if (!SourceFile.StillLeadsTo(path, status, real)) return null;
         if (!real.StartsWith('/'))
         {
@@ -79,7 +79,7 @@ internal sealed record Destination(ParentDirectory Directory, string Name, FileS
         if (errno == 0 && directory.Find(name) is { } now && now.IsSameFileAs(status)) return new Destination(directory, name, status);
         directory.Dispose();
         if (errno is 0 or Errno.ENOENT) return null;
-        throw Failure.From(errno, $"open the directory of '{path}'", path, SnapshotError.WriteFailed);
+        throw ErrnoErrors.ToException(errno, $"open the directory of '{path}'", path, SnapshotError.WriteFailed);
     }
 
     /// <summary>The place of a file that does not exist; null when it exists by now.</summary>
@@ -90,7 +90,7 @@ internal sealed record Destination(ParentDirectory Directory, string Name, FileS
         if (errno != 0)
         {
             directory.Dispose();
-            throw Failure.From(errno, $"open the directory '{parent}'", path, SnapshotError.WriteFailed);
+            throw ErrnoErrors.ToException(errno, $"open the directory '{parent}'", path, SnapshotError.WriteFailed);
         }
         var existing = directory.Find(name);
         if (existing is null) return new Destination(directory, name, Existing: null);

@@ -57,7 +57,7 @@ internal sealed class ExchangeCommit(
         content.MakeBasePrivate(); // a lease of ours would end when the file is opened for writing
         var errno = _found.TryOpenSoon(OpenMode.ReadWrite, cancellation, out _file);
         if (errno == Errno.EAGAIN) return new CommitObstacle(ObstacleKind.Leased, "another process holds a lease on the file");
-        if (errno != 0) return Refuse($"the file cannot be opened for writing ({Failure.Describe(errno)})");
+        if (errno != 0) return Refuse($"the file cannot be opened for writing ({ErrnoErrors.Describe(errno)})");
         _now = FileStatus.Of(_file, target.Path);
         CheckConflict(_now);
         if (_overridden is not null) _metadata = FileMetadata.Of(_file, _now, target.Path);
@@ -67,13 +67,13 @@ internal sealed class ExchangeCommit(
     public CommitObstacle? Stage()
     {
         var errno = Kernel.OpenTmpFile(target.Directory.Handle, out _staged);
-        if (errno != 0) return Refuse($"no new file can be made in its directory ({Failure.Describe(errno)})");
+        if (errno != 0) return Refuse($"no new file can be made in its directory ({ErrnoErrors.Describe(errno)})");
         content.Fill(_staged, target.Path);
         return null;
     }
 
     public void Flush() =>
-        Failure.Check(Kernel.Sync(_staged!), $"flush the new bytes of '{target.Path}' to the disk", target.Path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.FSync(_staged!), $"flush the new bytes of '{target.Path}' to the disk", target.Path, SnapshotError.WriteFailed);
 
     public CommitObstacle? Validate()
     {
@@ -97,8 +97,8 @@ internal sealed class ExchangeCommit(
             errno = Exchange();
         }
         if (errno is Errno.EOPNOTSUPP or Errno.ENOTTY or Errno.EINVAL or Errno.EPERM or Errno.EXDEV)
-            return Refuse($"the filesystem does not exchange these files ({Failure.Describe(errno)})");
-        Failure.Check(errno, $"exchange the contents of '{target.Path}'", target.Path, SnapshotError.WriteFailed);
+            return Refuse($"the filesystem does not exchange these files ({ErrnoErrors.Describe(errno)})");
+        ErrnoErrors.ThrowIfError(errno, $"exchange the contents of '{target.Path}'", target.Path, SnapshotError.WriteFailed);
         target.Backup?.Keep();
         return null;
     }
@@ -127,13 +127,13 @@ internal sealed class ExchangeCommit(
 
     private Errno Exchange()
     {
-        ulong flags = Constants.ExchangeToEnd | (options.NoFlush ? 0 : Constants.ExchangeDurably);
+        ulong flags = Constants.XFS_EXCHANGE_RANGE_TO_EOF | (options.NoFlush ? 0 : Constants.XFS_EXCHANGE_RANGE_DSYNC);
         if (_overridden is null) return Kernel.CommitRange(_staged!, _file!, flags, target.Expected!.Value.Freshness!.Value);
         if (target.Backup is not { } backup) return Kernel.ExchangeRange(_staged!, _file!, flags);
         // What is overwritten is what the backup has.
         for (int attempt = 1; ; attempt++)
         {
-            var now = Baseline.SettledOf(_file!, target.Path, cancellation);
+            var now = Baseline.OfStable(_file!, target.Path, cancellation);
             backup.Copy(_file!);
             var errno = now.Freshness is { } sampled ? Kernel.CommitRange(_staged!, _file!, flags, sampled) : Errno.EOPNOTSUPP;
             if (errno != Errno.EBUSY || attempt == BackupAttempts) return errno;
@@ -145,7 +145,7 @@ internal sealed class ExchangeCommit(
     /// </summary>
     private SafeFileHandle? TryCloneStaged()
     {
-        if (Kernel.OpenTmpFile(target.Directory.Handle, out var witness) == 0 && Kernel.Clone(_staged!, witness) == 0) return witness;
+        if (Kernel.OpenTmpFile(target.Directory.Handle, out var witness) == 0 && Kernel.FiClone(_staged!, witness) == 0) return witness;
         witness.Dispose();
         return null;
     }

@@ -155,7 +155,7 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
     {
         bool isFlushed = true;
         foreach (var directory in _directories.DistinctBy(directory => directory.Status.Device))
-            isFlushed &= Kernel.SyncFileSystem(directory.Staging.Handle) == 0;
+            isFlushed &= Kernel.SyncFs(directory.Staging.Handle) == 0;
         return isFlushed;
     }
 

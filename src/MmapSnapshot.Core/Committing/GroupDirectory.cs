@@ -125,9 +125,9 @@ internal sealed class GroupDirectory : IDisposable
     /// <exception cref="SnapshotException">NoSpace, WriteFailed.</exception>
     internal void FlushNames()
     {
-        Failure.Check(Staging.Sync(Journal.File), $"flush the directory '{Staging.Path}' to the disk", Staging.Path,
+        ErrnoErrors.ThrowIfError(Staging.Sync(Journal.File), $"flush the directory '{Staging.Path}' to the disk", Staging.Path,
             SnapshotError.WriteFailed);
-        Failure.Check(Parent.Sync(Journal.File), $"flush the directory '{Parent.Path}' to the disk", Parent.Path,
+        ErrnoErrors.ThrowIfError(Parent.Sync(Journal.File), $"flush the directory '{Parent.Path}' to the disk", Parent.Path,
             SnapshotError.WriteFailed);
     }
 
@@ -195,7 +195,7 @@ internal sealed class GroupDirectory : IDisposable
         }
     }
 
-    private static SnapshotException CannotCreate(Errno errno, ParentDirectory parent) => Failure.From(
+    private static SnapshotException CannotCreate(Errno errno, ParentDirectory parent) => ErrnoErrors.ToException(
         errno,
         $"create a directory in '{parent.Path}', where the new files would be until all are complete",
         parent.Path,

@@ -74,7 +74,7 @@ internal sealed class GroupJournal(SafeFileHandle file, string path) : IDisposab
     {
         if (FileStatus.Of(file, path).Length < HeaderLength + header.BodyLength) return null;
         var body = new byte[header.BodyLength];
-        Failure.Check(Kernel.Read(file, body, HeaderLength, out int length), $"read '{path}'", path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(Kernel.Read(file, body, HeaderLength, out int length), $"read '{path}'", path, SnapshotError.ReadFailed);
         return length == body.Length && Digest(body) == header.BodyDigest ? GroupRecord.TryParse(body) : null;
     }
 
@@ -96,7 +96,7 @@ internal sealed class GroupJournal(SafeFileHandle file, string path) : IDisposab
 
     /// <summary>Writes it to the disk.</summary>
     /// <exception cref="SnapshotException">NoSpace, WriteFailed.</exception>
-    internal void Flush() => Failure.Check(Kernel.Sync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
+    internal void Flush() => ErrnoErrors.ThrowIfError(Kernel.FSync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
 
     /// <summary>Releases the lock.</summary>
     public void Dispose() => file.Dispose();
@@ -113,12 +113,12 @@ internal sealed class GroupJournal(SafeFileHandle file, string path) : IDisposab
     }
 
     private void WriteAt(byte[] bytes, long offset) =>
-        Failure.Check(Kernel.Write(file, bytes, offset, out _), $"write '{path}'", path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.Write(file, bytes, offset, out _), $"write '{path}'", path, SnapshotError.WriteFailed);
 
     private static Header? ReadHeader(SafeFileHandle file, string path, out bool isEmpty)
     {
         var block = new byte[HeaderLength];
-        Failure.Check(Kernel.Read(file, block, 0, out int length), $"read '{path}'", path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(Kernel.Read(file, block, 0, out int length), $"read '{path}'", path, SnapshotError.ReadFailed);
         isEmpty = block.AsSpan(0, length).IndexOfAnyExcept((byte)0) < 0;
         string text = Encoding.ASCII.GetString(block, 0, length).TrimEnd('\0');
         if (text.Split('\n') is not [Magic, var staging, var state, var bodyLength, var digest, var own, ""]) return null;

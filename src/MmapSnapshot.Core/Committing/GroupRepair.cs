@@ -42,7 +42,7 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
         {
             return errno == Errno.ENOENT
                 ? Outcome(JournalState.None, RepairAction.None, "there is nothing any more")
-                : Outcome(JournalState.PassedBy, RepairAction.None, $"it cannot be opened or removed ({Failure.Describe(errno)})");
+                : Outcome(JournalState.PassedBy, RepairAction.None, $"it cannot be opened or removed ({ErrnoErrors.Describe(errno)})");
         }
         found.Journal.Read();
         // A file of another group, or of another user, that was linked here is not to be believed.
@@ -57,7 +57,7 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
             if (errno == 0 && first.Find(name) is not null)
                 return new GroupRepair(first, name, cancellation).Examine(isInspection, force);
             if (errno != 0 && !force)
-                return Block($"the directory '{primary}', where its journal is, cannot be opened ({Failure.Describe(errno)})");
+                return Block($"the directory '{primary}', where its journal is, cannot be opened ({ErrnoErrors.Describe(errno)})");
         }
         // The journal is removed first: all files of the group were old or new by then, on the disk.
         var locked = isInspection ? 0 : Kernel.SetOfdWriteLock(found.Journal.File);
@@ -116,7 +116,7 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
             }
             part?.Dispose();
             parent.Dispose();
-            string why = errno == 0 ? "it is another one" : Failure.Describe(errno);
+            string why = errno == 0 ? "it is another one" : ErrnoErrors.Describe(errno);
             missing ??= $"the directory of the save in '{path}' is not available ({why})";
         }
         return missing;
@@ -177,7 +177,7 @@ internal sealed class GroupRepair(ParentDirectory directory, string name, Cancel
         foreach (var part in parts)
         {
             if (part.Remove() is not 0 and var errno)
-                return Block($"'{part.Staging.Path}' cannot be removed ({Failure.Describe(errno)})", SnapshotError.JournalConflict,
+                return Block($"'{part.Staging.Path}' cannot be removed ({ErrnoErrors.Describe(errno)})", SnapshotError.JournalConflict,
                     RepairAction.Remove);
         }
         return Outcome(JournalState.Repaired, action, reason);

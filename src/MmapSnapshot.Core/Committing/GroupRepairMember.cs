@@ -131,7 +131,7 @@ internal sealed class GroupRepairMember : IDisposable
     {
         var errno = Kernel.RenameAtNoReplace(from.Handle, name, to.Handle, newName);
         if (errno is Errno.EEXIST or Errno.ENOENT) return false;
-        Failure.Check(errno, $"rename '{from.Combine(name)}'", from.Combine(name), SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(errno, $"rename '{from.Combine(name)}'", from.Combine(name), SnapshotError.WriteFailed);
         using (var moved = TargetFile.Find(to, newName))
             if (wanted.Is(moved)) return true;
         _ = Kernel.RenameAtNoReplace(to.Handle, newName, from.Handle, name);
@@ -141,5 +141,5 @@ internal sealed class GroupRepairMember : IDisposable
     private Errno ExchangeNames() =>
         Kernel.RenameAtExchange(_part.Parent.Handle, _record.Name, _part.Staging.Handle, _record.Number);
 
-    private void Check(Errno errno) => Failure.Check(errno, $"give '{Path}' its other file", Path, SnapshotError.WriteFailed);
+    private void Check(Errno errno) => ErrnoErrors.ThrowIfError(errno, $"give '{Path}' its other file", Path, SnapshotError.WriteFailed);
 }

@@ -87,7 +87,7 @@ internal sealed class InPlaceCommit(
             _metadata.DropPrivileges(_file!, target.Path);
         }
         _metadata.CheckRestorable(_file!, target.Path);
-        _status = FileStatus.SettledOf(_file!, target.Path, cancellation);
+        _status = FileStatus.OfStable(_file!, target.Path, cancellation);
         target.Backup?.Copy(_file!);
         if (!options.NoJournal) WriteJournal();
         return null;
@@ -126,7 +126,7 @@ internal sealed class InPlaceCommit(
     public PublishedFile Complete()
     {
         // A process that had it mapped has it still.
-        var after = (Baseline.TryOf(_file!) ?? new Baseline(_status, Freshness: null)) with { MayChangeUnseen = true };
+        var after = (Baseline.TryOf(_file!) ?? new Baseline(_status, Freshness: null)) with { MayBeMappedForWriting = true };
         bool hasFailed = _failure is not null;
         if (_writing is not null) _isAtomicForReaders = _writing.End() && !hasFailed;
         return new PublishedFile(after, hasFailed ? null : _metadata, _overridden, _failure, IsMixed: hasFailed && !_isRolledBack)
@@ -171,13 +171,13 @@ internal sealed class InPlaceCommit(
         {
             throw new SnapshotException(
                 SnapshotError.NotSupported,
-                $"Cannot write into '{path}': {Failure.Describe(errno)}, it is a running program. "
+                $"Cannot write into '{path}': {ErrnoErrors.Describe(errno)}, it is a running program. "
                 + "Save with -Method Replace: what runs keeps the old file.",
                 path,
                 NativeConvert.FromErrno(errno));
         }
         if (errno != 0)
-            throw Failure.From(errno, $"open '{path}' for writing", path, SnapshotError.WriteFailed, RemedyFor(errno, _found));
+            throw ErrnoErrors.ToException(errno, $"open '{path}' for writing", path, SnapshotError.WriteFailed, RemedyFor(errno, _found));
     }
 
     private void CheckUnchanged()
@@ -305,10 +305,10 @@ internal sealed class InPlaceCommit(
         else
         {
             // What others wrote must not show through our holes.
-            Failure.Check(Kernel.Truncate(_file!, 0), $"empty '{path}'", path, SnapshotError.WriteFailed);
+            ErrnoErrors.ThrowIfError(Kernel.FTruncate(_file!, 0), $"empty '{path}'", path, SnapshotError.WriteFailed);
             content.Fill(_file!, path);
         }
         _metadata.RestoreAfterWrite(_file!, path);
-        if (!options.NoFlush) Failure.Check(Kernel.Sync(_file!), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
+        if (!options.NoFlush) ErrnoErrors.ThrowIfError(Kernel.FSync(_file!), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
     }
 }

@@ -75,7 +75,7 @@ internal sealed class Journal : IDisposable
     internal JournalRecord? TryRead()
     {
         Span<byte> sector = stackalloc byte[JournalHeader.Length];
-        Failure.Check(Kernel.Read(File, sector, 0, out int length), $"read the journal '{Path}'", Path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(Kernel.Read(File, sector, 0, out int length), $"read the journal '{Path}'", Path, SnapshotError.ReadFailed);
         _header = JournalHeader.TryParse(sector[..length]);
         return _header is null ? null : new JournalReader(File, _header, Path).ReadRecord();
     }
@@ -87,19 +87,19 @@ internal sealed class Journal : IDisposable
     /// <exception cref="SnapshotException">NoSpace, WriteFailed.</exception>
     internal void WriteHeader(JournalHeader header)
     {
-        Failure.Check(Kernel.Write(File, header.ToBytes(), 0, out _), $"write the journal of '{Path}'", Path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.Write(File, header.ToBytes(), 0, out _), $"write the journal of '{Path}'", Path, SnapshotError.WriteFailed);
         _header = header;
     }
 
     /// <summary>Writes it to the disk.</summary>
     /// <exception cref="SnapshotException">NoSpace, WriteFailed.</exception>
     internal void Flush() =>
-        Failure.Check(Kernel.Sync(File), $"flush the journal of '{Path}' to the disk", Path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.FSync(File), $"flush the journal of '{Path}' to the disk", Path, SnapshotError.WriteFailed);
 
     /// <summary>Writes its name to the disk.</summary>
     /// <exception cref="SnapshotException">NoSpace, WriteFailed.</exception>
     internal void FlushName() =>
-        Failure.Check(_directory.Sync(File), $"flush the directory of '{Path}' to the disk", Path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(_directory.Sync(File), $"flush the directory of '{Path}' to the disk", Path, SnapshotError.WriteFailed);
 
     /// <summary>Gives it its name, unless there is a file of that name.</summary>
     /// <returns>False if there is one.</returns>
@@ -127,7 +127,7 @@ internal sealed class Journal : IDisposable
         if (_header is { IsDone: false })
         {
             WriteHeader(Header with { IsDone = true });
-            if (flush) Failure.Check(Kernel.SyncData(File), $"flush the journal of '{Path}' to the disk", Path, SnapshotError.WriteFailed);
+            if (flush) ErrnoErrors.ThrowIfError(Kernel.FDataSync(File), $"flush the journal of '{Path}' to the disk", Path, SnapshotError.WriteFailed);
         }
         RemoveName();
     }
@@ -148,7 +148,7 @@ internal sealed class Journal : IDisposable
         + "Compare it with a copy, then remove the journal with Repair-MmapSnapshot -Force.",
         path);
 
-    private static SnapshotException CannotCreate(Errno errno, string path) => Failure.From(
+    private static SnapshotException CannotCreate(Errno errno, string path) => ErrnoErrors.ToException(
         errno,
         $"create a journal beside '{path}'",
         path,

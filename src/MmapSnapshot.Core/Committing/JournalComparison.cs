@@ -52,7 +52,7 @@ internal sealed class JournalComparison(Journal journal, SafeFileHandle file, lo
     {
         int inFile = (int)Math.Clamp(length - entry.Offset, 0, entry.Old.Length);
         var current = _current.AsSpan(0, inFile);
-        Failure.Check(Kernel.Read(file, current, entry.Offset, out int done), $"read '{path}'", path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(Kernel.Read(file, current, entry.Offset, out int done), $"read '{path}'", path, SnapshotError.ReadFailed);
         current[done..].Clear();
         var old = entry.Old[..inFile];
         if (current.SequenceEqual(old)) return;
@@ -77,7 +77,7 @@ internal sealed class JournalComparison(Journal journal, SafeFileHandle file, lo
             if (Kernel.SeekData(file, from, out long data) == Errno.ENXIO || data >= to) return;
             from = Math.Max(from, data);
             var bytes = _current.AsSpan(0, (int)Math.Min(_current.Length, to - from));
-            Failure.Check(Kernel.Read(file, bytes, from, out int done), $"read '{path}'", path, SnapshotError.ReadFailed);
+            ErrnoErrors.ThrowIfError(Kernel.Read(file, bytes, from, out int done), $"read '{path}'", path, SnapshotError.ReadFailed);
             int other = bytes[..done].IndexOfAnyExcept((byte)0);
             if (other >= 0)
                 Conflict = $"it was written to since: at offset 0x{from + other:X}, after its old end, it has {bytes[other]:X2}, not 00";
@@ -100,7 +100,7 @@ internal sealed class JournalComparison(Journal journal, SafeFileHandle file, lo
         {
             cancellation.ThrowIfCancellationRequested();
             var bytes = _current.AsSpan(0, (int)Math.Min(_current.Length, length - offset));
-            Failure.Check(Kernel.Read(file, bytes, offset, out int done), $"read '{path}'", path, SnapshotError.ReadFailed);
+            ErrnoErrors.ThrowIfError(Kernel.Read(file, bytes, offset, out int done), $"read '{path}'", path, SnapshotError.ReadFailed);
             hash.AppendData(bytes[..done]);
         }
         if (!hash.GetHashAndReset().AsSpan().SequenceEqual(record.TailDigest))

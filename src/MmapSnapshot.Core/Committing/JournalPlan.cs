@@ -121,7 +121,7 @@ internal sealed class JournalPlan(ContentWriter content, SafeFileHandle file, Fi
 
     private void Read(Span<byte> destination, long offset)
     {
-        Failure.Check(Kernel.Read(file, destination, offset, out int done), $"read '{path}'", path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(Kernel.Read(file, destination, offset, out int done), $"read '{path}'", path, SnapshotError.ReadFailed);
         destination[done..].Clear(); // it was cut short: the look that follows shows it
     }
 }

@@ -86,7 +86,7 @@ internal sealed class JournalReader(SafeFileHandle file, JournalHeader header, s
         int wanted = (int)Math.Min(_buffer.Length, header.BodyLength - _read);
         if (wanted <= 0) return false;
         var errno = Kernel.Read(file, _buffer.AsSpan(0, wanted), JournalHeader.Length + _read, out _end);
-        Failure.Check(errno, $"read the journal '{path}'", path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(errno, $"read the journal '{path}'", path, SnapshotError.ReadFailed);
         _read += _end;
         return _end > 0;
     }

@@ -37,7 +37,7 @@ internal sealed class JournalRepair(ParentDirectory directory, string name, Canc
         if (errno != 0)
         {
             file.Dispose();
-            return PassBy($"this user may not open it ({Failure.Describe(errno)})");
+            return PassBy($"this user may not open it ({ErrnoErrors.Describe(errno)})");
         }
         using var journal = Journal.Of(directory, name, file, name);
         var record = journal.TryRead();
@@ -67,7 +67,7 @@ internal sealed class JournalRepair(ParentDirectory directory, string name, Canc
         }
         if (journal.Header.IsDone) return Remove(journal, mayWrite, "the save had ended");
         if (locked != 0 && !force && !isInspection)
-            return Block($"whether the save is in progress cannot be found out ({Failure.Describe(locked)})");
+            return Block($"whether the save is in progress cannot be found out ({ErrnoErrors.Describe(locked)})");
         if (mayWrite)
         {
             journal.Flush();
@@ -92,7 +92,7 @@ internal sealed class JournalRepair(ParentDirectory directory, string name, Canc
             : target.TryOpenSoon(OpenMode.ReadWrite, cancellation, out file);
         using (file)
         {
-            if (errno != 0) return Block($"the file cannot be opened ({Failure.Describe(errno)})", errno);
+            if (errno != 0) return Block($"the file cannot be opened ({ErrnoErrors.Describe(errno)})", errno);
             var status = FileStatus.Of(file, path);
             if (FileIdentity.Of(file, status) with { Length = record.OldLength } != record.Target)
                 return Obsolete(journal, !isInspection, force, "another file has that name now");

@@ -59,18 +59,18 @@ internal sealed class JournalReplay(Journal journal, JournalRecord record, SafeF
             // After the old end there is nothing to give back.
             var bytes = isNew ? entry.New : entry.Old[..(int)Math.Clamp(record.OldLength - entry.Offset, 0, entry.Old.Length)];
             var errno = Kernel.Write(file, bytes, entry.Offset, out _);
-            Failure.Check(errno, $"write at offset 0x{entry.Offset:X} of '{path}'", path, SnapshotError.WriteFailed);
+            ErrnoErrors.ThrowIfError(errno, $"write at offset 0x{entry.Offset:X} of '{path}'", path, SnapshotError.WriteFailed);
             progress.Add(bytes.Length);
         }
     }
 
     private void SetLength(long length)
     {
-        var errno = Kernel.Truncate(file, length);
+        var errno = Kernel.FTruncate(file, length);
         // man 2 ftruncate: EFBIG, or EINVAL from filesystems that check late.
         if (errno == Errno.EINVAL) errno = Errno.EFBIG;
-        Failure.Check(errno, $"set the length of '{path}' to {length}", path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(errno, $"set the length of '{path}' to {length}", path, SnapshotError.WriteFailed);
     }
 
-    private void Flush() => Failure.Check(Kernel.Sync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
+    private void Flush() => ErrnoErrors.ThrowIfError(Kernel.FSync(file), $"flush '{path}' to the disk", path, SnapshotError.WriteFailed);
 }

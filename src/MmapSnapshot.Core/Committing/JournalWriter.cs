@@ -46,7 +46,7 @@ internal sealed class JournalWriter(SafeFileHandle file, string path) : IDisposa
     {
         var bytes = _buffer.AsSpan(0, _buffered);
         var errno = Kernel.Write(file, bytes, JournalHeader.Length + Length, out _);
-        Failure.Check(errno, $"write the journal of '{path}'", path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(errno, $"write the journal of '{path}'", path, SnapshotError.WriteFailed);
         _hash.AppendData(bytes);
         Length += _buffered;
         _buffered = 0;

@@ -95,7 +95,7 @@ internal sealed class NameExchange(
         if (staged.UnlinkTemporary() is not 0 and var errno)
         {
             options.Warnings?.Report(
-                $"The old file is still there as '{target.Directory.Combine(staged.TemporaryName)}' ({Failure.Describe(errno)}). "
+                $"The old file is still there as '{target.Directory.Combine(staged.TemporaryName)}' ({ErrnoErrors.Describe(errno)}). "
                 + $"The next save of '{target.Path}' removes it.");
             leave();
         }
@@ -155,7 +155,7 @@ internal sealed class NameExchange(
 
     private SnapshotException HasNoExchange(Errno errno) => new(
         SnapshotError.NotSupported,
-        $"'{target.Path}' was not saved: its filesystem cannot exchange two names in one step ({Failure.Describe(errno)}), "
+        $"'{target.Path}' was not saved: its filesystem cannot exchange two names in one step ({ErrnoErrors.Describe(errno)}), "
         + "which a save of several files as one needs. Save them one by one.",
         target.Path,
         NativeConvert.FromErrno(errno));
@@ -164,7 +164,7 @@ internal sealed class NameExchange(
     {
         Errno.EBUSY => new SnapshotException(
             SnapshotError.NotSupported,
-            $"Cannot replace '{target.Path}': it is a mount point ({Failure.Describe(errno)}). {target.RemedyWithoutReplacing(expected)}",
+            $"Cannot replace '{target.Path}': it is a mount point ({ErrnoErrors.Describe(errno)}). {target.RemedyWithoutReplacing(expected)}",
             target.Path,
             NativeConvert.FromErrno(errno)),
         Errno.EISDIR => new SnapshotException(
@@ -172,7 +172,7 @@ internal sealed class NameExchange(
             $"Cannot replace '{target.Path}': it is a directory now.",
             target.Path,
             NativeConvert.FromErrno(errno)),
-        _ => Failure.From(
+        _ => ErrnoErrors.ToException(
             errno,
             $"replace '{target.Path}'",
             target.Path,

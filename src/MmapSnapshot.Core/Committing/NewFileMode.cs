@@ -18,7 +18,7 @@ internal readonly record struct NewFileMode(FilePermissions Permissions, bool Is
     internal void Apply(SafeFileHandle file, string path)
     {
         if (!IsExact) return;
-        Failure.Check(Kernel.ChangeMode(file, Permissions), $"give '{path}' its mode", path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.FChmod(file, Permissions), $"give '{path}' its mode", path, SnapshotError.WriteFailed);
         // man 2 fchmod: the kernel drops a setgid bit for a group that is not the caller's, and reports success.
         if (FileStatus.Of(file, path).Permissions == Permissions) return;
         throw new SnapshotException(

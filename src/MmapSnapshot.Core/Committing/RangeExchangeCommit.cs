@@ -86,7 +86,7 @@ internal sealed class RangeExchangeCommit(
         {
             var errno = _found.TryOpenSoon(OpenMode.ReadWrite, cancellation, out _file);
             if (errno == Errno.EAGAIN) return new CommitObstacle(ObstacleKind.Leased, "another process holds a lease on the file");
-            if (errno != 0) return Refuse($"the file cannot be opened for writing ({Failure.Describe(errno)})");
+            if (errno != 0) return Refuse($"the file cannot be opened for writing ({ErrnoErrors.Describe(errno)})");
             if (FindConflict(FileStatus.Of(_file, target.Path)) is { } changed) return changed;
             _blockSize = Kernel.GetXfsBlockSize(_file);
             // Only to see, before anything is staged, whether it will be possible.
@@ -100,15 +100,15 @@ internal sealed class RangeExchangeCommit(
     {
         _blocks = BlocksOf(places, _blockSize);
         var errno = Kernel.OpenTmpFile(target.Directory.Handle, out _staged);
-        if (errno != 0) return Refuse($"no new file can be made in its directory ({Failure.Describe(errno)})");
-        errno = Kernel.Truncate(_staged, content.Length + _blockSize);
-        if (errno != 0) return Refuse($"a file that is longer by a block cannot be made ({Failure.Describe(errno)})");
+        if (errno != 0) return Refuse($"no new file can be made in its directory ({ErrnoErrors.Describe(errno)})");
+        errno = Kernel.FTruncate(_staged, content.Length + _blockSize);
+        if (errno != 0) return Refuse($"a file that is longer by a block cannot be made ({ErrnoErrors.Describe(errno)})");
         foreach (var block in _blocks) content.WriteBytes(block.Before(content.Length), _staged, shift: _blockSize, target.Path);
         return null;
     }
 
     public void Flush() =>
-        Failure.Check(Kernel.Sync(_staged!), $"flush the new bytes of '{target.Path}' to the disk", target.Path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.FSync(_staged!), $"flush the new bytes of '{target.Path}' to the disk", target.Path, SnapshotError.WriteFailed);
 
     public CommitObstacle? Validate()
     {
@@ -127,12 +127,12 @@ internal sealed class RangeExchangeCommit(
     {
         if ((_isBase ? BeginWriting() : TakeLease()) is { } obstacle) return obstacle;
         var range = ByteRange.Between(_blocks[0].Offset, _blocks[^1].Before(content.Length).End);
-        ulong flags = Constants.ExchangeWritten | (options.NoFlush ? 0 : Constants.ExchangeDurably);
+        ulong flags = Constants.XFS_EXCHANGE_RANGE_FILE1_WRITTEN | (options.NoFlush ? 0 : Constants.XFS_EXCHANGE_RANGE_DSYNC);
         var errno = Kernel.CommitRange(_staged!, _file!, range.Offset + _blockSize, range, flags, target.Expected!.Value.Freshness!.Value);
         if (errno == Errno.EBUSY) return Conflict("it was written to in the moment it was saved");
         if (errno is Errno.EOPNOTSUPP or Errno.ENOTTY or Errno.EINVAL or Errno.EPERM or Errno.EXDEV)
-            return Refuse($"the filesystem does not exchange these blocks ({Failure.Describe(errno)})");
-        Failure.Check(errno, $"exchange the contents of '{target.Path}'", target.Path, SnapshotError.WriteFailed);
+            return Refuse($"the filesystem does not exchange these blocks ({ErrnoErrors.Describe(errno)})");
+        ErrnoErrors.ThrowIfError(errno, $"exchange the contents of '{target.Path}'", target.Path, SnapshotError.WriteFailed);
         target.Backup?.Keep();
         return null;
     }
@@ -186,7 +186,7 @@ internal sealed class RangeExchangeCommit(
     {
         if (options.Close) return null;
         _lease = WriteLease.TryTake(_file!, out var errno);
-        return _lease is not null ? null : Refuse($"no write lease can be taken on the file ({Failure.Describe(errno)})");
+        return _lease is not null ? null : Refuse($"no write lease can be taken on the file ({ErrnoErrors.Describe(errno)})");
     }
 
     private CommitObstacle? FindConflict(FileStatus? now) =>

@@ -99,7 +99,7 @@ internal sealed class ReplaceCommit(
         _metadata!.ApplyOwner(_staged.Handle, path, () => target.RemedyWithoutReplacing(group is null ? _found : null));
         FileClone.TrySetNoCopyOnWrite(_staged.Handle, _metadata.IsNoCopyOnWrite);
         Fill(_staged.Handle);
-        _metadata.ApplyRest(_staged.Handle, path);
+        _metadata.ApplyModeXattrsAndFlags(_staged.Handle, path);
         return null;
     }
 
@@ -133,7 +133,7 @@ internal sealed class ReplaceCommit(
         {
             _ownLease = _staged!.TryLease();
             // Settled, so that the next write moves its timestamps; but they do not matter once the snapshot is closed.
-            _before = options.Close ? FileStatus.Of(_staged.Handle, target.Path) : FileStatus.SettledOf(_staged.Handle, target.Path);
+            _before = options.Close ? FileStatus.Of(_staged.Handle, target.Path) : FileStatus.OfStable(_staged.Handle, target.Path);
             _marker = _staged.TakeMarker(target, _found, options, cancellation);
         }
         if (_found is null) return null;
@@ -236,7 +236,7 @@ internal sealed class ReplaceCommit(
     private CommitObstacle? MakeBackup()
     {
         if (target.Backup is not { } backup) return null;
-        Failure.Check(_openErrno, $"open '{target.Path}' for its backup", target.Path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(_openErrno, $"open '{target.Path}' for its backup", target.Path, SnapshotError.ReadFailed);
         backup.Link(_current!, _readable!);
         var now = _current!.CurrentStatus(); // a second name has moved the change time
         if (now.Length != _compared.Length || !now.Modified.Equals(_compared.Modified))
@@ -298,7 +298,7 @@ internal sealed class ReplaceCommit(
     /// </summary>
     private FileMetadata ReadCurrentMetadata(TargetFile found)
     {
-        Failure.Check(found.Open(OpenMode.ReadOnly, cancellation, out var file), $"open '{target.Path}'", target.Path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(found.Open(OpenMode.ReadOnly, cancellation, out var file), $"open '{target.Path}'", target.Path, SnapshotError.ReadFailed);
         using (file)
         {
             var metadata = FileMetadata.Of(file, FileStatus.Of(file, target.Path), target.Path);

@@ -103,7 +103,7 @@ internal sealed class SaveMarker : IDisposable
                 var errno = marker.TryName(name);
                 if (errno == 0) return marker;
                 if (errno != Errno.EEXIST)
-                    throw Failure.From(errno, $"create '{target.Directory.Combine(name)}'", target.Path, SnapshotError.WriteFailed);
+                    throw ErrnoErrors.ToException(errno, $"create '{target.Directory.Combine(name)}'", target.Path, SnapshotError.WriteFailed);
 
                 var existing = Examine(target, name, owner, options, cancellation);
                 bool isHeld = existing is Existing.Held or Existing.HeldByOwner or Existing.HeldWithLinks;
@@ -177,7 +177,7 @@ internal sealed class SaveMarker : IDisposable
         if (errno != 0)
         {
             file.Dispose();
-            throw Failure.From(errno, $"create a file beside '{target.Path}'", target.Path, SnapshotError.WriteFailed);
+            throw ErrnoErrors.ToException(errno, $"create a file beside '{target.Path}'", target.Path, SnapshotError.WriteFailed);
         }
         var marker = new SaveMarker(target.Directory, file, name, record);
         try
@@ -185,7 +185,7 @@ internal sealed class SaveMarker : IDisposable
             if (record is { Token: 0, Staged: not null }) marker._record = record with { Token = FileStatus.Of(file, target.Path).Inode };
             if (owner != Kernel.EffectiveUser()) MakeReadable(file);
             _ = Kernel.SetOfdWriteLock(file); // where there are no locks, the name alone excludes others
-            Failure.Check(Kernel.Write(file, marker._record.ToBytes(), 0, out _), $"write to a file beside '{target.Path}'", target.Path, SnapshotError.WriteFailed);
+            ErrnoErrors.ThrowIfError(Kernel.Write(file, marker._record.ToBytes(), 0, out _), $"write to a file beside '{target.Path}'", target.Path, SnapshotError.WriteFailed);
             return marker;
         }
         catch
@@ -197,7 +197,7 @@ internal sealed class SaveMarker : IDisposable
 
     /// <summary>The user whose file it is about can then read a marker of root's, and see that it is locked.</summary>
     private static void MakeReadable(SafeFileHandle file) =>
-        _ = Kernel.ChangeMode(file, Kernel.PrivateMode | FilePermissions.S_IRGRP | FilePermissions.S_IROTH);
+        _ = Kernel.FChmod(file, Kernel.PrivateMode | FilePermissions.S_IRGRP | FilePermissions.S_IROTH);
 
     private Errno TryName(string name)
     {

@@ -77,7 +77,7 @@ internal sealed record SnapshotFile(ParentDirectory Directory, string Name, NewF
         repair.Written is var (before, after) && Baseline?.Status.DifferenceTo(before) is null
             ? this with
             {
-                Baseline = new Baseline(after, Freshness: null, MayChangeUnseen: true),
+                Baseline = new Baseline(after, Freshness: null, MayBeMappedForWriting: true),
                 IsMixed = IsMixed || repair.Record.Action == RepairAction.RollForward,
             }
             : this;

@@ -58,7 +58,7 @@ internal sealed class StagedFile : IDisposable
         var directory = target.Directory;
         if (directory.IsDeleted())
         {
-            throw Failure.From(
+            throw ErrnoErrors.ToException(
                 Errno.ENOENT,
                 $"create a new file in the directory of '{target.Path}', which was deleted",
                 target.Path,
@@ -76,7 +76,7 @@ internal sealed class StagedFile : IDisposable
             if (errno == 0) return new StagedFile(directory, target.Name, handle) { Token = token, TemporaryName = name };
             handle.Dispose();
         }
-        throw Failure.From(
+        throw ErrnoErrors.ToException(
             errno,
             $"create a new file in the directory of '{target.Path}'",
             target.Path,
@@ -99,7 +99,7 @@ internal sealed class StagedFile : IDisposable
             mode);
         if (errno == 0) return new StagedFile(target.Directory, target.Name, handle) { Place = staging, TemporaryName = place.Name };
         handle.Dispose();
-        throw Failure.From(errno, $"create a new file for '{target.Path}' in '{staging.Path}'", target.Path, SnapshotError.WriteFailed);
+        throw ErrnoErrors.ToException(errno, $"create a new file for '{target.Path}' in '{staging.Path}'", target.Path, SnapshotError.WriteFailed);
     }
 
     /// <summary>
@@ -125,12 +125,12 @@ internal sealed class StagedFile : IDisposable
             var errno = Kernel.LinkAt(Handle, _directory.Handle, name);
             if (errno == 0) (Token, TemporaryName) = (marker.Token, name);
             else if (errno == Errno.EEXIST) errno = marker.ChangeToken();
-            Failure.Check(errno, $"give the new '{Path}' a name", Path, SnapshotError.WriteFailed);
+            ErrnoErrors.ThrowIfError(errno, $"give the new '{Path}' a name", Path, SnapshotError.WriteFailed);
         }
     }
 
     /// <summary>Flushes it to the disk.</summary>
-    internal void Flush() => Failure.Check(Kernel.Sync(Handle), $"flush the new '{Path}' to the disk", Path, SnapshotError.WriteFailed);
+    internal void Flush() => ErrnoErrors.ThrowIfError(Kernel.FSync(Handle), $"flush the new '{Path}' to the disk", Path, SnapshotError.WriteFailed);
 
     /// <summary>Takes the marker, which records this file and the one that it replaces.</summary>
     /// <param name="target">The name that it will have.</param>
@@ -162,7 +162,7 @@ internal sealed class StagedFile : IDisposable
             if (_directory.Find(_target) is not null) return false;
             errno = Kernel.RenameAt(_directory.Handle, TemporaryName, _directory.Handle, _target);
         }
-        Failure.Check(errno, $"create '{Path}'", Path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(errno, $"create '{Path}'", Path, SnapshotError.WriteFailed);
         if (!IsInGroup) ForgetTemporaryName();
         return true;
     }
@@ -208,7 +208,7 @@ internal sealed class StagedFile : IDisposable
     internal ExceptionDispatchInfo? SyncDirectory(CommitOptions options)
     {
         if (options.NoFlush || _directory.Sync(Handle) is not (not 0 and var errno)) return null;
-        return ExceptionDispatchInfo.Capture(Failure.From(
+        return ExceptionDispatchInfo.Capture(ErrnoErrors.ToException(
             errno,
             $"flush the directory of '{Path}' to the disk",
             Path,
@@ -235,7 +235,7 @@ internal sealed class StagedFile : IDisposable
     /// <returns>Its status, settled.</returns>
     internal FileStatus Seal()
     {
-        var status = FileStatus.SettledOf(Handle, Path);
+        var status = FileStatus.OfStable(Handle, Path);
         _sealed = status;
         return status;
     }
@@ -280,10 +280,10 @@ internal sealed class StagedFile : IDisposable
     {
         var errno = Kernel.RenameAtNoReplace(_directory.Handle, _target, Place.Handle, TemporaryName);
         if (errno == Errno.ENOENT) return "it was deleted since";
-        Failure.Check(errno, $"remove '{Path}' again", Path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(errno, $"remove '{Path}' again", Path, SnapshotError.WriteFailed);
         if (HasTemporaryName() && published.IsUntouched) return null;
         errno = Kernel.RenameAtNoReplace(Place.Handle, TemporaryName, _directory.Handle, _target);
-        Failure.Check(errno, $"give '{Path}' its name again", Path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(errno, $"give '{Path}' its name again", Path, SnapshotError.WriteFailed);
         return "it was changed by another process since";
     }
 

@@ -11,7 +11,7 @@ namespace MmapSnapshot.Committing;
 /// </summary>
 internal sealed class TargetFile : IDisposable
 {
-    private static readonly TimeSpan _patience = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan _timeout = TimeSpan.FromMilliseconds(100);
 
     private readonly SafeFileHandle _place;
 
@@ -49,7 +49,7 @@ internal sealed class TargetFile : IDisposable
         }
         place.Dispose();
         if (errno == Errno.ENOENT) return null;
-        throw Failure.From(errno, $"examine '{path}'", path, SnapshotError.ReadFailed);
+        throw ErrnoErrors.ToException(errno, $"examine '{path}'", path, SnapshotError.ReadFailed);
     }
 
     /// <summary>Whether this user may write to it, found out without opening it: 0, EACCES, EROFS, EPERM.</summary>
@@ -82,7 +82,7 @@ internal sealed class TargetFile : IDisposable
         if (errno != Errno.EAGAIN) return errno;
         file.Dispose();
         using var limited = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limited.CancelAfter(_patience);
+        limited.CancelAfter(_timeout);
         try
         {
             return Open(access, limited.Token, out file);

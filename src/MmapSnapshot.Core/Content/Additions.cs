@@ -117,7 +117,7 @@ internal sealed class Additions(Func<IEnumerable<PrivateFile>> createFiles, stri
     {
         var errno = Kernel.Read(file, destination, offset, out int done);
         if (errno == 0 && done < destination.Length) errno = Mono.Unix.Native.Errno.EIO; // the file is shorter than it was made
-        Failure.Check(errno, $"read {destination.Length} bytes that were written to the snapshot of '{path}'", path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(errno, $"read {destination.Length} bytes that were written to the snapshot of '{path}'", path, SnapshotError.ReadFailed);
     }
 
     /// <summary>Moves the whole chunks that are in memory to a file. If that fails they stay.</summary>
@@ -127,7 +127,7 @@ internal sealed class Additions(Func<IEnumerable<PrivateFile>> createFiles, stri
         if (_files.Count == 0 || !TryStore(_files[^1].Handle, end))
         {
             // The disk may be full: what was written is of no use, and takes space.
-            if (_files.Count > 0) _ = Kernel.Truncate(_files[^1].Handle, (long)_stored * ChunkSize);
+            if (_files.Count > 0) _ = Kernel.FTruncate(_files[^1].Handle, (long)_stored * ChunkSize);
             StoreElsewhere(end);
         }
         // After a failure the memory may double before the next attempt: each attempt writes all of it.
@@ -155,7 +155,7 @@ internal sealed class Additions(Func<IEnumerable<PrivateFile>> createFiles, stri
         {
             if (Kernel.Write(file, _chunks[i].Memory, (long)i * ChunkSize, out _) != 0) return false;
         }
-        if (Kernel.SyncData(file) != 0) return false;
+        if (Kernel.FDataSync(file) != 0) return false;
         for (; _stored < end; _stored++) _chunks[_stored].MoveTo(file);
         return true;
     }

@@ -208,7 +208,7 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
         {
             Read(table, offset, ours);
             var errno = Kernel.Read(file, theirs, offset, out int done);
-            Failure.Check(errno, $"read '{path}' at offset 0x{offset:X}", path, SnapshotError.ReadFailed);
+            ErrnoErrors.ThrowIfError(errno, $"read '{path}' at offset 0x{offset:X}", path, SnapshotError.ReadFailed);
             return done == theirs.Length;
         });
     }
@@ -285,7 +285,7 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
         if (errno == 0 && done < destination.Length) errno = Errno.EIO; // the private file is shorter than it was made
         if (errno == 0) return;
         string operation = $"read {destination.Length} bytes at offset 0x{offset:X} of the snapshot of '{path}'";
-        throw Failure.From(errno, operation, path, SnapshotError.ReadFailed);
+        throw ErrnoErrors.ToException(errno, operation, path, SnapshotError.ReadFailed);
     }
 
     /// <summary>The next hole, or the next data, of a piece of the base. Pieces mostly lie in the same data.</summary>

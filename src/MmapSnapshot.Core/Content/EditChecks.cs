@@ -29,9 +29,9 @@ internal static class EditChecks
             bool isWrite = edit.Kind == SnapshotEditKind.Write, changes = !isWrite || edit.Count != 0 || edit.ExpectedCount == 0;
             long end = isWrite ? length ?? current : current,
                 replaced = edit.Kind == SnapshotEditKind.Insert ? Math.Min(0, edit.Count) : edit.Count;
-            if (changes && ByteRange.Outside(edit.Offset, replaced, end, path) is { } outside) yield return outside;
+            if (changes && ByteRange.CheckOrNull(edit.Offset, replaced, end, path) is { } outside) yield return outside;
             else if (edit.ExpectedCount == 0) continue;
-            else if (ByteRange.Outside(edit.Offset, edit.ExpectedCount, current, path) is { } missing) yield return missing;
+            else if (ByteRange.CheckOrNull(edit.Offset, edit.ExpectedCount, current, path) is { } missing) yield return missing;
             else if (bytes.CheckExpected(edit.Offset, edit.Expected) is { } unexpected) yield return unexpected;
         }
         if (FindOverlap([.. edits.Select(edit => edit.Replacement)], path) is { } overlap) yield return overlap;

@@ -220,7 +220,7 @@ internal sealed class SnapshotBytes : IDisposable
         var actual = new byte[expected.Length];
         Reader.Read(Current, offset, actual);
         int same = actual.AsSpan().CommonPrefixLength(expected);
-        return same == expected.Length ? null : Unexpected(offset, same, actual, expected);
+        return same == expected.Length ? null : ToExpectationFailed(offset, same, actual, expected);
     }
 
     /// <summary>As the other; what is known of repeated bytes is not read.</summary>
@@ -238,7 +238,7 @@ internal sealed class SnapshotBytes : IDisposable
                 int count = (int)Math.Min(actual.Length, range.End - at);
                 Reader.Read(table, at, actual.AsSpan(0, count));
                 int same = actual.AsSpan(0, count).CommonPrefixLength(wanted);
-                if (same < count) return Unexpected(at, same, actual.AsSpan(0, count), wanted.AsSpan(0, count));
+                if (same < count) return ToExpectationFailed(at, same, actual.AsSpan(0, count), wanted.AsSpan(0, count));
             }
         }
         return null;
@@ -281,7 +281,7 @@ internal sealed class SnapshotBytes : IDisposable
     public void Dispose() => Reader.Dispose();
 
     /// <summary>Names the first bytes that differ, and what is around them.</summary>
-    private SnapshotException Unexpected(long offset, int same, ReadOnlySpan<byte> actual, ReadOnlySpan<byte> expected)
+    private SnapshotException ToExpectationFailed(long offset, int same, ReadOnlySpan<byte> actual, ReadOnlySpan<byte> expected)
     {
         const int Most = 16;
         int start = same < Most ? 0 : same;

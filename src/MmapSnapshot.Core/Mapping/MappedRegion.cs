@@ -63,7 +63,7 @@ internal sealed unsafe class MappedRegion : SafeHandle
         if (errno == Errno.EINVAL) errno = ReadThrough(file, offset, count); // before Linux 5.14
         // EFAULT is madvise's word for the SIGBUS that touching the page would have been.
         if (errno == Errno.EFAULT) errno = Errno.EIO;
-        Failure.Check(errno, $"read '{path}' between offset 0x{offset:X} and 0x{offset + count:X}", path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(errno, $"read '{path}' between offset 0x{offset:X} and 0x{offset + count:X}", path, SnapshotError.ReadFailed);
     }
 
     /// <summary>
@@ -96,7 +96,7 @@ internal sealed unsafe class MappedRegion : SafeHandle
 
     private static SnapshotException Refused(Errno errno, long length, string path) => new(
         errno is Errno.ENOMEM or Errno.EINVAL or Errno.EOVERFLOW ? SnapshotError.TooLarge : SnapshotError.NotSupported,
-        $"Cannot map the {length} bytes of '{path}' into memory: {Failure.Describe(errno)}.",
+        $"Cannot map the {length} bytes of '{path}' into memory: {ErrnoErrors.Describe(errno)}.",
         path,
         NativeConvert.FromErrno(errno));
 

@@ -32,7 +32,7 @@ internal static class DescriptorLimit
         if (left > Math.Min(Reserve, _limit / ReservedPart)) return;
         throw new SnapshotException(
             SnapshotError.TooManyOpenFiles,
-            $"Cannot open '{path}': {Failure.Describe(Errno.EMFILE)} (the process may have {_limit}, and the last {left} are left to the "
+            $"Cannot open '{path}': {ErrnoErrors.Describe(Errno.EMFILE)} (the process may have {_limit}, and the last {left} are left to the "
             + "runtime).",
             path,
             NativeConvert.FromErrno(Errno.EMFILE));

@@ -14,7 +14,7 @@ internal static unsafe partial class Kernel
         (how[0], how[1], how[2]) = ((ulong)(flags | OpenMode.CloseOnExec), 0, Constants.RESOLVE_NO_SYMLINKS);
         fixed (byte* native = ToNative(path))
         {
-            nint descriptor = LibC.SystemCall(Constants.SYS_openat2, Constants.AtCurrentDirectory, native, how, 3 * sizeof(ulong));
+            nint descriptor = LibC.SystemCall(Constants.SYS_openat2, Constants.AT_FDCWD, native, how, 3 * sizeof(ulong));
             var errno = descriptor < 0 ? LastPInvokeErrno() : 0;
             file = new SafeFileHandle(descriptor, ownsHandle: true);
             return errno;
@@ -41,9 +41,9 @@ internal static unsafe partial class Kernel
     /// <returns>0; EACCES: the user may not; EROFS or EPERM: no user may, as the filesystem is read-only or the file immutable.</returns>
     internal static Errno CheckWritable(SafeFileHandle file)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         fixed (byte* native = ToNative(ProcPath(fd.Number)))
-            return LibC.FAccessAt(Constants.AtCurrentDirectory, native, Constants.W_OK, Constants.AT_EACCESS) == 0 ? 0 : LastPInvokeErrno();
+            return LibC.FAccessAt(Constants.AT_FDCWD, native, Constants.W_OK, Constants.AT_EACCESS) == 0 ? 0 : LastPInvokeErrno();
     }
 
     /// <summary>
@@ -62,7 +62,7 @@ internal static unsafe partial class Kernel
     {
         var header = stackalloc uint[2]; // struct __user_cap_header_struct: u32 version; int pid, 0: this thread
         var data = stackalloc uint[6]; // struct __user_cap_data_struct, twice: u32 effective, permitted, inheritable
-        header[0] = Constants.CapabilityVersion3;
+        header[0] = Constants.LINUX_CAPABILITY_VERSION_3;
         return LibC.CapGet(header, data) == 0 && (data[0] & (1u << Constants.CAP_FSETID)) != 0;
     }
 }

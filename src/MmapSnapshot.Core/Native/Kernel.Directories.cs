@@ -14,7 +14,7 @@ internal static unsafe partial class Kernel
     internal static Errno ListNames(SafeFileHandle directory, out List<string> names)
     {
         names = [];
-        using var fd = new Borrowed(directory);
+        using var fd = new HandleReference(directory);
         nint stream = Syscall.opendir(ProcPath(fd.Number));
         if (stream == 0) return Stdlib.GetLastError();
         try
@@ -34,14 +34,14 @@ internal static unsafe partial class Kernel
     /// <summary>man 2 mkdirat: a directory that only this user may enter.</summary>
     internal static Errno MakeDirectoryAt(SafeFileHandle directory, string name)
     {
-        using var fd = new Borrowed(directory);
+        using var fd = new HandleReference(directory);
         return Syscall.mkdirat(fd.Number, name, FilePermissions.S_IRWXU) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     /// <summary>man 2 unlinkat, AT_REMOVEDIR: ENOTEMPTY when there is a file in it.</summary>
     internal static Errno RemoveDirectoryAt(SafeFileHandle directory, string name)
     {
-        using var fd = new Borrowed(directory);
+        using var fd = new HandleReference(directory);
         return Syscall.unlinkat(fd.Number, name, AtFlags.AT_REMOVEDIR) == 0 ? 0 : Stdlib.GetLastError();
     }
 }

@@ -33,8 +33,8 @@ internal static unsafe partial class Kernel
     /// <summary>man 2 fcntl, F_GETLEASE: whether there is a write lease, and no process waits for its end.</summary>
     internal static bool HasWriteLease(SafeFileHandle file)
     {
-        using var fd = new Borrowed(file);
-        return Syscall.fcntl(fd.Number, FcntlCommand.F_GETLEASE) == Constants.LeaseWrite;
+        using var fd = new HandleReference(file);
+        return Syscall.fcntl(fd.Number, FcntlCommand.F_GETLEASE) == Constants.F_WRLCK;
     }
 
     /// <summary>man 7 capabilities: whether this thread has CAP_LEASE, so that it may take leases on files of other users.</summary>
@@ -57,7 +57,7 @@ internal static unsafe partial class Kernel
     /// <exception cref="OperationCanceledException">It was cancelled; no file is open.</exception>
     internal static Errno ReopenWaitingForLease(SafeFileHandle place, int flags, CancellationToken cancellation, out SafeFileHandle file)
     {
-        using var fd = new Borrowed(place);
+        using var fd = new HandleReference(place);
         return OpenWaitingForLease(null, ProcPath(fd.Number), flags, cancellation, out file);
     }
 }

@@ -12,13 +12,13 @@ internal static unsafe partial class Kernel
     /// </summary>
     internal static Errno Map(SafeFileHandle file, long length, out nint address)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         address = Syscall.mmap(0, (ulong)length, MmapProts.PROT_READ, MmapFlags.MAP_SHARED, fd.Number, 0);
         // Before Syscall.MAP_FAILED is looked at: that can run a static constructor which makes other calls.
         var errno = LastPInvokeErrno();
         if (address == Syscall.MAP_FAILED) return errno;
-        _ = LibC.Advise((void*)address, (nuint)length, Constants.DontDump);
-        _ = LibC.Advise((void*)address, (nuint)length, Constants.DontFork);
+        _ = LibC.Advise((void*)address, (nuint)length, Constants.MADV_DONTDUMP);
+        _ = LibC.Advise((void*)address, (nuint)length, Constants.MADV_DONTFORK);
         return 0;
     }
 
@@ -34,7 +34,7 @@ internal static unsafe partial class Kernel
         Errno errno;
         do
         {
-            errno = LibC.Advise(pageStart, (nuint)length, Constants.PopulateRead) == 0 ? 0 : LastPInvokeErrno();
+            errno = LibC.Advise(pageStart, (nuint)length, Constants.MADV_POPULATE_READ) == 0 ? 0 : LastPInvokeErrno();
         }
         while (errno is Errno.EINTR or Errno.EAGAIN);
         return errno;

@@ -16,8 +16,8 @@ internal static unsafe partial class Kernel
         // struct statx, 256 bytes: u32 stx_mask first, u64 stx_mnt_id at byte 144.
         var status = stackalloc ulong[32];
         byte empty = 0;
-        return LibC.StatX(file, &empty, Constants.AtEmptyPath | Constants.AtDoNotSync, Constants.StatXMountId, status) == 0
-            && ((uint)status[0] & Constants.StatXMountId) != 0
+        return LibC.StatX(file, &empty, Constants.AT_EMPTY_PATH | Constants.AT_STATX_DONT_SYNC, Constants.STATX_MNT_ID, status) == 0
+            && ((uint)status[0] & Constants.STATX_MNT_ID) != 0
             ? status[18]
             : MountIdOfFdInfo(file);
     }
@@ -25,7 +25,7 @@ internal static unsafe partial class Kernel
     /// <summary>man 2 poll, POLLPRI, without waiting: whether the mounts changed since mountinfo was opened or last polled.</summary>
     internal static bool HasExceptionalCondition(SafeFileHandle file)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         Pollfd[] request = [new Pollfd { fd = fd.Number, events = PollEvents.POLLPRI }];
         return Syscall.poll(request, 0) != 0;
     }
@@ -33,7 +33,7 @@ internal static unsafe partial class Kernel
     private static ulong? MountIdOfFdInfo(SafeFileHandle file)
     {
         const string Field = "mnt_id:";
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         try
         {
             string? line = System.IO.File.ReadLines($"/proc/self/fdinfo/{fd.Number}").FirstOrDefault(line => line.StartsWith(Field, StringComparison.Ordinal));

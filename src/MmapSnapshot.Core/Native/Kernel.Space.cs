@@ -10,7 +10,7 @@ internal static unsafe partial class Kernel
     /// <summary>man 3 fstatvfs: the bytes that this user may still write to the filesystem of a file; long.MaxValue where it does not tell.</summary>
     internal static long AvailableSpace(SafeFileHandle file)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         if (Syscall.fstatvfs(fd.Number, out var status) != 0 || status.f_blocks == 0) return long.MaxValue;
         ulong blocks = Syscall.geteuid() == 0 ? status.f_bfree : status.f_bavail; // root may use the reserved ones
         return (long)UInt128.Min(long.MaxValue, (UInt128)blocks * status.f_frsize);

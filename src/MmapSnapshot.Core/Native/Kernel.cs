@@ -26,7 +26,7 @@ internal static unsafe partial class Kernel
         try
         {
             directory?.DangerousAddRef(ref added);
-            int start = directory is null ? Constants.AtCurrentDirectory : (int)directory.DangerousGetHandle();
+            int start = directory is null ? Constants.AT_FDCWD : (int)directory.DangerousGetHandle();
             fixed (byte* native = ToNative(path))
             {
                 while (true)
@@ -48,7 +48,7 @@ internal static unsafe partial class Kernel
     /// <summary>man 5 proc: opens anew what <paramref name="place"/> is a descriptor of, whatever its name stands for by now.</summary>
     internal static Errno Reopen(SafeFileHandle place, int flags, out SafeFileHandle file)
     {
-        using var fd = new Borrowed(place);
+        using var fd = new HandleReference(place);
         return OpenAt(null, ProcPath(fd.Number), flags, out file);
     }
 
@@ -59,7 +59,7 @@ internal static unsafe partial class Kernel
     /// <summary>man 2 memfd_create, close-on-exec.</summary>
     internal static Errno MemfdCreate(string name, out SafeFileHandle file)
     {
-        int descriptor = LibC.MemfdCreate(name, Constants.MemfdCloseOnExec);
+        int descriptor = LibC.MemfdCreate(name, Constants.MFD_CLOEXEC);
         file = new SafeFileHandle(descriptor, ownsHandle: true);
         return descriptor < 0 ? LastPInvokeErrno() : 0;
     }
@@ -67,21 +67,21 @@ internal static unsafe partial class Kernel
     /// <summary>man 2 fstat.</summary>
     internal static Errno Stat(SafeFileHandle file, out Stat status)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         return Syscall.fstat(fd.Number, out status) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     /// <summary>man 2 fstatat. A symbolic link is looked at, not followed.</summary>
     internal static Errno StatAt(SafeFileHandle directory, string name, out Stat status)
     {
-        using var fd = new Borrowed(directory);
+        using var fd = new HandleReference(directory);
         return Syscall.fstatat(fd.Number, name, out status, AtFlags.AT_SYMLINK_NOFOLLOW) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     /// <summary>man 5 proc: the path the kernel knows a descriptor by, as /proc/self/fd shows it.</summary>
-    internal static Errno PathOf(SafeFileHandle file, out string path)
+    internal static Errno ReadProcFdLink(SafeFileHandle file, out string path)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         var buffer = new byte[4096 + 16]; // PATH_MAX and " (deleted)"
         long length = Syscall.readlink(ProcPath(fd.Number), buffer);
         path = length < 0 ? "" : UnixEncoding.Instance.GetString(buffer, 0, (int)length);
@@ -91,7 +91,7 @@ internal static unsafe partial class Kernel
     /// <summary>man 2 pread, until <paramref name="destination"/> is full or the file ends; <paramref name="done"/> is what was read.</summary>
     internal static Errno Read(SafeFileHandle file, Span<byte> destination, long offset, out int done)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         done = 0;
         fixed (byte* buffer = destination) // pinned until the kernel has returned
         {
@@ -115,9 +115,9 @@ internal static unsafe partial class Kernel
     /// As <see cref="Read"/>, for a few bytes that nothing is read behind: man 2 posix_fadvise, POSIX_FADV_RANDOM has the kernel
     /// fetch only their pages, and not 32 or more.
     /// </summary>
-    internal static Errno ReadAlone(SafeFileHandle file, Span<byte> destination, long offset, out int done)
+    internal static Errno PReadNoReadahead(SafeFileHandle file, Span<byte> destination, long offset, out int done)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         _ = Syscall.posix_fadvise(fd.Number, 0, 0, PosixFadviseAdvice.POSIX_FADV_RANDOM); // no more than advice
         var errno = Read(file, destination, offset, out done);
         _ = Syscall.posix_fadvise(fd.Number, 0, 0, PosixFadviseAdvice.POSIX_FADV_NORMAL);
@@ -127,7 +127,7 @@ internal static unsafe partial class Kernel
     /// <summary>man 2 pwrite, until all is written or the kernel refuses; <paramref name="done"/> is what was written even then.</summary>
     internal static Errno Write(SafeFileHandle file, ReadOnlySpan<byte> source, long offset, out int done)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         done = 0;
         fixed (byte* buffer = source) // pinned until the kernel has returned
         {
@@ -147,56 +147,56 @@ internal static unsafe partial class Kernel
     }
 
     /// <summary>man 2 ftruncate.</summary>
-    internal static Errno Truncate(SafeFileHandle file, long length)
+    internal static Errno FTruncate(SafeFileHandle file, long length)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         return Retry(Syscall.ftruncate, fd.Number, length);
     }
 
     /// <summary>man 2 fsync.</summary>
-    internal static Errno Sync(SafeFileHandle file)
+    internal static Errno FSync(SafeFileHandle file)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         return Syscall.fsync(fd.Number) == 0 ? 0 : Stdlib.GetLastError(); // never repeated: a second fsync forgets the error
     }
 
     /// <summary>man 2 fdatasync.</summary>
-    internal static Errno SyncData(SafeFileHandle file)
+    internal static Errno FDataSync(SafeFileHandle file)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         return Syscall.fdatasync(fd.Number) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     /// <summary>man 2 syncfs: everything on the filesystem that <paramref name="file"/> is on.</summary>
-    internal static Errno SyncFileSystem(SafeFileHandle file) => LibC.SyncFs(file) == 0 ? 0 : LastPInvokeErrno();
+    internal static Errno SyncFs(SafeFileHandle file) => LibC.SyncFs(file) == 0 ? 0 : LastPInvokeErrno();
 
     /// <summary>man 2 ioctl_ficlone: <paramref name="target"/> shares all extents of <paramref name="source"/>.</summary>
-    internal static Errno Clone(SafeFileHandle source, SafeFileHandle target)
+    internal static Errno FiClone(SafeFileHandle source, SafeFileHandle target)
     {
-        using var fd = new Borrowed(source);
+        using var fd = new HandleReference(source);
         while (true)
         {
-            if (LibC.Ioctl(target, Constants.FiClone, fd.Number) == 0) return 0;
+            if (LibC.Ioctl(target, Constants.FICLONE, fd.Number) == 0) return 0;
             var errno = LastPInvokeErrno();
             if (errno != Errno.EINTR) return errno;
         }
     }
 
     /// <summary>man 2 ioctl_ficlonerange: the first <paramref name="length"/> bytes (0: all) are shared.</summary>
-    internal static Errno CloneStart(SafeFileHandle source, SafeFileHandle target, ulong length)
+    internal static Errno FiCloneRange(SafeFileHandle source, SafeFileHandle target, ulong length)
     {
-        using var fd = new Borrowed(source);
+        using var fd = new HandleReference(source);
         var range = stackalloc ulong[4]; // struct file_clone_range: s64 src_fd; u64 src_offset, src_length, dest_offset
         range[0] = (ulong)fd.Number;
         range[2] = length;
-        return LibC.Ioctl(target, Constants.FiCloneRange, range) == 0 ? 0 : LastPInvokeErrno();
+        return LibC.Ioctl(target, Constants.FICLONERANGE, range) == 0 ? 0 : LastPInvokeErrno();
     }
 
     /// <summary>
     /// ioctl FS_IOC_FIEMAP (linux/fiemap.h): extents that begin at or behind <paramref name="start"/>, as many as fit into
     /// <paramref name="extents"/>; with <paramref name="sync"/>, what is yet to be written to the disk is written there first.
     /// </summary>
-    internal static Errno MapExtents(SafeFileHandle file, ulong start, bool sync, Span<Source.Extent> extents, out int count, out bool last)
+    internal static Errno FieMap(SafeFileHandle file, ulong start, bool sync, Span<Source.Extent> extents, out int count, out bool last)
     {
         // struct fiemap: u64 start, length; u32 flags, mapped_extents, extent_count, reserved; then struct fiemap_extent[]:
         // u64 logical, physical, length, reserved[2]; u32 flags, reserved[3].
@@ -208,9 +208,9 @@ internal static unsafe partial class Kernel
             ulong* head = (ulong*)buffer;
             head[0] = start;
             head[1] = ulong.MaxValue - start;
-            ((uint*)buffer)[4] = sync ? Constants.FieMapSync : 0;
+            ((uint*)buffer)[4] = sync ? Constants.FIEMAP_FLAG_SYNC : 0;
             ((uint*)buffer)[6] = (uint)extents.Length;
-            if (LibC.Ioctl(file, Constants.FieMap, buffer) != 0) return LastPInvokeErrno();
+            if (LibC.Ioctl(file, Constants.FS_IOC_FIEMAP, buffer) != 0) return LastPInvokeErrno();
             count = (int)((uint*)buffer)[5];
             for (int i = 0; i < count; i++)
             {
@@ -218,14 +218,14 @@ internal static unsafe partial class Kernel
                 var fields = (ulong*)each;
                 uint flags = ((uint*)each)[10];
                 extents[i] = new Source.Extent(fields[0], fields[1], fields[2], IsWritten: (flags & Constants.FieMapExtentNotWritten) == 0);
-                last = (flags & Constants.FieMapExtentLast) != 0;
+                last = (flags & Constants.FIEMAP_EXTENT_LAST) != 0;
             }
         }
         return 0;
     }
 
     /// <summary>Whether a file is on an XFS that exchanges the contents of files.</summary>
-    internal static bool ExchangesRanges(SafeFileHandle file) => TryGetXfsFlags(file, out uint flags) && (flags & Constants.XfsExchangesRanges) != 0;
+    internal static bool ExchangesRanges(SafeFileHandle file) => TryGetXfsFlags(file, out uint flags) && (flags & Constants.XFS_FSOP_GEOM_FLAGS_EXCHANGE_RANGE) != 0;
 
     /// <summary>
     /// man 2 ioctl_xfs_fsgetxattr: the size of the blocks that a file of an XFS consists of, in bytes; 0 where they are not those of the
@@ -233,8 +233,8 @@ internal static unsafe partial class Kernel
     /// </summary>
     internal static int GetXfsBlockSize(SafeFileHandle file)
     {
-        var attributes = stackalloc uint[Constants.FileAttributesSize / sizeof(uint)];
-        if (LibC.Ioctl(file, Constants.GetFileAttributes, attributes) != 0 || (attributes[0] & Constants.RealtimeFile) != 0) return 0;
+        var attributes = stackalloc uint[Constants.FsxattrSize / sizeof(uint)];
+        if (LibC.Ioctl(file, Constants.FS_IOC_FSGETXATTR, attributes) != 0 || (attributes[0] & Constants.FS_XFLAG_REALTIME) != 0) return 0;
         return TryGetXfsGeometry(file, out uint size, out _) ? (int)size : 0;
     }
 
@@ -245,7 +245,7 @@ internal static unsafe partial class Kernel
     internal static Errno StartCommit(SafeFileHandle target, out XfsFreshness freshness)
     {
         var request = default(XfsCommitRange);
-        int result = LibC.Ioctl(target, Constants.StartCommit, &request);
+        int result = LibC.Ioctl(target, Constants.XFS_IOC_START_COMMIT, &request);
         freshness = request.Freshness;
         return result == 0 ? 0 : LastPInvokeErrno();
     }
@@ -261,7 +261,7 @@ internal static unsafe partial class Kernel
     internal static Errno CommitRange(
         SafeFileHandle source, SafeFileHandle target, long sourceOffset, ByteRange range, ulong flags, in XfsFreshness freshness)
     {
-        using var fd = new Borrowed(source);
+        using var fd = new HandleReference(source);
         var request = new XfsCommitRange
         {
             Source = fd.Number,
@@ -271,19 +271,19 @@ internal static unsafe partial class Kernel
             Flags = flags,
             Freshness = freshness,
         };
-        return LibC.Ioctl(target, Constants.CommitRange, &request) == 0 ? 0 : LastPInvokeErrno();
+        return LibC.Ioctl(target, Constants.XFS_IOC_COMMIT_RANGE, &request) == 0 ? 0 : LastPInvokeErrno();
     }
 
     /// <summary>man 2 ioctl_xfs_exchange_range: the same without the condition.</summary>
     internal static Errno ExchangeRange(SafeFileHandle source, SafeFileHandle target, ulong flags)
     {
-        using var fd = new Borrowed(source);
+        using var fd = new HandleReference(source);
         var request = new XfsCommitRange { Source = fd.Number, Flags = flags }; // of which this call reads the first part
-        return LibC.Ioctl(target, Constants.ExchangeRange, &request) == 0 ? 0 : LastPInvokeErrno();
+        return LibC.Ioctl(target, Constants.XFS_IOC_EXCHANGE_RANGE, &request) == 0 ? 0 : LastPInvokeErrno();
     }
 
     /// <summary>man 2 copy_file_range, one call; <paramref name="done"/> may be less than <paramref name="count"/>.</summary>
-    internal static Errno CopyRange(SafeFileHandle source, long from, SafeFileHandle target, long to, long count, out long done)
+    internal static Errno CopyFileRange(SafeFileHandle source, long from, SafeFileHandle target, long to, long count, out long done)
     {
         done = LibC.CopyFileRange(source, &from, target, &to, (nuint)count, 0);
         if (done >= 0) return 0;
@@ -292,21 +292,21 @@ internal static unsafe partial class Kernel
     }
 
     /// <summary>man 2 lseek, SEEK_DATA: where the next data at or after <paramref name="offset"/> begins. ENXIO: there is none.</summary>
-    internal static Errno SeekData(SafeFileHandle file, long offset, out long found) => Seek(file, offset, Constants.SeekData, out found);
+    internal static Errno SeekData(SafeFileHandle file, long offset, out long found) => Seek(file, offset, Constants.SEEK_DATA, out found);
 
     /// <summary>man 2 lseek, SEEK_HOLE: where the next hole at or after <paramref name="offset"/> begins; the end of the file counts as one.</summary>
-    internal static Errno SeekHole(SafeFileHandle file, long offset, out long found) => Seek(file, offset, Constants.SeekHole, out found);
+    internal static Errno SeekHole(SafeFileHandle file, long offset, out long found) => Seek(file, offset, Constants.SEEK_HOLE, out found);
 
     /// <summary>man 2 fallocate, FALLOC_FL_PUNCH_HOLE: the range reads as zeros and takes no space.</summary>
     internal static Errno PunchHole(SafeFileHandle file, long offset, long length) =>
-        LibC.Allocate(file, Constants.PunchHole, offset, length) == 0 ? 0 : LastPInvokeErrno();
+        LibC.Allocate(file, Constants.PunchHoleKeepSize, offset, length) == 0 ? 0 : LastPInvokeErrno();
 
     /// <summary>man 2 linkat, of an open file through /proc/self/fd: AT_EMPTY_PATH would need a capability before Linux 6.10.</summary>
     internal static Errno LinkAt(SafeFileHandle file, SafeFileHandle directory, string name)
     {
-        using var fd = new Borrowed(file);
-        using var to = new Borrowed(directory);
-        return Syscall.linkat(Constants.AtCurrentDirectory, ProcPath(fd.Number), to.Number, name, AtFlags.AT_SYMLINK_FOLLOW) == 0
+        using var fd = new HandleReference(file);
+        using var to = new HandleReference(directory);
+        return Syscall.linkat(Constants.AT_FDCWD, ProcPath(fd.Number), to.Number, name, AtFlags.AT_SYMLINK_FOLLOW) == 0
             ? 0
             : Stdlib.GetLastError();
     }
@@ -314,14 +314,14 @@ internal static unsafe partial class Kernel
     /// <summary>man 2 renameat.</summary>
     internal static Errno RenameAt(SafeFileHandle oldDirectory, string oldName, SafeFileHandle newDirectory, string newName)
     {
-        using var from = new Borrowed(oldDirectory);
-        using var to = new Borrowed(newDirectory);
+        using var from = new HandleReference(oldDirectory);
+        using var to = new HandleReference(newDirectory);
         return Syscall.renameat(from.Number, oldName, to.Number, newName) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     /// <summary>man 2 renameat2, RENAME_NOREPLACE: EEXIST when <paramref name="newName"/> is taken.</summary>
     internal static Errno RenameAtNoReplace(SafeFileHandle oldDirectory, string oldName, SafeFileHandle newDirectory, string newName) =>
-        RenameAt2(oldDirectory, oldName, newDirectory, newName, Constants.RenameNoReplace);
+        RenameAt2(oldDirectory, oldName, newDirectory, newName, Constants.RENAME_NOREPLACE);
 
     /// <summary>man 2 renameat2, RENAME_EXCHANGE: both names change places in one step.</summary>
     internal static Errno RenameAtExchange(SafeFileHandle oldDirectory, string oldName, SafeFileHandle newDirectory, string newName) =>
@@ -330,7 +330,7 @@ internal static unsafe partial class Kernel
     /// <summary>man 2 unlinkat.</summary>
     internal static Errno UnlinkAt(SafeFileHandle directory, string name)
     {
-        using var fd = new Borrowed(directory);
+        using var fd = new HandleReference(directory);
         return Syscall.unlinkat(fd.Number, name, 0) == 0 ? 0 : Stdlib.GetLastError();
     }
 
@@ -338,21 +338,21 @@ internal static unsafe partial class Kernel
     internal static (long Seconds, long Nanoseconds) CoarseTime()
     {
         var time = stackalloc long[2];
-        _ = LibC.ClockGetTime(Constants.ClockRealtimeCoarse, time);
+        _ = LibC.ClockGetTime(Constants.CLOCK_REALTIME_COARSE, time);
         return (time[0], time[1]);
     }
 
     /// <summary>man 2 fchown.</summary>
-    internal static Errno ChangeOwner(SafeFileHandle file, uint user, uint group)
+    internal static Errno FChown(SafeFileHandle file, uint user, uint group)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         return Syscall.fchown(fd.Number, user, group) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     /// <summary>man 2 fchmod.</summary>
-    internal static Errno ChangeMode(SafeFileHandle file, FilePermissions mode)
+    internal static Errno FChmod(SafeFileHandle file, FilePermissions mode)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         return Syscall.fchmod(fd.Number, mode) == 0 ? 0 : Stdlib.GetLastError();
     }
 
@@ -361,14 +361,14 @@ internal static unsafe partial class Kernel
     {
         var errno = Stat(source, out var status);
         if (errno != 0) return errno;
-        using var fd = new Borrowed(target);
+        using var fd = new HandleReference(target);
         return Syscall.futimens(fd.Number, [status.st_atim, status.st_mtim]) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     /// <summary>man 2 flistxattr. A filesystem without extended attributes has none.</summary>
-    internal static Errno ListAttributes(SafeFileHandle file, out string[] names)
+    internal static Errno FListXattr(SafeFileHandle file, out string[] names)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         // (Mono.Posix's own list counts on as many bytes as the kernel asked for; overlayfs asks for more than it fills.)
         int number = fd.Number;
         var errno = ReadAttribute((buffer, size) => Syscall.flistxattr(number, buffer, size), out byte[] list);
@@ -377,24 +377,24 @@ internal static unsafe partial class Kernel
     }
 
     /// <summary>man 2 fgetxattr.</summary>
-    internal static Errno GetAttribute(SafeFileHandle file, string name, out byte[] value)
+    internal static Errno FGetXattr(SafeFileHandle file, string name, out byte[] value)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         int number = fd.Number;
         return ReadAttribute((buffer, size) => Syscall.fgetxattr(number, name, buffer, size), out value);
     }
 
     /// <summary>man 2 fsetxattr.</summary>
-    internal static Errno SetAttribute(SafeFileHandle file, string name, byte[] value)
+    internal static Errno FSetXattr(SafeFileHandle file, string name, byte[] value)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         return Syscall.fsetxattr(fd.Number, name, value) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     /// <summary>man 2 fremovexattr.</summary>
-    internal static Errno RemoveAttribute(SafeFileHandle file, string name)
+    internal static Errno FRemoveXattr(SafeFileHandle file, string name)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         return Syscall.fremovexattr(fd.Number, name) == 0 ? 0 : Stdlib.GetLastError();
     }
 
@@ -402,7 +402,7 @@ internal static unsafe partial class Kernel
     internal static Errno GetInodeFlags(SafeFileHandle file, out InodeFlags flags)
     {
         long value = 0; // the kernel writes an int; the request's size says long
-        int result = LibC.Ioctl(file, Constants.GetInodeFlags, &value);
+        int result = LibC.Ioctl(file, Constants.FS_IOC_GETFLAGS, &value);
         flags = (InodeFlags)(int)value;
         if (result == 0) return 0;
         flags = InodeFlags.None;
@@ -414,24 +414,24 @@ internal static unsafe partial class Kernel
     internal static Errno SetInodeFlags(SafeFileHandle file, InodeFlags flags)
     {
         long value = (int)flags;
-        return LibC.Ioctl(file, Constants.SetInodeFlags, &value) == 0 ? 0 : LastPInvokeErrno();
+        return LibC.Ioctl(file, Constants.FS_IOC_SETFLAGS, &value) == 0 ? 0 : LastPInvokeErrno();
     }
 
     /// <summary>man 2 fcntl, F_SETLEASE with F_RDLCK, announced by SIGURG instead of the SIGIO that would kill the process.</summary>
     /// <param name="file">Open for reading only.</param>
     /// <param name="listener">The thread (man 2 gettid) that the signal goes to and no other; 0: it goes to the process, which ignores it.</param>
-    internal static Errno TakeReadLease(SafeFileHandle file, int listener = 0)
+    internal static Errno SetReadLease(SafeFileHandle file, int listener = 0)
     {
-        using var fd = new Borrowed(file);
-        if (Syscall.fcntl(fd.Number, FcntlCommand.F_SETSIG, Constants.SignalUrgent) != 0) return Stdlib.GetLastError();
+        using var fd = new HandleReference(file);
+        if (Syscall.fcntl(fd.Number, FcntlCommand.F_SETSIG, Constants.SIGURG) != 0) return Stdlib.GetLastError();
         if (listener != 0)
         {
             var owner = stackalloc int[2]; // struct f_owner_ex: int type; pid_t pid
-            owner[0] = Constants.OwnerIsThread;
+            owner[0] = Constants.F_OWNER_TID;
             owner[1] = listener;
-            if (LibC.Fcntl(file, Constants.SetOwner, owner) != 0) return LastPInvokeErrno();
+            if (LibC.Fcntl(file, Constants.F_SETOWN_EX, owner) != 0) return LastPInvokeErrno();
         }
-        return Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.LeaseRead) == 0 ? 0 : Stdlib.GetLastError();
+        return Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.F_RDLCK) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     /// <summary>
@@ -439,25 +439,25 @@ internal static unsafe partial class Kernel
     /// another descriptor; EACCES: this user is not its owner and has no CAP_LEASE.
     /// </summary>
     /// <param name="file">Open for reading and writing.</param>
-    internal static Errno TakeWriteLease(SafeFileHandle file)
+    internal static Errno SetWriteLease(SafeFileHandle file)
     {
-        using var fd = new Borrowed(file);
-        if (Syscall.fcntl(fd.Number, FcntlCommand.F_SETSIG, Constants.SignalUrgent) != 0) return Stdlib.GetLastError();
-        return Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.LeaseWrite) == 0 ? 0 : Stdlib.GetLastError();
+        using var fd = new HandleReference(file);
+        if (Syscall.fcntl(fd.Number, FcntlCommand.F_SETSIG, Constants.SIGURG) != 0) return Stdlib.GetLastError();
+        return Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.F_WRLCK) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     /// <summary>man 2 fcntl, F_GETLEASE: whether there is a read lease, and nobody waits for its end.</summary>
     internal static bool HasReadLease(SafeFileHandle file)
     {
-        using var fd = new Borrowed(file);
-        return Syscall.fcntl(fd.Number, FcntlCommand.F_GETLEASE) == Constants.LeaseRead;
+        using var fd = new HandleReference(file);
+        return Syscall.fcntl(fd.Number, FcntlCommand.F_GETLEASE) == Constants.F_RDLCK;
     }
 
     /// <summary>man 2 fcntl, F_SETLEASE with F_UNLCK. EAGAIN: there was none, or none any more.</summary>
     internal static Errno ReleaseLease(SafeFileHandle file)
     {
-        using var fd = new Borrowed(file);
-        return Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.LeaseNone) == 0 ? 0 : Stdlib.GetLastError();
+        using var fd = new HandleReference(file);
+        return Syscall.fcntl(fd.Number, FcntlCommand.F_SETLEASE, Constants.F_UNLCK) == 0 ? 0 : Stdlib.GetLastError();
     }
 
     /// <summary>
@@ -465,7 +465,7 @@ internal static unsafe partial class Kernel
     /// </summary>
     internal static bool HoldsLease(SafeFileHandle file)
     {
-        using var fd = new Borrowed(file);
+        using var fd = new HandleReference(file);
         try
         {
             return System.IO.File.ReadLines($"/proc/self/fdinfo/{fd.Number}")
@@ -487,19 +487,19 @@ internal static unsafe partial class Kernel
     internal static int CurrentThread() => (int)LibC.SystemCall(RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 178 : 186);
 
     /// <summary>
-    /// Makes this thread the one that SIGURG waits for until <see cref="WaitForUrgentSignal"/> takes it: man 7 signal, a blocked
+    /// Makes this thread the one that SIGURG waits for until <see cref="WaitForSigUrg"/> takes it: man 7 signal, a blocked
     /// signal stays pending even if it would be ignored.
     /// </summary>
-    internal static void BlockUrgentSignal()
+    internal static void BlockSigUrg()
     {
-        var set = UrgentSignal();
-        _ = LibC.ChangeSignalMask(Constants.SignalsBlock, (ulong*)&set, null); // man 3 pthread_sigmask: it fails only for a wrong first argument
+        var set = SigUrgSet();
+        _ = LibC.ChangeSignalMask(Constants.SIG_BLOCK, (ulong*)&set, null); // man 3 pthread_sigmask: it fails only for a wrong first argument
     }
 
     /// <summary>man 2 sigwaitinfo: sleeps until SIGURG was sent to this thread (or process), or something else woke it.</summary>
-    internal static void WaitForUrgentSignal()
+    internal static void WaitForSigUrg()
     {
-        var set = UrgentSignal();
+        var set = SigUrgSet();
         _ = LibC.WaitForSignal((ulong*)&set, null);
     }
 
@@ -586,7 +586,7 @@ internal static unsafe partial class Kernel
     private static bool TryGetXfsGeometry(SafeFileHandle file, out uint blockSize, out uint flags)
     {
         var geometry = stackalloc uint[Constants.XfsGeometrySize / sizeof(uint)];
-        bool isXfs = LibC.Ioctl(file, Constants.XfsGeometry, geometry) == 0;
+        bool isXfs = LibC.Ioctl(file, Constants.XFS_IOC_FSGEOMETRY, geometry) == 0;
         (blockSize, flags) = isXfs ? (geometry[0], geometry[Constants.XfsGeometryFlags]) : (0, 0);
         return isXfs;
     }
@@ -607,10 +607,10 @@ internal static unsafe partial class Kernel
         }
     }
 
-    private static SignalSet UrgentSignal()
+    private static SignalSet SigUrgSet()
     {
         var set = default(SignalSet);
-        set.First = 1UL << (Constants.SignalUrgent - 1);
+        set.First = 1UL << (Constants.SIGURG - 1);
         return set;
     }
 
@@ -634,11 +634,11 @@ internal static unsafe partial class Kernel
     }
 
     /// <summary>The number of a descriptor, kept open until disposed: nobody can close it, and the kernel reuse it, meanwhile.</summary>
-    private readonly ref struct Borrowed
+    private readonly ref struct HandleReference
     {
         private readonly SafeFileHandle _handle;
 
-        internal Borrowed(SafeFileHandle handle)
+        internal HandleReference(SafeFileHandle handle)
         {
             bool added = false;
             handle.DangerousAddRef(ref added);

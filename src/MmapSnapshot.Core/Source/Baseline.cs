@@ -6,11 +6,11 @@ namespace MmapSnapshot.Source;
 /// <summary>What a file was when a snapshot was taken of it or last committed to it.</summary>
 /// <param name="Status">Its status.</param>
 /// <param name="Freshness">The same for the kernel's eyes, on an XFS that exchanges contents; null where nobody will ask it.</param>
-/// <param name="MayChangeUnseen">
+/// <param name="MayBeMappedForWriting">
 /// Whether somebody may have had it mapped for writing then. On tmpfs their stores to pages they have written to before move no
 /// timestamp; the first store to each page does.
 /// </param>
-internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshness, bool MayChangeUnseen = false)
+internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshness, bool MayBeMappedForWriting = false)
 {
     /// <summary>
     /// The baseline of a file that has just been committed; whatever happens to it from here on is a conflict. Null when it
@@ -23,18 +23,18 @@ internal readonly record struct Baseline(FileStatus Status, XfsFreshness? Freshn
     }
 
     /// <summary>The baseline of a file that is about to be cloned.</summary>
-    internal static Baseline SettledOf(SafeFileHandle file, string path, CancellationToken cancellation = default)
+    internal static Baseline OfStable(SafeFileHandle file, string path, CancellationToken cancellation = default)
     {
-        var status = FileStatus.SettledOf(file, path, cancellation);
+        var status = FileStatus.OfStable(file, path, cancellation);
         return new Baseline(status, Sample(file));
     }
 
-    /// <summary>As <see cref="SettledOf"/>, for a file that has just been committed; null when it cannot be examined.</summary>
+    /// <summary>As <see cref="OfStable"/>, for a file that has just been committed; null when it cannot be examined.</summary>
     internal static Baseline? TrySettledOf(SafeFileHandle file, string path)
     {
         try
         {
-            return SettledOf(file, path);
+            return OfStable(file, path);
         }
         catch (SnapshotException)
         {

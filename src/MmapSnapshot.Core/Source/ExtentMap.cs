@@ -51,7 +51,7 @@ internal static class ExtentMap
         ulong start = 0;
         while (true)
         {
-            if (Kernel.MapExtents(file, start, sync: true, buffer, out int count, out bool last) != 0)
+            if (Kernel.FieMap(file, start, sync: true, buffer, out int count, out bool last) != 0)
             {
                 yield return null;
                 yield break;

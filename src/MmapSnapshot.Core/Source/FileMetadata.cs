@@ -50,7 +50,7 @@ internal sealed class FileMetadata
     internal static FileMetadata Of(SafeFileHandle file, in FileStatus status, string path)
     {
         SnapshotException? incomplete = null;
-        var listed = Kernel.ListAttributes(file, out string[] names);
+        var listed = Kernel.FListXattr(file, out string[] names);
         if (listed != 0)
         {
             incomplete = Unreadable(listed, "list the attributes", path);
@@ -59,11 +59,11 @@ internal sealed class FileMetadata
         var attributes = new List<KeyValuePair<string, byte[]>>(names.Length);
         foreach (string name in names.Where(IsCarriedOver))
         {
-            var errno = Kernel.GetAttribute(file, name, out byte[] value);
+            var errno = Kernel.FGetXattr(file, name, out byte[] value);
             if (errno == 0) attributes.Add(new(name, value));
             else if (errno != Errno.ENODATA && listed == 0) incomplete ??= Unreadable(errno, $"read the attribute {name}", path); // ENODATA: removed since
         }
-        Failure.Check(Kernel.GetInodeFlags(file, out var flags), $"read the flags of '{path}'", path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(Kernel.GetInodeFlags(file, out var flags), $"read the flags of '{path}'", path, SnapshotError.ReadFailed);
         return new FileMetadata(status, UserNamespace.ShowsOwner(file, status), [.. attributes], flags & InodeFlags.CarriedOver, incomplete);
     }
 
@@ -90,14 +90,14 @@ internal sealed class FileMetadata
         var now = FileStatus.Of(file, path);
         if (_status.User == now.User && _status.Group == now.Group) return;
         // -1 leaves what is right already: it takes no privilege.
-        var errno = Kernel.ChangeOwner(
+        var errno = Kernel.FChown(
             file, _status.User == now.User ? Unchanged : _status.User, _status.Group == now.Group ? Unchanged : _status.Group);
         if (errno == 0) return;
-        if (errno is not (Errno.EPERM or Errno.EINVAL)) throw Failure.From(errno, $"give '{path}' its owner", path, SnapshotError.WriteFailed);
+        if (errno is not (Errno.EPERM or Errno.EINVAL)) throw ErrnoErrors.ToException(errno, $"give '{path}' its owner", path, SnapshotError.WriteFailed);
         throw OwnerNotPreservable(
             path,
             $"it belongs to user {_status.User}, group {_status.Group}, and this process may not give a new file to them "
-            + $"({Failure.Describe(errno)})",
+            + $"({ErrnoErrors.Describe(errno)})",
             remedy(),
             errno);
     }
@@ -107,17 +107,17 @@ internal sealed class FileMetadata
     /// the old one lacks go first; user attributes need the permission to write (man 7 xattr), which the mode may take; and a chmod
     /// rewrites the mask of an ACL, so all other attributes come after the mode.
     /// </summary>
-    internal void ApplyRest(SafeFileHandle file, string path)
+    internal void ApplyModeXattrsAndFlags(SafeFileHandle file, string path)
     {
-        Failure.Check(Kernel.ListAttributes(file, out string[] names), $"list the attributes of '{path}'", path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.FListXattr(file, out string[] names), $"list the attributes of '{path}'", path, SnapshotError.WriteFailed);
         foreach (string name in names.Where(IsCarriedOver).Where(name => !_attributes.Any(own => own.Key == name)))
         {
-            var errno = Kernel.RemoveAttribute(file, name);
+            var errno = Kernel.FRemoveXattr(file, name);
             if (errno is not (0 or Errno.ENODATA)) throw NotPreservable(errno, $"remove the attribute {name}", path);
         }
 
         foreach (var (name, value) in _attributes.Where(IsUserAttribute)) SetAttribute(file, name, value, path);
-        Failure.Check(Kernel.ChangeMode(file, _status.Permissions), $"give '{path}' its mode", path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.FChmod(file, _status.Permissions), $"give '{path}' its mode", path, SnapshotError.WriteFailed);
         // man 2 fchmod: the kernel drops a setgid bit for a group that is not the caller's, and says nothing.
         if (FileStatus.Of(file, path).Permissions != _status.Permissions) throw NotPreservable(Errno.EPERM, "set the setgid bit", path);
         foreach (var (name, value) in _attributes.Where(own => !IsUserAttribute(own)).OrderBy(own => own.Key == Capability))
@@ -129,11 +129,11 @@ internal sealed class FileMetadata
     internal void CheckRestorable(SafeFileHandle file, string path)
     {
         if (!LosesPrivilegesOnWrite) return;
-        var errno = Kernel.ChangeMode(file, _status.Permissions);
+        var errno = Kernel.FChmod(file, _status.Permissions);
         if (errno != 0) throw NotPreservable(errno, "give back the setuid or setgid bit, which writing clears,", path);
         foreach (var (name, value) in _attributes.Where(own => own.Key == Capability))
         {
-            errno = Kernel.SetAttribute(file, name, value);
+            errno = Kernel.FSetXattr(file, name, value);
             if (errno != 0) throw NotPreservable(errno, $"give back the attribute {name}, which writing clears,", path);
         }
     }
@@ -143,14 +143,14 @@ internal sealed class FileMetadata
     {
         // EPERM: the write itself takes them from the file, as it does for all who may not keep them (man 2 write).
         if (FileStatus.Of(file, path).Permissions != _status.Permissions
-            && Kernel.ChangeMode(file, _status.Permissions) is not (0 or Errno.EPERM) and var mode)
+            && Kernel.FChmod(file, _status.Permissions) is not (0 or Errno.EPERM) and var mode)
         {
-            throw Failure.From(mode, $"take the setuid and setgid bits from '{path}'", path, SnapshotError.WriteFailed);
+            throw ErrnoErrors.ToException(mode, $"take the setuid and setgid bits from '{path}'", path, SnapshotError.WriteFailed);
         }
-        if (Kernel.GetAttribute(file, Capability, out _) == 0
-            && Kernel.RemoveAttribute(file, Capability) is not (0 or Errno.ENODATA or Errno.EPERM) and var errno)
+        if (Kernel.FGetXattr(file, Capability, out _) == 0
+            && Kernel.FRemoveXattr(file, Capability) is not (0 or Errno.ENODATA or Errno.EPERM) and var errno)
         {
-            throw Failure.From(errno, $"take the capabilities from '{path}'", path, SnapshotError.WriteFailed);
+            throw ErrnoErrors.ToException(errno, $"take the capabilities from '{path}'", path, SnapshotError.WriteFailed);
         }
     }
 
@@ -160,27 +160,27 @@ internal sealed class FileMetadata
         var now = FileStatus.Of(file, path).Permissions;
         if (now != _status.Permissions && (now | Privileges) == (_status.Permissions | Privileges)) // else another process has set it
         {
-            var errno = Kernel.ChangeMode(file, _status.Permissions);
+            var errno = Kernel.FChmod(file, _status.Permissions);
             if (errno != 0) throw NotPreservable(errno, "set the setuid or setgid bit, which writing cleared,", path);
         }
         foreach (var (name, value) in _attributes.Where(own => own.Key == Capability))
         {
-            if (Kernel.GetAttribute(file, name, out _) != 0) SetAttribute(file, name, value, path);
+            if (Kernel.FGetXattr(file, name, out _) != 0) SetAttribute(file, name, value, path);
         }
     }
 
     private static void SetAttribute(SafeFileHandle file, string name, byte[] value, string path)
     {
-        if (Kernel.GetAttribute(file, name, out byte[] now) == 0 && now.AsSpan().SequenceEqual(value)) return;
-        var errno = Kernel.SetAttribute(file, name, value);
+        if (Kernel.FGetXattr(file, name, out byte[] now) == 0 && now.AsSpan().SequenceEqual(value)) return;
+        var errno = Kernel.FSetXattr(file, name, value);
         if (errno is Errno.ENOSPC or Errno.EDQUOT or Errno.EIO)
-            throw Failure.From(errno, $"set the attribute {name} of '{path}'", path, SnapshotError.WriteFailed);
+            throw ErrnoErrors.ToException(errno, $"set the attribute {name} of '{path}'", path, SnapshotError.WriteFailed);
         if (errno != 0) throw NotPreservable(errno, $"set the attribute {name}", path);
     }
 
     private void ApplyFlags(SafeFileHandle file, string path)
     {
-        Failure.Check(Kernel.GetInodeFlags(file, out var now), $"read the flags of the new '{path}'", path, SnapshotError.WriteFailed);
+        ErrnoErrors.ThrowIfError(Kernel.GetInodeFlags(file, out var now), $"read the flags of the new '{path}'", path, SnapshotError.WriteFailed);
         var wanted = (now & ~InodeFlags.CarriedOver) | _flags;
         if (wanted == now) return;
         var errno = Kernel.SetInodeFlags(file, wanted);
@@ -196,15 +196,15 @@ internal sealed class FileMetadata
     private static SnapshotException OwnerNotPreservable(string path, string why, string remedy, Errno errno = 0) =>
         new(SnapshotError.OwnerNotPreservable, $"Cannot replace '{path}': {why}. {remedy}", path, NativeConvert.FromErrno(errno));
 
-    private static SnapshotException NotPreservable(Errno errno, string deed, string path) => new(
+    private static SnapshotException NotPreservable(Errno errno, string operation, string path) => new(
         SnapshotError.AttributesNotPreservable,
-        $"Cannot {deed} of '{path}': {Failure.Describe(errno)}. Save as root, or take the attribute off the file first.",
+        $"Cannot {operation} of '{path}': {ErrnoErrors.Describe(errno)}. Save as root, or take the attribute off the file first.",
         path,
         NativeConvert.FromErrno(errno));
 
     private static SnapshotException Unreadable(Errno errno, string operation, string path) => new(
         SnapshotError.AttributesNotPreservable,
-        $"Cannot {operation} of '{path}', so a new file cannot be given them: {Failure.Describe(errno)}. "
+        $"Cannot {operation} of '{path}', so a new file cannot be given them: {ErrnoErrors.Describe(errno)}. "
         + "Save with -Method InPlace, which keeps them (but is not atomic), or with -Destination elsewhere.",
         path,
         NativeConvert.FromErrno(errno));

@@ -31,7 +31,7 @@ internal readonly record struct FileStatus(
 
     internal static FileStatus Of(SafeFileHandle file, string path)
     {
-        Failure.Check(Kernel.Stat(file, out var stat), $"examine '{path}'", path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(Kernel.Stat(file, out var stat), $"examine '{path}'", path, SnapshotError.ReadFailed);
         return From(stat);
     }
 
@@ -40,7 +40,7 @@ internal readonly record struct FileStatus(
     /// was changed within the current step of its timestamps, this waits until the step is over: a tick of the clock, and 2 s at most.
     /// Of a file that is written to all the time it is a status from before the last write, so that each later comparison shows a change.
     /// </summary>
-    internal static FileStatus SettledOf(SafeFileHandle file, string path, CancellationToken cancellation = default)
+    internal static FileStatus OfStable(SafeFileHandle file, string path, CancellationToken cancellation = default)
     {
         FileStatus earlier, status = Of(file, path);
         int attempt = 0;

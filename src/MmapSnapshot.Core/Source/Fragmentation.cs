@@ -12,7 +12,7 @@ internal static class Fragmentation
     /// <summary>With more extents than these a file counts as fragmented.</summary>
     private const int Threshold = 512;
 
-    private const int Few = 16;
+    private const int ProbeExtents = 16;
 
     /// <summary>No filesystem that clones has smaller blocks.</summary>
     private const long SmallestExtent = 4096;
@@ -25,9 +25,9 @@ internal static class Fragmentation
     {
         if (status.DataLength / SmallestExtent < Threshold) return null;
         // Most files have few, and that is told by asking for few.
-        if (Kernel.MapExtents(file, 0, sync: false, new Extent[Few], out _, out bool all) != 0 || all) return null;
+        if (Kernel.FieMap(file, 0, sync: false, new Extent[ProbeExtents], out _, out bool all) != 0 || all) return null;
         var extents = new Extent[Threshold];
-        if (Kernel.MapExtents(file, 0, sync: false, extents, out int count, out _) != 0 || count < Threshold) return null;
+        if (Kernel.FieMap(file, 0, sync: false, extents, out int count, out _) != 0 || count < Threshold) return null;
         double mapped = extents.Sum(extent => (double)extent.Length);
         // The rest is taken to be as fragmented as the beginning.
         return _perExtent * (count * (status.DataLength / mapped));

@@ -55,7 +55,7 @@ internal sealed class ParentDirectory : IDisposable
         var errno = TrustedPath.Open(path, out var handle);
         string real = path;
         bool readable = false;
-        if (errno == 0) errno = Kernel.PathOf(handle, out real);
+        if (errno == 0) errno = Kernel.ReadProcFdLink(handle, out real);
         if (errno == 0)
         {
             using var place = handle;
@@ -75,7 +75,7 @@ internal sealed class ParentDirectory : IDisposable
         var errno = Kernel.StatAt(Handle, name, out var stat);
         if (errno == Errno.ENOENT) return null;
         string path = Combine(name);
-        Failure.Check(errno, $"examine '{path}'", path, SnapshotError.ReadFailed);
+        ErrnoErrors.ThrowIfError(errno, $"examine '{path}'", path, SnapshotError.ReadFailed);
         return FileStatus.From(stat);
     }
 
@@ -86,10 +86,10 @@ internal sealed class ParentDirectory : IDisposable
     internal bool IsDeleted() => Kernel.Stat(Handle, out var status) == 0 && (status.st_nlink == 0 || CurrentPath() == $"{Path} (deleted)");
 
     /// <summary>Where it is now, as far as the kernel tells.</summary>
-    internal string CurrentPath() => Kernel.PathOf(Handle, out string now) == 0 ? now : Path;
+    internal string CurrentPath() => Kernel.ReadProcFdLink(Handle, out string now) == 0 ? now : Path;
 
     /// <summary>Makes the directory's names durable; <paramref name="inside"/> is a file on the same filesystem.</summary>
-    internal Errno Sync(SafeFileHandle inside) => _readable ? Kernel.Sync(Handle) : Kernel.SyncFileSystem(inside);
+    internal Errno Sync(SafeFileHandle inside) => _readable ? Kernel.FSync(Handle) : Kernel.SyncFs(inside);
 
     internal string Combine(string name) => System.IO.Path.Join(Path, name);
 

@@ -25,7 +25,7 @@ internal sealed class ReadLease : IDisposable
     /// <returns>The lease, or null.</returns>
     internal static ReadLease? TryTake(SafeFileHandle file, out Errno errno, FileSystem? fileSystem = null, int listener = 0)
     {
-        errno = (fileSystem ?? FileSystem.Of(file)).IsLocal ? Kernel.TakeReadLease(file, listener) : Errno.EOPNOTSUPP;
+        errno = (fileSystem ?? FileSystem.Of(file)).IsLocal ? Kernel.SetReadLease(file, listener) : Errno.EOPNOTSUPP;
         return errno == 0 ? new ReadLease(file) : null;
     }
 

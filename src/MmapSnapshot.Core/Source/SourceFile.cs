@@ -59,10 +59,10 @@ internal sealed class SourceFile : IDisposable
             var errno = trustedLinksOnly ? TrustedPath.Open(path, out var found) : Kernel.OpenAt(null, path, OpenMode.PathOnly, out found);
             using (found)
             {
-                Failure.Check(errno, $"open '{path}'", path, SnapshotError.ReadFailed);
+                ErrnoErrors.ThrowIfError(errno, $"open '{path}'", path, SnapshotError.ReadFailed);
                 var status = FileStatus.Of(found, path);
                 if (!status.IsRegular) throw NotRegular(path, status.Mode);
-                Failure.Check(Kernel.PathOf(found, out string real), $"resolve '{path}'", path, SnapshotError.ReadFailed);
+                ErrnoErrors.ThrowIfError(Kernel.ReadProcFdLink(found, out string real), $"resolve '{path}'", path, SnapshotError.ReadFailed);
                 if (!StillLeadsTo(path, status, real)) continue;
                 var file = TryOpen(found, status, real, path, cancellation);
                 if (file is not null) return file;
@@ -126,7 +126,7 @@ internal sealed class SourceFile : IDisposable
         {
             directory.Dispose();
             if (directoryErrno is Errno.ENOENT or Errno.ENOTDIR) return null;
-            throw Failure.From(directoryErrno, $"open the directory of '{asked}'", asked, SnapshotError.ReadFailed);
+            throw ErrnoErrors.ToException(directoryErrno, $"open the directory of '{asked}'", asked, SnapshotError.ReadFailed);
         }
         string name = real[(slash + 1)..];
         try
@@ -141,7 +141,7 @@ internal sealed class SourceFile : IDisposable
 
             directory.Dispose();
             if (errno is 0 or Errno.ENOENT) return null;
-            throw Failure.From(errno, $"open '{asked}' for reading", asked, SnapshotError.ReadFailed);
+            throw ErrnoErrors.ToException(errno, $"open '{asked}' for reading", asked, SnapshotError.ReadFailed);
         }
         catch (OperationCanceledException)
         {
@@ -164,14 +164,14 @@ internal sealed class SourceFile : IDisposable
         if (errno != 0)
         {
             directory.Dispose();
-            throw Failure.From(errno, $"open the directory of '{asked}'", asked, SnapshotError.ReadFailed);
+            throw ErrnoErrors.ToException(errno, $"open the directory of '{asked}'", asked, SnapshotError.ReadFailed);
         }
         try
         {
             errno = Kernel.ReopenWaitingForLease(found, OpenMode.ReadOnly | OpenMode.NoControllingTerminal, cancellation, out var handle);
             if (errno == 0) return new SourceFile(directory, System.IO.Path.GetFileName(full), handle, reason);
             handle.Dispose();
-            throw Failure.From(errno, $"open '{asked}' for reading", asked, SnapshotError.ReadFailed);
+            throw ErrnoErrors.ToException(errno, $"open '{asked}' for reading", asked, SnapshotError.ReadFailed);
         }
         catch
         {

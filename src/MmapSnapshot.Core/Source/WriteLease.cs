@@ -21,7 +21,7 @@ internal sealed class WriteLease : IDisposable
     /// </param>
     internal static WriteLease? TryTake(SafeFileHandle file, out Errno errno)
     {
-        errno = FileSystem.Of(file).IsLocal ? Kernel.TakeWriteLease(file) : Errno.EOPNOTSUPP;
+        errno = FileSystem.Of(file).IsLocal ? Kernel.SetWriteLease(file) : Errno.EOPNOTSUPP;
         return errno == 0 ? new WriteLease(file) : null;
     }
 

@@ -4,7 +4,7 @@ namespace MmapSnapshot.Binding;
 internal static class RealPath
 {
     /// <summary>As many links the kernel follows in one path (man 7 path_resolution).</summary>
-    private const int MostLinks = 40;
+    private const int MaxSymlinks = 40;
 
     /// <summary>A path with all its links resolved; what does not exist is taken as it is written.</summary>
     /// <param name="path">A full path.</param>
@@ -22,7 +22,7 @@ internal static class RealPath
                 continue;
             }
             string next = Path.Join(real, name);
-            if (new FileInfo(next).LinkTarget is not { } target || ++links > MostLinks)
+            if (new FileInfo(next).LinkTarget is not { } target || ++links > MaxSymlinks)
             {
                 real = next;
                 continue;

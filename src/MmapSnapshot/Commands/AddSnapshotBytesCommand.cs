@@ -99,8 +99,8 @@ public sealed class AddSnapshotBytesCommand : SnapshotCmdlet
     private ByteValue ToValue() => ParameterSetName switch
     {
         TextSet => ByteValue.OfText(Text, Encoding, NullTerminated),
-        NumberSet => ByteValue.OfNumbers(Number, As, BigEndian, Stopped),
+        NumberSet => ByteValue.OfNumbers(Number, As, BigEndian, CancellationToken),
         FillSet => ByteValue.OfFill(Fill, Count),
-        _ => ByteValue.OfBytes(Bytes, Stopped),
+        _ => ByteValue.OfBytes(Bytes, CancellationToken),
     };
 }

@@ -35,7 +35,7 @@ public sealed class CloseMmapSnapshotCommand : SnapshotCmdlet
     }
 
     /// <summary>What closing a snapshot loses, in words.</summary>
-    internal static string LossOf(Snapshot snapshot) =>
+    internal static string UnsavedChangesMessage(Snapshot snapshot) =>
         $"'{DisplayText.Of(snapshot.Path)}' was closed with unsaved changes (modified bytes: {snapshot.ModifiedBytes}), which are lost.";
 
     /// <summary>Whether somebody sits at the terminal, and has not been asked already (-Confirm).</summary>
@@ -58,6 +58,6 @@ public sealed class CloseMmapSnapshotCommand : SnapshotCmdlet
             ref _yesToAll,
             ref _noToAll)) return;
         snapshot.Close();
-        if (loses && !Force && !asks) WriteWarning(LossOf(snapshot));
+        if (loses && !Force && !asks) WriteWarning(UnsavedChangesMessage(snapshot));
     }
 }

@@ -39,10 +39,10 @@ public sealed class CompareSnapshotCommand : SnapshotCmdlet
         switch (Other)
         {
             case null:
-                WriteAll(snapshot.GetChanges(progress, Stopped));
+                WriteAll(snapshot.GetChanges(progress, CancellationToken));
                 break;
             case Snapshot other:
-                WriteAll(snapshot.GetChangesFrom(other, progress, Stopped));
+                WriteAll(snapshot.GetChangesFrom(other, progress, CancellationToken));
                 break;
             case var path:
                 Snapshot? file = null;
@@ -50,7 +50,7 @@ public sealed class CompareSnapshotCommand : SnapshotCmdlet
                 TryDo(path, () => file = Open(ResolveLiteral(name), new SnapshotOptions { ReadOnly = true, Progress = progress }));
                 using (file)
                 {
-                    if (file is not null) WriteAll(snapshot.GetChangesFrom(file, progress, Stopped));
+                    if (file is not null) WriteAll(snapshot.GetChangesFrom(file, progress, CancellationToken));
                 }
                 break;
         }

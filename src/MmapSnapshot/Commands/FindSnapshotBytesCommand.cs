@@ -97,11 +97,11 @@ public sealed class FindSnapshotBytesCommand : SnapshotReadingCmdlet
             TryDo(Regex, () => _regex = RegexInput.Parse(Regex, IgnoreCase));
             return;
         }
-        foreach (string text in Text) TryDo(text, () => _patterns.Add(BytePattern.FromText(text, Encoding, IgnoreCase, Stopped)));
+        foreach (string text in Text) TryDo(text, () => _patterns.Add(BytePattern.FromText(text, Encoding, IgnoreCase, CancellationToken)));
         if (Text.Length > 0) return;
         IReadOnlyList<object?> patterns = [];
-        TryDo(target: null, () => patterns = PatternInput.Split(Pattern, Stopped));
-        foreach (object? pattern in patterns) TryDo(pattern, () => _patterns.Add(PatternInput.Parse(pattern, Stopped)));
+        TryDo(target: null, () => patterns = PatternInput.Split(Pattern, CancellationToken));
+        foreach (object? pattern in patterns) TryDo(pattern, () => _patterns.Add(PatternInput.Parse(pattern, CancellationToken)));
     }
 
     private protected override void Read(Snapshot snapshot, IProgress<SnapshotProgress> progress)
@@ -128,8 +128,8 @@ public sealed class FindSnapshotBytesCommand : SnapshotReadingCmdlet
         // Past the end there is nothing to count: let the search say so.
         long count = Count ?? Math.Max(0, snapshot.Length - offset);
         var matches = _regex is null
-            ? snapshot.Find(_patterns, offset, count, progress, Stopped)
-            : snapshot.Find(_regex, offset, count, progress, Stopped);
+            ? snapshot.Find(_patterns, offset, count, progress, CancellationToken)
+            : snapshot.Find(_regex, offset, count, progress, CancellationToken);
         if (NonOverlapping) matches = WithoutOverlaps(matches);
         if (ExpectCount is { } expected) matches = CheckCount(matches, expected, snapshot);
         return IsGiven(nameof(Last)) ? matches.TakeLast(Last) : matches.Take(First);

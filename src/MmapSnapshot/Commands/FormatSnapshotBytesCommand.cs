@@ -94,7 +94,7 @@ public sealed class FormatSnapshotBytesCommand : SnapshotReadingCmdlet
         _shown = null;
         foreach (var block in blocks) Show(snapshot, snapshot, dump, block, []);
         long more = length - offset - count;
-        if (!onlyChanges && Count is null && more > 0) WriteObject($"... {Wording.Of(more, "more byte")} (-Offset and -Count show them)");
+        if (!onlyChanges && Count is null && more > 0) WriteObject($"... {Quantity.Format(more, "more byte")} (-Offset and -Count show them)");
     }
 
     private void Add(SnapshotMatch match, object source)
@@ -119,7 +119,7 @@ public sealed class FormatSnapshotBytesCommand : SnapshotReadingCmdlet
         });
     }
 
-    private SnapshotDump DumpOf(Snapshot snapshot) => new(snapshot, _terminal, Diff, Stopped);
+    private SnapshotDump DumpOf(Snapshot snapshot) => new(snapshot, _terminal, Diff, CancellationToken);
 
     private void Show(Snapshot snapshot, object source, SnapshotDump dump, ByteRange block, IReadOnlyList<ByteRange> found)
     {

@@ -23,6 +23,6 @@ public sealed class GetReflinkSupportCommand : SnapshotCmdlet
     protected override void ProcessRecord()
     {
         foreach (string path in ResolvePaths(LiteralPath is null ? Path : null, LiteralPath))
-            TryDo(path, () => WriteObject(ReflinkSupport.Probe(path, Stopped)));
+            TryDo(path, () => WriteObject(ReflinkSupport.Probe(path, CancellationToken)));
     }
 }

@@ -120,7 +120,7 @@ public sealed class GetSnapshotBytesCommand : SnapshotReadingCmdlet
         if (count % size != 0)
         {
             throw ErrorFactory.InvalidBytes(
-                $"{Wording.Of(count, "byte")} at 0x{offset:X} of '{snapshot.Path}' hold no whole number of {type}, which has {size}. "
+                $"{Quantity.Format(count, "byte")} at 0x{offset:X} of '{snapshot.Path}' hold no whole number of {type}, which has {size}. "
                 + "Give -Count.");
         }
         byte[] bytes = snapshot.Read(offset, count);
@@ -134,7 +134,7 @@ public sealed class GetSnapshotBytesCommand : SnapshotReadingCmdlet
         CheckRange(snapshot, offset, count);
         for (long done = 0; done < count; done += Window)
         {
-            Stopped.ThrowIfCancellationRequested();
+            CancellationToken.ThrowIfCancellationRequested();
             if (done > LongestString - Window) throw ErrorFactory.TooLargeForString(snapshot.Path, done);
             byte[] window = snapshot.Read(offset + done, Math.Min(Window, count - done));
             int end = IndexOfNull(window, unit);

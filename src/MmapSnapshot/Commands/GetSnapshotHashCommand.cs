@@ -88,7 +88,7 @@ public sealed class GetSnapshotHashCommand : SnapshotReadingCmdlet
             long done = 0;
             for (int read; (read = stream.Read(_window)) > 0; done += read)
             {
-                Stopped.ThrowIfCancellationRequested();
+                CancellationToken.ThrowIfCancellationRequested();
                 progress.Report(new SnapshotProgress(activity, done, count));
                 append(_window.AsSpan(0, read));
             }

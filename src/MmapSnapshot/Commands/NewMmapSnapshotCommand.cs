@@ -37,7 +37,7 @@ public sealed class NewMmapSnapshotCommand : SnapshotCmdlet
             TryDo(path, progress =>
             {
                 string resolved = ResolveLiteral(path);
-                if (!ShouldProcess(resolved, $"Make a snapshot of a new file of {Wording.Of(Length, "byte")}")) return;
+                if (!ShouldProcess(resolved, $"Make a snapshot of a new file of {Quantity.Format(Length, "byte")}")) return;
                 var snapshot = Force && File.Exists(resolved) ? Replace(resolved, progress) : Snapshot.Create(resolved, Length, Mode);
                 Remember(snapshot);
                 WriteObject(snapshot);

@@ -94,7 +94,7 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet, IProgress<string>
     {
         if (!Consistent || _isIncomplete || _collected.Count == 0) return;
         IReadOnlyList<Snapshot> snapshots = [];
-        TryDo(_collected.ToArray(), progress => snapshots = Snapshot.OpenConsistent(_collected, CreateOptions(progress), Stopped));
+        TryDo(_collected.ToArray(), progress => snapshots = Snapshot.OpenConsistent(_collected, CreateOptions(progress), CancellationToken));
         foreach (var snapshot in snapshots) Write(snapshot);
     }
 
@@ -122,7 +122,7 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet, IProgress<string>
     private void Write(Snapshot snapshot)
     {
         Remember(snapshot);
-        WriteVerbose($"Opened '{snapshot.Path}': {Wording.Of(snapshot.Length, "byte")}, {BackingOf(snapshot)}.");
+        WriteVerbose($"Opened '{snapshot.Path}': {Quantity.Format(snapshot.Length, "byte")}, {BackingOf(snapshot)}.");
         WriteObject(snapshot);
     }
 }

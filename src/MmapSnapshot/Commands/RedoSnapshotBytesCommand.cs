@@ -44,7 +44,7 @@ public sealed class RedoSnapshotBytesCommand : SnapshotCmdlet
         {
             if (snapshot.Redo()) continue;
             if (i == 0) WriteWarning($"'{snapshot.Path}' has no change to make again.");
-            else WriteVerbose($"'{snapshot.Path}': there was no more to make again than {Wording.Of(i, "change")}.");
+            else WriteVerbose($"'{snapshot.Path}': there was no more to make again than {Quantity.Format(i, "change")}.");
             return;
         }
     }

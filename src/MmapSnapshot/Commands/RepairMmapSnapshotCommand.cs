@@ -41,7 +41,7 @@ public sealed class RepairMmapSnapshotCommand : SnapshotCmdlet
                     Force = Force,
                     Confirm = planned => !(isDeclined = !ShouldProcess(planned.Path ?? planned.Journal, Describe(planned))),
                 };
-                foreach (var record in SnapshotRepair.Repair(path, options, Stopped))
+                foreach (var record in SnapshotRepair.Repair(path, options, CancellationToken))
                 {
                     if (!isDeclined) WriteObject(record);
                     isDeclined = false;

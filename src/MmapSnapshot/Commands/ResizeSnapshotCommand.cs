@@ -34,7 +34,7 @@ public sealed class ResizeSnapshotCommand : SnapshotCmdlet
             bool resized = TryDo(snapshot, () =>
             {
                 CheckWritable(snapshot);
-                if (!ShouldProcess(snapshot.Path, $"Resize the snapshot from {snapshot.Length} to {Wording.Of(Length, "byte")}")) return;
+                if (!ShouldProcess(snapshot.Path, $"Resize the snapshot from {snapshot.Length} to {Quantity.Format(Length, "byte")}")) return;
                 snapshot.Resize(Length);
             });
             if (resized && PassThru) WriteObject(snapshot);

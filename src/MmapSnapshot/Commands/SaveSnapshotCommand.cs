@@ -126,7 +126,7 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
             if (snapshots.Length == 0 || !ShouldProcess(Describe(snapshots), "Save all or none")) return;
             try
             {
-                results = MmapSnapshot.Snapshot.CommitAll(snapshots, Options(destination: null, progress), Stopped);
+                results = MmapSnapshot.Snapshot.CommitAll(snapshots, Options(destination: null, progress), CancellationToken);
             }
             catch (SnapshotException exception)
             {
@@ -143,7 +143,7 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
         const int Named = 5;
         string paths = string.Join(", ", snapshots.Take(Named).Select(snapshot => snapshot.Path));
         string more = snapshots.Length > Named ? $" and {snapshots.Length - Named} more" : "";
-        return $"{Wording.Of(snapshots.Length, "file")}: {paths}{more}";
+        return $"{Quantity.Format(snapshots.Length, "file")}: {paths}{more}";
     }
 
     private void Save(Snapshot snapshot, string? destination)
@@ -154,7 +154,7 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
             if (destination is null || snapshot.IsClosed) CheckWritable(snapshot);
             string action = $"Save the snapshot (modified bytes: {snapshot.ModifiedBytes})";
             if (!ShouldProcess(destination ?? snapshot.Path, destination is null ? action : $"{action} of '{snapshot.Path}'")) return;
-            result = snapshot.Commit(Options(destination, progress), Stopped);
+            result = snapshot.Commit(Options(destination, progress), CancellationToken);
         });
         if (saved && result is not null) Report(result);
     }
@@ -179,7 +179,7 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
         if (result.Override is not null)
             WriteWarning($"'{result.Path}' was overwritten because of -Force, although {result.Override}.");
         WriteVerbose(
-            $"Saved '{result.Path}': {Wording.Of(result.Length, "byte")}, method {result.Method}, because {result.Reason}; "
+            $"Saved '{result.Path}': {Quantity.Format(result.Length, "byte")}, method {result.Method}, because {result.Reason}; "
             + $"{result.Elapsed.TotalMilliseconds:0.0} ms.");
         if (result.BackupPath is not null) WriteVerbose($"The old file is '{result.BackupPath}'.");
         if (PassThru) WriteObject(result);

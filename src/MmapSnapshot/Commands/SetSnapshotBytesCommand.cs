@@ -362,7 +362,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     private SnapshotEdit ToEdit(long offset, byte[] bytes, byte[] expected) =>
         ParameterSetName is FillSet or RowFillSet ? SnapshotEdit.Fill(offset, Count, ByteInput.ParseSingle(Fill), expected) : SnapshotEdit.Write(offset, bytes, expected);
 
-    private byte[] ToExpected() => Expect is null ? [] : ByteInput.Parse(Expect, Stopped);
+    private byte[] ToExpected() => Expect is null ? [] : ByteInput.Parse(Expect, CancellationToken);
 
     /// <summary>What -Expect is, or null if it cannot be read, which is reported where it is used.</summary>
     private byte[]? ToExpectedOrNull()
@@ -380,10 +380,10 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
     private byte[] ToBytes(Encoding? encoding = null) => ParameterSetName switch
     {
         TextSet or RowTextSet => ByteValue.OfText(Text, encoding ?? Encoding, NullTerminated).Bytes,
-        NumberSet or RowNumberSet => ByteValue.OfNumbers(Number, As, BigEndian, Stopped).Bytes,
+        NumberSet or RowNumberSet => ByteValue.OfNumbers(Number, As, BigEndian, CancellationToken).Bytes,
         FillSet or RowFillSet => [],
         // -Bytes is not mandatory, so that PowerShell can bind a call without any value, and the message can name all ways to give one.
-        _ => ByteInput.Parse(Bytes ?? throw ErrorFactory.InvalidBytes(NoValue), Stopped),
+        _ => ByteInput.Parse(Bytes ?? throw ErrorFactory.InvalidBytes(NoValue), CancellationToken),
     };
 
     private void Write(Snapshot snapshot)
@@ -401,7 +401,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
                 int rows = edits.Count;
                 (edits, length, expectedLength) = pending.WithoutApplied(snapshot);
                 if (edits.Count < rows)
-                    WriteVerbose($"{rows - edits.Count} of {Wording.Of(rows, "row")} had been applied to '{snapshot.Path}' before.");
+                    WriteVerbose($"{rows - edits.Count} of {Quantity.Format(rows, "row")} had been applied to '{snapshot.Path}' before.");
                 if (edits.Count == 0) return;
             }
             if (obstacles.Count == 0) obstacles = snapshot.Verify(edits, length, expectedLength);
@@ -409,7 +409,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
             var reported = pending.IsPatch ? Summarized(obstacles, edits.Count) : obstacles;
             isExplained = reported.Count < obstacles.Count;
             foreach (var obstacle in reported) WriteError(ErrorFactory.From(obstacle, snapshot));
-            if (!refused) snapshot.Apply(edits, length, expectedLength, progress, Stopped);
+            if (!refused) snapshot.Apply(edits, length, expectedLength, progress, CancellationToken);
         });
         if (written && !refused)
         {

@@ -114,8 +114,8 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
     private string What(Snapshot snapshot) => ParameterSetName switch
     {
         "All" => $"Undo all changes of the snapshot (modified bytes: {snapshot.ModifiedBytes})",
-        "Range" => $"Undo the changes of the snapshot in {Wording.Of(Count, "byte")} from offset 0x{FromStart(Offset, snapshot):X} on",
-        "Change" => $"Undo {Wording.Of(_rows, "change")} of the snapshot",
+        "Range" => $"Undo the changes of the snapshot in {Quantity.Format(Count, "byte")} from offset 0x{FromStart(Offset, snapshot):X} on",
+        "Change" => $"Undo {Quantity.Format(_rows, "change")} of the snapshot",
         _ => $"Undo the last {(Last == 1 ? "change" : $"{Last} changes")} of the snapshot",
     };
 
@@ -140,7 +140,7 @@ public sealed class UndoSnapshotBytesCommand : SnapshotCmdlet
                 {
                     if (snapshot.Undo()) continue;
                     if (i == 0) WriteWarning($"'{snapshot.Path}' has no change to take back.");
-                    else WriteVerbose($"'{snapshot.Path}': there was no more to take back than {Wording.Of(i, "change")}.");
+                    else WriteVerbose($"'{snapshot.Path}': there was no more to take back than {Quantity.Format(i, "change")}.");
                     break;
                 }
                 break;

@@ -10,7 +10,7 @@ namespace MmapSnapshot;
 /// </summary>
 public static class MatchView
 {
-    private const int Around = 4, Most = 8;
+    private const int ContextBytes = 4, MaxBytes = 8;
 
     /// <summary>What is around matches that have no snapshot.</summary>
     private static readonly ConditionalWeakTable<SnapshotMatch, Surroundings> _kept = [];
@@ -45,9 +45,9 @@ public static class MatchView
             _ => (PSObject.AsPSObject(match).Properties["Bytes"]?.Value as byte[] ?? [], Surroundings.None),
         };
         var text = new StringBuilder();
-        byte[] shown = bytes.Length > Most ? bytes[..Most] : bytes;
+        byte[] shown = bytes.Length > MaxBytes ? bytes[..MaxBytes] : bytes;
         // Matches are below each other, wherever their snapshots begin.
-        string left = show(before), filler = show(new byte[Around]);
+        string left = show(before), filler = show(new byte[ContextBytes]);
         text.Append(' ', filler.Length - left.Length).Append(left).Append(separator);
         text.Append(color).Append(show(shown)).Append(reset);
         if (after.Length > 0) text.Append(separator).Append(show(after));
@@ -60,8 +60,8 @@ public static class MatchView
         if (snapshot is null or { IsClosed: true }) return Surroundings.None;
         try
         {
-            long start = Math.Max(0, offset - Around), end = offset + length;
-            long after = Math.Clamp(snapshot.Length - end, 0, Math.Min(Around, Most - Math.Min(length, Most)));
+            long start = Math.Max(0, offset - ContextBytes), end = offset + length;
+            long after = Math.Clamp(snapshot.Length - end, 0, Math.Min(ContextBytes, MaxBytes - Math.Min(length, MaxBytes)));
             return new Surroundings(snapshot.Read(start, offset - start), snapshot.Read(end, after));
         }
         catch (SnapshotException)

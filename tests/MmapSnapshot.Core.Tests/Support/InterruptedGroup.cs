@@ -50,7 +50,7 @@ internal sealed class InterruptedGroup : IDisposable
         for (int i = 0; i < Count; i++)
         {
             string name = Path.GetFileName(Paths[i]);
-            FileFacts.HardLink(places[i].JournalPath, Path.Join(places[i].Parent.Path, SaveNames.Marker(name)));
+            FileStat.HardLink(places[i].JournalPath, Path.Join(places[i].Parent.Path, SaveNames.Marker(name)));
             using var old = TargetFile.Find(_parents[i / 2], name);
             GroupFile? expected = old is null ? null : GroupFile.Of(old);
             File.WriteAllText(NumberOf(i), $"new {name}");

@@ -9,7 +9,7 @@ internal static class Leases
     public static int On(string path)
     {
         // "1: LEASE  ACTIVE    READ 1234 08:01:5678 0 EOF": device in hexadecimal, and inode.
-        string file = $" {DeviceOf(path)}:{FileFacts.InodeOf(path)} ";
+        string file = $" {DeviceOf(path)}:{FileStat.InodeOf(path)} ";
         return File.ReadLines("/proc/locks").Count(line =>
             line.Contains("LEASE", StringComparison.Ordinal) && line.Contains(file, StringComparison.Ordinal));
     }

@@ -10,7 +10,7 @@ internal static class PendingJournal
     {
         string journal = PathOf(snapshot.Path);
         byte[]? bytes = null;
-        var listener = new Listener(_ => bytes ??= File.ReadAllBytes(journal));
+        var listener = new ProgressRecorder(_ => bytes ??= File.ReadAllBytes(journal));
         snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace, Progress = listener });
         Assert.NotNull(bytes);
         Assert.False(File.Exists(journal));
@@ -21,7 +21,7 @@ internal static class PendingJournal
     public static void Leave(string path, byte[] journal, byte[] bytes)
     {
         File.WriteAllBytes(PathOf(path), journal);
-        FileFacts.Chmod(PathOf(path), "600");
+        FileStat.Chmod(PathOf(path), "600");
         WriteInto(path, bytes);
     }
 

@@ -28,7 +28,7 @@ internal sealed class SnapshotHolder : IDisposable
     public SnapshotHolder(string path, SnapshotBacking backing, string launcher)
     {
         Tools.Require(launcher.Split(' ')[0]);
-        _process = Shell.Start($"exec {launcher} \"$1\" \"$2\"", OtherUser.Program, Role);
+        _process = Shell.Start($"exec {launcher} \"$1\" \"$2\"", UnprivilegedUser.Program, Role);
         Opened = Ask($"open {backing} {path}");
     }
 

@@ -3,12 +3,12 @@ using System.Diagnostics;
 namespace MmapSnapshot.Tests.Support;
 
 /// <summary>Another process that has something in its hands until it is disposed of.</summary>
-internal sealed class OtherParty : IDisposable
+internal sealed class HelperProcess : IDisposable
 {
     private readonly Process _process;
 
     /// <summary>Runs a bash script up to where it has prepared all, then leaves it waiting.</summary>
-    public OtherParty(string script, params string[] arguments)
+    public HelperProcess(string script, params string[] arguments)
     {
         _process = Shell.Start(script + "; echo ready; read -r _", arguments);
         if (_process.StandardOutput.ReadLine() == "ready") return;
@@ -17,9 +17,9 @@ internal sealed class OtherParty : IDisposable
         Assert.Fail($"{script}: {errors}");
     }
 
-    public static OtherParty WithOpenForWriting(string path) => new("exec 3<>\"$1\"", path);
+    public static HelperProcess WithOpenForWriting(string path) => new("exec 3<>\"$1\"", path);
 
-    public static OtherParty WithLock(string path)
+    public static HelperProcess WithLock(string path)
     {
         Tools.Require("flock");
         return new("exec 3<\"$1\"; flock --exclusive --nonblock 3", path);

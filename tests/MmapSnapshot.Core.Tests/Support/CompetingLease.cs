@@ -7,7 +7,7 @@ namespace MmapSnapshot.Tests.Support;
 /// A lease (man 2 fcntl, F_SETLEASE) as file servers take them: when another process opens the file, its holder gets a signal, and
 /// releases it a little later. Until then the other process waits, unless it asked not to (O_NONBLOCK).
 /// </summary>
-internal sealed class ForeignLease : IDisposable
+internal sealed class CompetingLease : IDisposable
 {
     private const int Read = 0, Write = 1, None = 2, IgnoredSignal = 23;
 
@@ -17,7 +17,7 @@ internal sealed class ForeignLease : IDisposable
 
     private volatile bool _disposed;
 
-    private ForeignLease(string path, int type, FileAccess access, bool givesWay = true)
+    private CompetingLease(string path, int type, FileAccess access, bool givesWay = true)
     {
         _file = File.OpenHandle(path, FileMode.Open, access, FileShare.ReadWrite);
         int descriptor = (int)_file.DangerousGetHandle();
@@ -33,13 +33,13 @@ internal sealed class ForeignLease : IDisposable
     }
 
     /// <summary>Keeps others from writing.</summary>
-    public static ForeignLease ToRead(string path) => new(path, Read, FileAccess.Read);
+    public static CompetingLease ToRead(string path) => new(path, Read, FileAccess.Read);
 
     /// <summary>Keeps others from reading too.</summary>
-    public static ForeignLease ToWrite(string path) => new(path, Write, FileAccess.ReadWrite);
+    public static CompetingLease ToWrite(string path) => new(path, Write, FileAccess.ReadWrite);
 
     /// <summary>The same, and does not give way: others wait for lease-break-time, 45 s.</summary>
-    public static ForeignLease ToWriteUntilDisposed(string path) => new(path, Write, FileAccess.ReadWrite, givesWay: false);
+    public static CompetingLease ToWriteUntilDisposed(string path) => new(path, Write, FileAccess.ReadWrite, givesWay: false);
 
     public void Dispose()
     {

@@ -4,14 +4,14 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Native;
 
 /// <summary>Turns an errno into the exception a user sees. The one place that says which errno means which id.</summary>
-internal static class Failure
+internal static class ErrnoErrors
 {
     /// <param name="errno">What the kernel answered.</param>
-    /// <param name="deed">What was tried, as in "Cannot {deed}": "open '/x'".</param>
+    /// <param name="operation">What was tried, as in "Cannot {operation}": "open '/x'".</param>
     /// <param name="path">The file concerned.</param>
-    /// <param name="otherwise">The id for an errno that does not speak for itself: ReadFailed or WriteFailed.</param>
-    /// <param name="next">What the user can do, as a sentence.</param>
-    internal static SnapshotException From(Errno errno, string deed, string path, SnapshotError otherwise, string? next = null)
+    /// <param name="fallback">The id for an errno that does not speak for itself: ReadFailed or WriteFailed.</param>
+    /// <param name="remedy">What the user can do, as a sentence.</param>
+    internal static SnapshotException ToException(Errno errno, string operation, string path, SnapshotError fallback, string? remedy = null)
     {
         var error = errno switch
         {
@@ -21,18 +21,18 @@ internal static class Failure
             Errno.EFBIG or Errno.EOVERFLOW => SnapshotError.TooLarge,
             Errno.EMFILE or Errno.ENFILE => SnapshotError.TooManyOpenFiles,
             Errno.EOPNOTSUPP or Errno.ENOSYS => SnapshotError.NotSupported,
-            _ => otherwise,
+            _ => fallback,
         };
-        string message = $"Cannot {deed}: {Describe(errno)}.";
-        return new SnapshotException(error, next is null ? message : $"{message} {next}", path, NativeConvert.FromErrno(errno));
+        string message = $"Cannot {operation}: {Describe(errno)}.";
+        return new SnapshotException(error, remedy is null ? message : $"{message} {remedy}", path, NativeConvert.FromErrno(errno));
     }
 
     /// <summary>As in "ENOSPC: No space left on device".</summary>
     internal static string Describe(Errno errno) => $"{errno}: {UnixMarshal.GetErrorDescription(errno)}";
 
     /// <summary>Throws unless <paramref name="errno"/> is 0.</summary>
-    internal static void Check(Errno errno, string deed, string path, SnapshotError otherwise)
+    internal static void ThrowIfError(Errno errno, string operation, string path, SnapshotError fallback)
     {
-        if (errno != 0) throw From(errno, deed, path, otherwise);
+        if (errno != 0) throw ToException(errno, operation, path, fallback);
     }
 }

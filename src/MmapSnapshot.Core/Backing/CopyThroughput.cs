@@ -4,7 +4,7 @@ using MmapSnapshot.Source;
 namespace MmapSnapshot.Backing;
 
 /// <summary>How quickly files are copied: what a filesystem was seen to do, and before anything was seen, an assumption.</summary>
-internal static class CopySpeed
+internal static class CopyThroughput
 {
     /// <summary>Bytes a second before anything was seen: what an old SATA disk reads and writes, and what memory does.</summary>
     private const double OnDisk = 200e6, InMemory = 1e9;
@@ -13,28 +13,28 @@ internal static class CopySpeed
     private static readonly TimeSpan _perFile = TimeSpan.FromMilliseconds(1);
 
     /// <summary>A smaller copy tells about the time a file takes to be made, not about bytes.</summary>
-    private const long Telling = 4 << 20;
+    private const long MinSampleBytes = 4 << 20;
 
     /// <summary>Filesystems remembered at most.</summary>
     private const int Capacity = 256;
 
-    private static readonly ConcurrentDictionary<ulong, double> _seen = new();
+    private static readonly ConcurrentDictionary<ulong, double> _bytesPerSecondByDevice = new();
 
     /// <summary>How long copying a file is expected to take.</summary>
-    internal static TimeSpan Expect(FileSystem fileSystem, in FileStatus status)
+    internal static TimeSpan Estimate(FileSystem fileSystem, in FileStatus status)
     {
-        if (!_seen.TryGetValue(status.Device, out double speed))
+        if (!_bytesPerSecondByDevice.TryGetValue(status.Device, out double speed))
             speed = fileSystem.Type == FileSystem.Tmpfs ? InMemory : OnDisk;
         return _perFile + TimeSpan.FromSeconds(status.DataLength / speed);
     }
 
     /// <summary>Remembers a copy that was made.</summary>
-    internal static void Saw(in FileStatus status, TimeSpan elapsed)
+    internal static void Record(in FileStatus status, TimeSpan elapsed)
     {
-        if (status.DataLength < Telling || elapsed <= TimeSpan.Zero) return;
-        if (_seen.Count >= Capacity) _seen.Clear();
+        if (status.DataLength < MinSampleBytes || elapsed <= TimeSpan.Zero) return;
+        if (_bytesPerSecondByDevice.Count >= Capacity) _bytesPerSecondByDevice.Clear();
         double speed = status.DataLength / elapsed.TotalSeconds;
         // One copy may have found the file in memory and the next one not: what is new counts half.
-        _seen.AddOrUpdate(status.Device, speed, (_, known) => (known + speed) / 2);
+        _bytesPerSecondByDevice.AddOrUpdate(status.Device, speed, (_, known) => (known + speed) / 2);
     }
 }

@@ -7,7 +7,7 @@ namespace MmapSnapshot.Tests.Support;
 /// Runs code as a user without privileges, in this process: the kernel keeps credentials by thread, and only the C library's
 /// wrappers change those of all threads, so the bare system calls change this one thread's.
 /// </summary>
-internal static partial class OtherUser
+internal static partial class UnprivilegedUser
 {
     public const int Id = 65534;
 

@@ -5,7 +5,7 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Tests.Support;
 
 /// <summary>A file that takes all the space a filesystem has left, until it is disposed of.</summary>
-internal sealed partial class Ballast : IDisposable
+internal sealed partial class DiskFiller : IDisposable
 {
     public const string Name = "ballast";
 
@@ -13,15 +13,15 @@ internal sealed partial class Ballast : IDisposable
 
     private readonly string _path;
 
-    private Ballast(string path)
+    private DiskFiller(string path)
     {
         _path = path;
         _file = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite);
     }
 
-    public static Ballast Fill(Workspace workspace)
+    public static DiskFiller Fill(Workspace workspace)
     {
-        var ballast = new Ballast(workspace.PathOf(Name));
+        var ballast = new DiskFiller(workspace.PathOf(Name));
         ballast.Settle(); // what is to be written yet takes its space now
         int descriptor = (int)ballast._file.DangerousGetHandle();
         ulong offset = 0;

@@ -3,14 +3,14 @@ using Mono.Unix.Native;
 namespace MmapSnapshot.Tests.Support;
 
 /// <summary>What stat says of a file; permissions in octal, as "4755".</summary>
-internal sealed record FileFacts(
+internal sealed record FileStat(
     ulong Device, ulong Inode, ulong Links, long Length, long AllocatedBytes, string Permissions, uint User, uint Group)
 {
     /// <summary>Of what the path leads to; symbolic links are followed.</summary>
-    public static FileFacts Of(string path)
+    public static FileStat Of(string path)
     {
         Assert.True(Syscall.stat(path, out var stat) == 0, $"stat {path}: {Stdlib.GetLastError()}");
-        return new FileFacts(
+        return new FileStat(
             stat.st_dev,
             stat.st_ino,
             stat.st_nlink,

@@ -5,16 +5,13 @@ using Mono.Unix.Native;
 
 namespace MmapSnapshot.Backing;
 
-/// <summary>One instant of a source file, kept from changing.</summary>
-/// <param name="Content">The bytes.</param>
-/// <param name="Baseline">What the source was at that instant.</param>
-/// <param name="Choice">Why the content is of this kind.</param>
-internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, BackingChoice Choice)
+/// <summary>Chooses the kind of base for a file, and makes it.</summary>
+internal static class BackingSelector
 {
     /// <summary>How often a copy is begun anew when the source changes under it.</summary>
     private const int Attempts = 4;
 
-    internal static PrivateBytes Take(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
+    internal static SelectedBacking Open(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
     {
         string? reason;
         return options.Backing switch
@@ -26,7 +23,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
                 TryImmutable(source, BackingChoice.AskedFor, cancellation) ?? throw Refused("be taken as immutable", "it is neither on erofs or squashfs nor under fs-verity"),
             // A scratch path asks for the bytes to lie there, and that takes a copy.
             _ when options.ScratchPath is not null => Copy(source, options, BackingChoice.AskedFor, cancellation),
-            _ => TakeBest(source, options, cancellation),
+            _ => SelectBest(source, options, cancellation),
         };
 
         SnapshotException Refused(string operation, string? why)
@@ -38,35 +35,35 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
     }
 
     /// <summary>Not on filesystems that have no reflinks: trying it takes longer than all the rest of opening under a lease.</summary>
-    private static bool MayClone(SourceFile source) => source.FileSystem.Type is not (FileSystem.Ext2 or FileSystem.Ext3 or FileSystem.Ext4 or FileSystem.Tmpfs);
+    private static bool CanTryClone(SourceFile source) => source.FileSystem.Type is not (FileSystem.Ext2 or FileSystem.Ext3 or FileSystem.Ext4 or FileSystem.Tmpfs);
 
-    private static PrivateBytes TakeBest(SourceFile source, SnapshotOptions options, CancellationToken cancellation) =>
+    private static SelectedBacking SelectBest(SourceFile source, SnapshotOptions options, CancellationToken cancellation) =>
         TryWithoutCopy(source, options, cancellation, out var choice) ?? Copy(source, options, choice, cancellation);
 
     /// <summary>The best backing that reads none of the file; null, with the reasons, where a copy must be made.</summary>
-    internal static PrivateBytes? TryWithoutCopy(SourceFile source, SnapshotOptions options, CancellationToken cancellation, out BackingChoice choice)
+    internal static SelectedBacking? TryWithoutCopy(SourceFile source, SnapshotOptions options, CancellationToken cancellation, out BackingChoice choice)
     {
         choice = default;
         if (TryImmutable(source, choice, cancellation) is { } immutable) return immutable;
-        if (MayClone(source))
+        if (CanTryClone(source))
         {
             if (TryLeaseOfFragmented(source, options, cancellation) is { } lease) return lease;
             if (TryReflink(source, choice, cancellation, out var obstacle) is { } clone) return clone;
             choice = choice with { NoClone = obstacle };
         }
         var leased = TryLease(source, options, choice, cancellation, out string? noLease);
-        choice = choice with { NoLease = noLease };
+        choice = choice with { LeaseObstacle = noLease };
         return leased;
     }
 
-    private static PrivateBytes? TryImmutable(SourceFile source, in BackingChoice choice, CancellationToken cancellation) =>
-        ImmutableContent.TryTake(source, cancellation, out var baseline) is { } content ? new PrivateBytes(content, baseline, choice) : null;
+    private static SelectedBacking? TryImmutable(SourceFile source, in BackingChoice choice, CancellationToken cancellation) =>
+        ImmutableContent.TryTake(source, cancellation, out var baseline) is { } content ? new SelectedBacking(content, baseline, choice) : null;
 
-    private static PrivateBytes? TryLease(SourceFile source, SnapshotOptions options, in BackingChoice choice, CancellationToken cancellation, out string? reason) =>
-        LeasedContent.TryTake(source, options.ScratchPath, options.MaxWriterDelay, choice.CloneTime, cancellation, out var baseline, out reason) is { } content ? new PrivateBytes(content, baseline, choice) : null;
+    private static SelectedBacking? TryLease(SourceFile source, SnapshotOptions options, in BackingChoice choice, CancellationToken cancellation, out string? reason) =>
+        LeasedContent.TryTake(source, options.ScratchPath, options.MaxWriterDelay, choice.CloneTime, cancellation, out var baseline, out reason) is { } content ? new SelectedBacking(content, baseline, choice) : null;
 
     /// <summary>A file in many pieces takes long to be cloned: under a lease the clone waits until it is needed, if it ever is.</summary>
-    private static PrivateBytes? TryLeaseOfFragmented(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
+    private static SelectedBacking? TryLeaseOfFragmented(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
     {
         if (source.FileSystem.Type is not (FileSystem.Xfs or FileSystem.Btrfs)) return null;
         var cloneTime = Fragmentation.CloneTime(source.Handle, FileStatus.Of(source.Handle, source.Path));
@@ -81,30 +78,30 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
     }
 
     /// <summary>A clone in the file's own directory; null, with what is in the way, where there can be none.</summary>
-    private static PrivateBytes? TryReflink(SourceFile source, in BackingChoice choice, CancellationToken cancellation, out CloneObstacle obstacle)
+    private static SelectedBacking? TryReflink(SourceFile source, in BackingChoice choice, CancellationToken cancellation, out CloneObstacle obstacle)
     {
         var created = PrivateFile.TryCreateIn(source.Directory, out var file);
-        obstacle = new CloneObstacle(created, HasNoPlace: true);
+        obstacle = new CloneObstacle(created, IsTmpFileFailure: true);
         if (created != 0)
         {
             file.Dispose();
             if (PrivateFile.IsNoPlace(created)) return null;
-            throw Failure.From(created, $"create a private file in '{source.Directory.Path}'", source.Path, SnapshotError.WriteFailed);
+            throw ErrnoErrors.ToException(created, $"create a private file in '{source.Directory.Path}'", source.Path, SnapshotError.WriteFailed);
         }
         try
         {
             // Baseline first: a write that comes between the two is then in the clone, but counts as a change when it is
             // committed. The other way round it would be lost.
-            var baseline = Baseline.SettledOf(source.Handle, source.Path, cancellation);
+            var baseline = Baseline.OfStable(source.Handle, source.Path, cancellation);
             var errno = FileClone.TryClone(source.Handle, file.Handle);
             if (errno == 0)
             {
                 // The clone's own length: the file's may have changed since it was looked at.
-                return new PrivateBytes(
+                return new SelectedBacking(
                     new PrivateContent(file, SnapshotBacking.Reflink, FileStatus.Of(file.Handle, source.Path).Length, source.Path), baseline, choice);
             }
-            if (!FileClone.IsUnavailable(errno)) throw Failure.From(errno, $"clone '{source.Path}'", source.Path, SnapshotError.ReadFailed);
-            obstacle = new CloneObstacle(errno, HasNoPlace: false);
+            if (!FileClone.IsUnavailable(errno)) throw ErrnoErrors.ToException(errno, $"clone '{source.Path}'", source.Path, SnapshotError.ReadFailed);
+            obstacle = new CloneObstacle(errno, IsTmpFileFailure: false);
             file.Dispose();
             return null;
         }
@@ -116,13 +113,13 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
     }
 
     /// <summary>A copy in the first place that has room for it. A read-only snapshot without one beside the file is rather a lease.</summary>
-    private static PrivateBytes Copy(SourceFile source, SnapshotOptions options, in BackingChoice choice, CancellationToken cancellation)
+    private static SelectedBacking Copy(SourceFile source, SnapshotOptions options, in BackingChoice choice, CancellationToken cancellation)
     {
         long needed = FileStatus.Of(source.Handle, source.Path).DataLength;
         bool mayLease = options is { ReadOnly: true, Backing: SnapshotBacking.Auto, ScratchPath: null };
         var shortages = new List<string>();
         var exceeded = default(SnapshotException);
-        foreach (var place in PrivateFile.CreateEverywhere(source.Directory, options.ScratchPath))
+        foreach (var place in PrivateFile.EnumerateCandidates(source.Directory, options.ScratchPath))
         {
             if (place.HasRoomFor(needed, out long available))
             {
@@ -140,14 +137,14 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
             if (mayLease && shortages.Count == 1 && LeaseWithoutRoom(TimeSpan.MaxValue, copyTime: null, choice) is { } lease) return lease;
         }
         if (shortages.Count == 0)
-            return CopyTo(PrivateFile.CreateAnywhere(source.Directory, options.ScratchPath), source, options, choice, cancellation);
+            return CopyTo(PrivateFile.Create(source.Directory, options.ScratchPath), source, options, choice, cancellation);
         // Without room for a copy no writer ever waits for one.
         if (mayLease && LeaseWithoutRoom(TimeSpan.MaxValue, TimeSpan.Zero, choice) is { } last) return last;
         throw NoRoom(source, options, needed, shortages, exceeded);
 
-        PrivateBytes? LeaseWithoutRoom(TimeSpan maxWriterDelay, TimeSpan? copyTime, BackingChoice known) =>
+        SelectedBacking? LeaseWithoutRoom(TimeSpan maxWriterDelay, TimeSpan? copyTime, BackingChoice known) =>
             LeasedContent.TryTake(source, scratchPath: null, maxWriterDelay, copyTime, cancellation, out var baseline, out _) is { } content
-                ? new PrivateBytes(content, baseline, known with { HasNoRoom = true })
+                ? new SelectedBacking(content, baseline, known with { HasNoRoom = true })
                 : null;
     }
 
@@ -170,7 +167,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
     }
 
     /// <summary>Copies the source to a private file, which is disposed if that fails.</summary>
-    private static PrivateBytes CopyTo(PrivateFile file, SourceFile source, SnapshotOptions options, in BackingChoice choice, CancellationToken cancellation)
+    private static SelectedBacking CopyTo(PrivateFile file, SourceFile source, SnapshotOptions options, in BackingChoice choice, CancellationToken cancellation)
     {
         try
         {
@@ -179,10 +176,10 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
                 if (TryCopyOneInstant(source, file, options, cancellation) is { } baseline)
                 {
                     PrivateContent.Flush(file, source.Path);
-                    return new PrivateBytes(
+                    return new SelectedBacking(
                         new PrivateContent(file, SnapshotBacking.Copy, FileStatus.Of(file.Handle, source.Path).Length, source.Path), baseline, choice);
                 }
-                Failure.Check(Kernel.Truncate(file.Handle, 0), $"empty the copy of '{source.Path}'", source.Path, SnapshotError.WriteFailed);
+                ErrnoErrors.ThrowIfError(Kernel.FTruncate(file.Handle, 0), $"empty the copy of '{source.Path}'", source.Path, SnapshotError.WriteFailed);
             }
         }
         catch
@@ -215,13 +212,13 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         {
             // Another process may have the file mapped for writing. Written back, its pages are write-protected, and the next
             // store moves the timestamps. (Not every filesystem can: its errors mean nothing here.)
-            _ = Kernel.SyncData(source.Handle);
+            _ = Kernel.FDataSync(source.Handle);
         }
-        var before = FileStatus.SettledOf(source.Handle, source.Path, cancellation);
+        var before = FileStatus.OfStable(source.Handle, source.Path, cancellation);
         var copy = CopyOf(before.Length);
         long started = Stopwatch.GetTimestamp();
         long length = copy.CopyAll(before.Length);
-        CopySpeed.Saw(before, Stopwatch.GetElapsedTime(started));
+        CopyThroughput.Record(before, Stopwatch.GetElapsedTime(started));
         if (lease is not null) return before.DifferenceTo(FileStatus.Of(source.Handle, source.Path)) is null ? new Baseline(before, Freshness: null) : null;
 
         if (source.FileSystem.IsGenerated) return new Baseline(before, Freshness: null);
@@ -231,7 +228,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         {
             for (int round = 0; round < Attempts; round++)
             {
-                var now = FileStatus.SettledOf(source.Handle, source.Path, cancellation);
+                var now = FileStatus.OfStable(source.Handle, source.Path, cancellation);
                 if (now.Length < length) break;
                 copied = now;
                 if (now.Length == length) break;
@@ -242,7 +239,7 @@ internal sealed record PrivateBytes(SnapshotContent Content, Baseline Baseline, 
         if (!copy.IsEqual(length, new Progress($"Checking the copy of '{source.Path}'", length, options.Progress, cancellation))) return null;
         var after = FileStatus.Of(source.Handle, source.Path);
         bool hasGrown = after.Length > before.Length && after.Length >= length;
-        return hasGrown || before.DifferenceTo(after) is null ? new Baseline(copied, Freshness: null, MayChangeUnseen: true) : null;
+        return hasGrown || before.DifferenceTo(after) is null ? new Baseline(copied, Freshness: null, MayBeMappedForWriting: true) : null;
 
         DataCopy CopyOf(long total) => new(
             source.Handle, file.Handle, source.Path, file.Location, new Progress($"Copying '{source.Path}'", total, options.Progress, cancellation));
