@@ -1,35 +1,35 @@
 namespace MmapSnapshot;
 
-/// <summary>How bytes go back to the file.</summary>
+/// <summary>The way a commit writes the file.</summary>
 public enum CommitMethod
 {
-    /// <summary>Ask for the safest method the filesystem has. Never the method of a result.</summary>
+    /// <summary>The safest method that the filesystem supports. Never the method of a result.</summary>
     Auto,
 
     /// <summary>
-    /// The contents are exchanged with a new file's (man 2 ioctl_xfs_commit_range): atomic for readers and across a crash, and
-    /// the same inode, with all its links and open descriptors. Only on XFS with exchange-range.
+    /// The file exchanges its contents with a new file (man 2 ioctl_xfs_commit_range): atomic for readers and across a crash; the inode,
+    /// its links and open descriptors are kept. Only on XFS with exchange-range.
     /// </summary>
     Exchange,
 
-    /// <summary>A new file takes over the name (man 2 rename): atomic for readers and across a crash, but a new inode.</summary>
+    /// <summary>A new file replaces the file (man 2 rename): atomic for readers and across a crash; the inode is a new one.</summary>
     Replace,
 
     /// <summary>
-    /// The bytes are written into the file itself: it stays the same inode, with all its links and open descriptors. A journal beside it
-    /// makes an interrupted save recoverable (<see cref="SnapshotRepair"/>). Readers that have the file open already can see a mix of old
-    /// and new bytes. Only when asked for.
+    /// The bytes are written into the file itself: the inode, its links and open descriptors are kept. A journal beside the file makes
+    /// an interrupted save recoverable (<see cref="SnapshotRepair"/>). Readers that already have the file open can see a mix of old and
+    /// new bytes. Only on request.
     /// </summary>
     InPlace,
 
-    /// <summary>The file held these bytes already, so nothing was written.</summary>
+    /// <summary>The file already had these bytes; nothing was written.</summary>
     None,
 }
 
-/// <summary>How to commit a snapshot.</summary>
+/// <summary>The options of <see cref="Snapshot.Commit"/>.</summary>
 public sealed class CommitOptions
 {
-    /// <summary>How; Auto is Exchange where that can be, else Replace.</summary>
+    /// <summary>The method; Auto: Exchange where it is possible, else Replace.</summary>
     public CommitMethod Method { get; init; }
 
     /// <summary>
@@ -42,7 +42,7 @@ public sealed class CommitOptions
     public bool BreakHardLink { get; init; }
 
     /// <summary>
-    /// Save in place where a new file cannot take the place of this one: it has several hard links, or is a mount point.
+    /// Save in place where a new file cannot replace this one: it has several hard links, or is a mount point.
     /// </summary>
     public bool AllowInPlace { get; init; }
 
@@ -58,7 +58,7 @@ public sealed class CommitOptions
     /// <summary>Close the snapshot when the commit has succeeded.</summary>
     public bool Close { get; init; }
 
-    /// <summary>Write to this path instead. The snapshot goes on belonging to its own file.</summary>
+    /// <summary>Write to this path instead. The snapshot stays bound to its original file.</summary>
     public string? Destination { get; init; }
 
     /// <summary>
@@ -68,29 +68,29 @@ public sealed class CommitOptions
     /// </summary>
     public string? Backup { get; init; }
 
-    /// <summary>Told of the progress of a copy, on the thread that commits. May be null.</summary>
+    /// <summary>Receives the progress of a copy, on the thread that commits. May be null.</summary>
     public IProgress<SnapshotProgress>? Progress { get; init; }
 
     /// <summary>
-    /// Receives what the user should know although the commit continues, each as a sentence, on the thread that commits: that other
-    /// savers could not be excluded, or that a file of another program was kept under another name. May be null.
+    /// Receives warnings, each a sentence, on the thread that commits: that other savers could not be excluded, or that another program's
+    /// file was kept under another name. May be null.
     /// </summary>
     public IProgress<string>? Warnings { get; init; }
 }
 
-/// <summary>What a commit did.</summary>
-/// <param name="Path">The file that holds the bytes now.</param>
-/// <param name="Method">How they got there.</param>
-/// <param name="Reason">Why by this method, in words: what comes after "because".</param>
+/// <summary>The result of a commit.</summary>
+/// <param name="Path">The file that was written.</param>
+/// <param name="Method">The method that was used.</param>
+/// <param name="Reason">The reason for this method: a clause that completes "because ...".</param>
 /// <param name="Length">The file's length in bytes.</param>
-/// <param name="ModifiedBytes">How many of them had been written since the snapshot was opened or last committed.</param>
+/// <param name="ModifiedBytes">The number of bytes that differed from those at the time of opening or of the last commit.</param>
 /// <param name="Flushed">Whether data and directory were on the disk before the commit returned.</param>
-/// <param name="Elapsed">How long it took.</param>
-/// <param name="Override">What <see cref="CommitOptions.Force"/> overrode, in words; null when there was nothing to override.</param>
+/// <param name="Elapsed">The duration.</param>
+/// <param name="Override">The conflict that <see cref="CommitOptions.Force"/> overrode, as text; null: none.</param>
 public sealed record CommitResult(
     string Path, CommitMethod Method, string Reason, long Length, long ModifiedBytes, bool Flushed, TimeSpan Elapsed, string? Override)
 {
-    /// <summary>Where the file that was replaced is kept (<see cref="CommitOptions.Backup"/>); null: nowhere, or there was none.</summary>
+    /// <summary>The backup of the file that was replaced (<see cref="CommitOptions.Backup"/>); null: none was made.</summary>
     public string? BackupPath { get; init; }
 
     /// <summary>

@@ -9,14 +9,14 @@ using Mono.Unix.Native;
 namespace MmapSnapshot;
 
 /// <summary>
-/// A file at one instant, in private: nobody else's write changes what is read here, and nobody sees what is written here until
-/// it is committed. All members may be called from several threads at once.
+/// A private, point-in-time snapshot of a file: no other process's write changes the bytes that are read here, and no process sees the
+/// bytes that are written here until they are committed. All members can be called from several threads at once.
 /// </summary>
 public sealed partial class Snapshot : IDisposable
 {
     private static int _lastId;
 
-    /// <summary>Held while something is changed: for a moment. Nothing else is waited for, and no foreign code runs under it.</summary>
+    /// <summary>Held for the moment of a change. No other lock is requested, and no foreign code runs, while it is held.</summary>
     private readonly object _changing = new();
 
     /// <summary>Held by a commit.</summary>
@@ -29,7 +29,7 @@ public sealed partial class Snapshot : IDisposable
     /// <summary>The file that it belongs to; replaced as a whole, under <see cref="_changing"/>.</summary>
     private SnapshotFile _file;
 
-    /// <summary>The backing it began with, and why it was that one.</summary>
+    /// <summary>The backing at the time of opening, and the reason for it.</summary>
     private readonly SnapshotBacking _initialBacking;
 
     private readonly BackingChoice _backingChoice;
@@ -58,38 +58,38 @@ public sealed partial class Snapshot : IDisposable
     /// </summary>
     public event EventHandler? StateChanged;
 
-    /// <summary>A number that no other snapshot of this process has.</summary>
+    /// <summary>A number that is unique in this process.</summary>
     public int Id { get; }
 
     /// <summary>The full path of the file, symbolic links resolved.</summary>
     public string Path { get; }
 
-    /// <summary>How many bytes the snapshot has; that of a closed one is its last.</summary>
+    /// <summary>The length in bytes. After the snapshot was closed: its last length.</summary>
     public long Length => _bytes.Current.Length;
 
-    /// <summary>How many bytes it had when it was opened or last committed.</summary>
+    /// <summary>The length in bytes at the time of opening or of the last commit.</summary>
     public long BaselineLength => _bytes.Baseline.Length;
 
-    /// <summary>Whether changes are refused: as asked for, and where the file cannot be saved (deleted, or in /proc or /sys).</summary>
+    /// <summary>Whether changes are refused: on request, or because the file cannot be saved (deleted, or in /proc or /sys).</summary>
     public bool IsReadOnly => _file.IsReadOnly;
 
     /// <summary>
-    /// Whether it may have other bytes than when it was opened or last committed; false: it has the same. The snapshot of a file that
-    /// is not there yet is modified until it is committed.
+    /// False: the bytes are equal to those at the time of opening or of the last commit. True: they may differ. The snapshot of a new
+    /// file is modified until it is committed.
     /// </summary>
     public bool IsModified { get; private set; }
 
-    /// <summary>How the bytes of the file are kept private just now: a lease becomes a copy, or a clone, when it must.</summary>
+    /// <summary>The current kind of base. A lease becomes a copy, or a clone, when a process opens the file for writing.</summary>
     public SnapshotBacking Backing => _bytes.Reader.Base.Backing;
 
-    /// <summary>Why it is this backing, in words: what comes after "because".</summary>
+    /// <summary>The reason for this backing: a clause that completes "because ...".</summary>
     public string BackingReason => Backing is var backing && backing == _initialBacking ? _backingChoice.Explain(backing)
         : $"another process wanted to write to the file, or a save or a large view required it; until then it was {_initialBacking}";
 
     /// <summary>The directory whose filesystem holds the private bytes, or "memory"; under a lease, the file's own.</summary>
     public string BackingLocation => _bytes.Reader.Base.Location;
 
-    /// <summary>How many bytes it has that it had not, or not there, when it was opened or last committed.</summary>
+    /// <summary>The number of bytes that differ from those at the time of opening or of the last commit. O(changes).</summary>
     public long ModifiedBytes => Progress.Sum(_bytes.ModifiedRanges.Select(range => range.Length));
 
     /// <summary>When the snapshot was opened.</summary>
@@ -100,8 +100,8 @@ public sealed partial class Snapshot : IDisposable
 
     /// <summary>Opens a file as a snapshot.</summary>
     /// <param name="path">The file; a symbolic link is followed. A relative path starts from the process's current directory.</param>
-    /// <param name="options">How; null is writable, with the best backing there is.</param>
-    /// <param name="cancellation">Ends a copy; nothing stays behind.</param>
+    /// <param name="options">The options; null: writable, with the best backing that is available.</param>
+    /// <param name="cancellation">Cancels a copy; no file remains.</param>
     /// <exception cref="SnapshotException">
     /// FileNotFound, NotARegularFile, UntrustedLink (unless it is read-only), AccessDenied, SourceChanging, TooLarge, TooManyOpenFiles,
     /// NoSpace, ReadFailed, WriteFailed, NotSupported; SaveInProgress, JournalConflict, JournalInvalid (unless it is read-only).
@@ -129,13 +129,13 @@ public sealed partial class Snapshot : IDisposable
     }
 
     /// <summary>
-    /// A snapshot of a file that does not exist yet: zeros, to be written to. The file appears at <see cref="Commit"/>, whole.
+    /// Creates a snapshot of a file that does not exist yet, filled with zeros. <see cref="Commit"/> creates the file, complete.
     /// </summary>
-    /// <param name="path">The file to be; its directory exists. A relative path starts from the process's current directory.</param>
-    /// <param name="length">How many bytes it begins with; they take no space until they are written to.</param>
+    /// <param name="path">The new file; its directory exists. A relative path starts from the process's current directory.</param>
+    /// <param name="length">The initial length in bytes; zeros take no space.</param>
     /// <param name="mode">
-    /// Its permissions, exactly, from the moment that it has a name; null: as with every new file, 0666 less the umask or as the
-    /// directory's default ACL has it.
+    /// The exact permissions, which the file has from the moment it appears; null: as for every new file, 0666 without the umask, or the
+    /// directory's default ACL.
     /// </param>
     /// <exception cref="SnapshotException">
     /// DestinationExists, FileNotFound (the directory), NotARegularFile, UntrustedLink, AccessDenied, OutOfRange (the length or mode),
@@ -177,11 +177,11 @@ public sealed partial class Snapshot : IDisposable
     }
 
     /// <summary>
-    /// Puts the snapshot's bytes into its file, or into another one. The snapshot stays private: later writes do not reach the
-    /// file until the next commit.
+    /// Saves the snapshot's bytes to its file, or to another one. The snapshot stays private: later changes are not written until the
+    /// next commit.
     /// </summary>
-    /// <param name="options">How; null is atomic, durable, and keeps the snapshot open.</param>
-    /// <param name="cancellation">Ends a copy; the file is then as it was.</param>
+    /// <param name="options">The options; null: atomic, durable, and the snapshot stays open.</param>
+    /// <param name="cancellation">Cancels a copy; the file is then unchanged.</param>
     /// <exception cref="SnapshotException">
     /// SnapshotConflict, HardLinked, OwnerNotPreservable, AttributesNotPreservable, DestinationExists, UntrustedLink, AccessDenied, NoSpace,
     /// NotSupported, NotARegularFile, ReadOnlySnapshot, SnapshotClosed, SnapshotLost, SaveInProgress, JournalConflict, JournalInvalid,
@@ -213,8 +213,8 @@ public sealed partial class Snapshot : IDisposable
     }
 
     /// <summary>
-    /// Closes the snapshot; changes that were not committed are lost. What other threads are doing with it just now ends first. Closing
-    /// twice does nothing.
+    /// Closes the snapshot; changes that were not committed are lost. Calls of other threads in progress finish first. A second call has
+    /// no effect.
     /// </summary>
     public void Close()
     {
@@ -228,8 +228,8 @@ public sealed partial class Snapshot : IDisposable
     public override string ToString() => $"MmapSnapshot {Id}: {DisplayText.Of(Path)}";
 
     /// <summary>The file was changed by this process.</summary>
-    /// <param name="file">What it is now.</param>
-    /// <param name="saved">The table that it holds, which is the baseline from here on; null: it is the one of before, or unknown.</param>
+    /// <param name="file">Its new state.</param>
+    /// <param name="saved">The table of the bytes it holds, which is the new baseline; null: the baseline is unchanged, or unknown.</param>
     private void TakeOver(SnapshotFile file, PieceTable? saved)
     {
         using (BeginUpdate())
@@ -239,7 +239,7 @@ public sealed partial class Snapshot : IDisposable
         }
     }
 
-    /// <summary>Makes a snapshot of an open file, whose directory the snapshot takes over.</summary>
+    /// <summary>Makes a snapshot of an open file; the snapshot owns its directory from then on.</summary>
     private static Snapshot Take(SourceFile source, SnapshotOptions options, CancellationToken cancellation)
     {
         var bytes = BackingSelector.Open(source, options, cancellation);
@@ -254,7 +254,7 @@ public sealed partial class Snapshot : IDisposable
         }
     }
 
-    /// <summary>Opens the file, after it was repaired if an earlier save in place was interrupted and the snapshot may be saved.</summary>
+    /// <summary>Opens the file. If an earlier save was interrupted and the snapshot is writable, the file is repaired first.</summary>
     private static SourceFile OpenSource(string path, SnapshotOptions options, CancellationToken cancellation)
     {
         // Through a read-only snapshot nothing is saved to what the path leads to.
@@ -298,14 +298,16 @@ public sealed partial class Snapshot : IDisposable
         _file.Directory.Dispose();
     }
 
-    /// <summary>As <see cref="BeginChange"/>, for a commit, which is a use already.</summary>
+    /// <summary>As <see cref="BeginChange"/>, for a commit, which is counted as a use already.</summary>
     private ChangeScope BeginUpdate()
     {
         Monitor.Enter(_changing);
         return new ChangeScope(this, default);
     }
 
-    /// <summary>What was changed counts when the scope ends; then <see cref="StateChanged"/> is raised, outside of all locks.</summary>
+    /// <summary>
+    /// When the scope ends, <see cref="IsModified"/> is updated and <see cref="StateChanged"/> is raised, outside all locks.
+    /// </summary>
     private readonly ref struct ChangeScope(Snapshot snapshot, UseCount.Use use)
     {
         private readonly UseCount.Use _use = use;

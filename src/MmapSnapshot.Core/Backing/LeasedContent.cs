@@ -35,13 +35,13 @@ internal sealed class LeasedContent : SnapshotContent
 
     private readonly string? _scratchPath;
 
-    /// <summary>CurrentHold while the copy takes over from the source. Never while code of others runs: the keeper waits for it.</summary>
+    /// <summary>Held while the copy replaces the source. Never held while foreign code runs: the listener thread waits for it.</summary>
     private readonly object _transitionLock = new();
 
-    /// <summary>CurrentHold while a private copy is made on request, and while a save writes to the source: not both at once.</summary>
+    /// <summary>Held while a private copy is made on request, and while a save writes to the source: never both at once.</summary>
     private readonly object _handover = new();
 
-    /// <summary>How the source is held; replaced as a whole, under the gate.</summary>
+    /// <summary>How the source is held; replaced as a whole, under <see cref="_transitionLock"/>.</summary>
     private Hold _hold;
 
     /// <summary>Whether a save holds the source: it will see itself what another process has done.</summary>
