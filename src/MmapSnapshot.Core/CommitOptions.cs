@@ -75,7 +75,7 @@ public sealed class CommitOptions
     /// Receives warnings, each a sentence, on the thread that commits: that other savers could not be excluded, or that another program's
     /// file was kept under another name. May be null.
     /// </summary>
-    public IProgress<string>? Warnings { get; init; }
+    public IProgress<SnapshotWarning>? Warnings { get; init; }
 }
 
 /// <summary>The result of a commit.</summary>

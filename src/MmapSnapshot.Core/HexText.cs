@@ -42,7 +42,7 @@ public static class HexText
             cancellation.ThrowIfCancellationRequested();
             string digits = text[start..end];
             int wrong = digits.AsSpan().IndexOfAnyExcept(_digits);
-            if (wrong >= 0) throw Invalid(text, start + wrong, $"'{digits[wrong]}' is no hex digit. Use -Text to write text.");
+            if (wrong >= 0) throw Invalid(text, start + wrong, $"'{digits[wrong]}' is no hex digit.", SnapshotRemedy.UseText);
             if (digits.Length == 0 || digits.Length % 2 != 0) throw Invalid(text, start, $"{NotInPairs(digits)}.");
             bytes.AddRange(Convert.FromHexString(digits));
         }
@@ -65,6 +65,6 @@ public static class HexText
         }
     }
 
-    private static SnapshotException Invalid(string text, int at, string why) =>
-        new(SnapshotError.InvalidBytes, $"'{Excerpt.Of(text, at)}' is not hex text: {why}");
+    private static SnapshotException Invalid(string text, int at, string why, params SnapshotRemedy[] remedies) =>
+        new(SnapshotError.InvalidBytes, $"'{Excerpt.Of(text, at)}' is not hex text: {why}", remedies: remedies);
 }

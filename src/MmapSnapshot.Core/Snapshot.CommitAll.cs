@@ -136,11 +136,11 @@ public sealed partial class Snapshot
 
     private static void ThrowUnlessForGroup(CommitOptions options)
     {
-        string? refused = options.Destination is not null ? "-Destination"
-            : options.Backup is not null ? "-Backup"
-            : options.Method is CommitMethod.InPlace or CommitMethod.Exchange ? $"-Method {options.Method}"
-            : options.AllowInPlace ? "-AllowInPlace"
-            : options.NoJournal ? "-NoJournal"
+        string? refused = options.Destination is not null ? nameof(options.Destination)
+            : options.Backup is not null ? nameof(options.Backup)
+            : options.Method is CommitMethod.InPlace or CommitMethod.Exchange ? $"{nameof(options.Method)} {options.Method}"
+            : options.AllowInPlace ? nameof(options.AllowInPlace)
+            : options.NoJournal ? nameof(options.NoJournal)
             : null;
         if (refused is null) return;
         throw new SnapshotException(
@@ -155,8 +155,9 @@ public sealed partial class Snapshot
         throw new SnapshotException(
             SnapshotError.DuplicateTarget,
             $"'{twice.Key}' has {twice.Count()} snapshots among those that are to be saved as one: "
-            + $"{string.Join(", ", twice.Select(snapshot => snapshot.Id))}. Save one of them.",
-            twice.Key);
+            + $"{string.Join(", ", twice.Select(snapshot => snapshot.Id))}.",
+            twice.Key,
+            remedies: [SnapshotRemedy.SaveOne]);
     }
 
     /// <summary>The progress of all files as that of one operation.</summary>

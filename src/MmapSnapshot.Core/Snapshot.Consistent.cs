@@ -37,9 +37,9 @@ public sealed partial class Snapshot
             if (Stopwatch.GetElapsedTime(started) <= _consistencyPatience) continue;
             throw new SnapshotException(
                 SnapshotError.SourceChanging,
-                $"'{changed}' was changed each time that {paths.Count} files were opened as of one moment. "
-                + "Try again when it is written to less often.",
-                changed);
+                $"'{changed}' was changed each time that {paths.Count} files were opened as of one moment.",
+                changed,
+                remedies: [SnapshotRemedy.Retry]);
         }
     }
 

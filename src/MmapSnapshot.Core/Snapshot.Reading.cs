@@ -41,8 +41,9 @@ public sealed partial class Snapshot
             {
                 throw new SnapshotException(
                     SnapshotError.TooLarge,
-                    $"{count} bytes of '{Path}' do not fit into one byte array ({Array.MaxLength}). Read them in parts.",
-                    Path);
+                    $"{count} bytes of '{Path}' do not fit into one byte array ({Array.MaxLength}).",
+                    Path,
+                    remedies: [SnapshotRemedy.ReadParts]);
             }
             var bytes = GC.AllocateUninitializedArray<byte>((int)count);
             _bytes.Reader.Read(table, offset, bytes);
@@ -127,7 +128,10 @@ public sealed partial class Snapshot
     /// <summary>All bytes as memory, as <see cref="GetView(long, int)"/> gives them.</summary>
     /// <exception cref="SnapshotException">TooLarge, SnapshotClosed, SnapshotLost, ReadFailed.</exception>
     public SnapshotView GetView() => GetView(0, Length <= Array.MaxLength ? (int)Length : throw new SnapshotException(
-        SnapshotError.TooLarge, $"'{Path}' has {Length} bytes, more than a view can have ({Array.MaxLength}). View parts of it.", Path));
+        SnapshotError.TooLarge,
+        $"'{Path}' has {Length} bytes, more than a view can have ({Array.MaxLength}).",
+        Path,
+        remedies: [SnapshotRemedy.ReadParts]));
 
     /// <summary>
     /// Bytes as memory: those of this moment, whatever is written later, and also after the snapshot is closed. Up to 64 MiB are

@@ -158,8 +158,9 @@ public sealed partial class Snapshot : IDisposable
             {
                 throw new SnapshotException(
                     SnapshotError.DestinationExists,
-                    $"'{path}' exists already. Open it with Open-MmapSnapshot, or begin again with New-MmapSnapshot -Force.",
-                    path);
+                    $"'{path}' exists already.",
+                    path,
+                    remedies: [SnapshotRemedy.OpenExisting]);
             }
             destination.ThrowUnlessFilesCanBeCreated();
             file = PrivateFile.Create(destination.Directory, scratchPath: null);

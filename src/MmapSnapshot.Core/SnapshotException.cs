@@ -96,20 +96,29 @@ public enum SnapshotError
     DuplicateTarget,
 }
 
-/// <summary>An error of the engine: a stable id, the file, and the facts.</summary>
+/// <summary>An error of the engine: a stable id, the file, the facts, and what can be done.</summary>
 public sealed class SnapshotException : IOException
 {
     /// <summary>Creates an instance.</summary>
     /// <param name="error">The stable id.</param>
-    /// <param name="message">What went wrong, with which file, and what to do next; control characters are escaped (<see cref="DisplayText"/>).</param>
+    /// <param name="message">What happened, to which file; control characters are escaped (<see cref="DisplayText"/>).</param>
     /// <param name="path">The file concerned.</param>
     /// <param name="errorNumber">The errno of the kernel that caused it, or 0.</param>
-    public SnapshotException(SnapshotError error, string message, string? path = null, int errorNumber = 0)
-        : base(DisplayText.Of(message))
+    /// <param name="remedies">What can be done about it, the best first; null: nothing.</param>
+    /// <param name="innerException">The exception that it was made from, or null.</param>
+    public SnapshotException(
+        SnapshotError error,
+        string message,
+        string? path = null,
+        int errorNumber = 0,
+        IReadOnlyList<SnapshotRemedy>? remedies = null,
+        Exception? innerException = null)
+        : base(DisplayText.Of(message), innerException)
     {
         Error = error;
         Path = path;
         ErrorNumber = errorNumber;
+        Remedies = remedies ?? [];
     }
 
     /// <summary>The stable id.</summary>
@@ -120,4 +129,7 @@ public sealed class SnapshotException : IOException
 
     /// <summary>The errno of the kernel that caused it (man 3 errno), or 0.</summary>
     public int ErrorNumber { get; }
+
+    /// <summary>What can be done about it, the best first. The message does not say it.</summary>
+    public IReadOnlyList<SnapshotRemedy> Remedies { get; }
 }

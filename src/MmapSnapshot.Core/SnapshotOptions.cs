@@ -52,5 +52,5 @@ public sealed class SnapshotOptions
     /// Receives warnings, each a sentence, on the thread that opens: that a save of the file was interrupted, and whether it was
     /// repaired. May be null.
     /// </summary>
-    public IProgress<string>? Warnings { get; init; }
+    public IProgress<SnapshotWarning>? Warnings { get; init; }
 }

@@ -3,7 +3,7 @@ using MmapSnapshot.Content;
 namespace MmapSnapshot;
 
 /// <summary>
-/// A snapshot, or a part of it, as a seekable stream: for Get-FileHash -InputStream, PEReader, ZipArchive and the like. Writing past
+/// A snapshot, or a part of it, as a seekable stream: for SHA256.HashData, PEReader, ZipArchive and the like. Writing past
 /// the end grows the snapshot, but not a part. Disposing the stream leaves the snapshot open.
 /// </summary>
 /// <param name="snapshot">The snapshot.</param>

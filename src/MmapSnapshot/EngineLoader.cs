@@ -7,7 +7,8 @@ namespace MmapSnapshot;
 /// <summary>Loads the engine, and the libraries that it needs, from the module's folder for this machine's architecture.</summary>
 /// <remarks>
 /// PowerShell loads every public class of this assembly before it runs <see cref="Start"/>, and loading a class takes the types of
-/// those of its fields that are structs or enums. So no public class has such a field of one of the engine's types.
+/// those of its fields that are structs or enums, and those of its interfaces. So no public class has such a field, or interface, of one
+/// of the engine's types.
 /// </remarks>
 internal static class EngineLoader
 {

@@ -20,6 +20,9 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
     /// <param name="text">The text.</param>
     private protected new void WriteWarning(string text) => base.WriteWarning(DisplayText.Of(text));
 
+    /// <summary>Writes warnings of the engine, with what can be done about them.</summary>
+    private protected IProgress<SnapshotWarning> EngineWarnings => new WarningWriter(this);
+
     /// <inheritdoc cref="WriteWarning"/>
     private protected new void WriteVerbose(string text) => base.WriteVerbose(DisplayText.Of(text));
 
@@ -74,7 +77,7 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
         }
         catch (OutOfMemoryException)
         {
-            WriteError(ErrorFactory.From(ErrorFactory.OutOfMemory(), target()));
+            WriteError(ErrorFactory.From(ErrorFactory.OutOfMemory(reads: this is SnapshotReadingCmdlet), target()));
             return false;
         }
         catch (OperationCanceledException) when (CancellationToken.IsCancellationRequested)
@@ -135,9 +138,8 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
                 _hasCollected = false;
                 return opened;
             }
-            catch (SnapshotException exception) when (exception.Error == SnapshotError.TooManyOpenFiles)
+            catch (SnapshotException exception) when (exception.Error == SnapshotError.TooManyOpenFiles && !_hasCollected)
             {
-                if (_hasCollected) throw ErrorFactory.TooManyOpenFiles(exception);
                 _hasCollected = true;
                 GC.Collect();
                 GC.WaitForPendingFinalizers();
@@ -233,6 +235,13 @@ public abstract class SnapshotCmdlet : PSCmdlet, IDisposable
     private static void ThrowUnlessFileSystem(string path, ProviderInfo provider)
     {
         if (provider.ImplementingType != typeof(FileSystemProvider)) throw ErrorFactory.NotAFileSystem(path, provider.Name);
+    }
+
+    /// <summary>Not the cmdlet, because of what <see cref="EngineLoader"/> says.</summary>
+    private sealed class WarningWriter(SnapshotCmdlet cmdlet) : IProgress<SnapshotWarning>
+    {
+        public void Report(SnapshotWarning value) =>
+            cmdlet.WriteWarning(RemedyText.Of(value.Remedies, error: null) is { } next ? $"{value.Message} {next}" : value.Message);
     }
 
     private sealed class ProgressBar(SnapshotCmdlet cmdlet) : IProgress<SnapshotProgress>

@@ -108,7 +108,11 @@ public sealed class ConflictTests
         if (operation == "deleted" && method == CommitMethod.InPlace)
         {
             // There is no file to write into.
-            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Force = true, Method = method }));
+            var refused = Expect.Error(
+                SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Force = true, Method = method }));
+            Assert.Equal([SnapshotRemedy.UseReplace, SnapshotRemedy.SaveElsewhere], refused.Remedies);
+            Expect.Error(SnapshotError.SnapshotConflict, () => snapshot.Commit(new CommitOptions { Method = CommitMethod.Replace }));
+            snapshot.Commit(new CommitOptions { Force = true, Method = CommitMethod.Replace });
             return;
         }
 

@@ -63,7 +63,7 @@ public sealed class GroupRepairTests
         using var before = Snapshot.Open(group.Paths[0]);
         before.Write(0, "NEW"u8);
         group.Leave(GroupState.Committing, [1]);
-        var warnings = new List<string>();
+        var warnings = new List<SnapshotWarning>();
         switch (way)
         {
             case "file":
@@ -77,7 +77,7 @@ public sealed class GroupRepairTests
             case "open":
                 using (var snapshot = Snapshot.Open(group.Paths[2], new SnapshotOptions { Warnings = new Warnings(warnings) }))
                     Assert.Equal("new c.txt"u8, Bytes.In(snapshot));
-                Assert.Contains("A save of 4 files as one", Assert.Single(warnings), StringComparison.Ordinal);
+                Assert.Contains("A save of 4 files as one", Assert.Single(warnings).Message, StringComparison.Ordinal);
                 break;
             case "save":
                 Expect.Error(SnapshotError.SnapshotConflict, () => before.Commit());
@@ -94,10 +94,10 @@ public sealed class GroupRepairTests
     {
         using var group = new InterruptedGroup(FileSystems.Ext4);
         group.Leave(GroupState.Committing, [1]);
-        var warnings = new List<string>();
+        var warnings = new List<SnapshotWarning>();
         using (var snapshot = Snapshot.Open(group.Paths[0], new SnapshotOptions { ReadOnly = true, Warnings = new Warnings(warnings) }))
             Assert.Equal("old a.txt"u8, Bytes.In(snapshot));
-        Assert.Contains("Repair-MmapSnapshot", Assert.Single(warnings), StringComparison.Ordinal);
+        Assert.Equal([SnapshotRemedy.Repair], Assert.Single(warnings).Remedies);
         Assert.Equal("new b.txt", File.ReadAllText(group.Paths[1]));
         _ = SnapshotRepair.Repair(group.Paths[0]).ToList();
         group.AssertAll(isNew: true);
@@ -162,7 +162,7 @@ public sealed class GroupRepairTests
             Assert.Contains($"'{group.Paths[0]}' was changed by another program", record.Reason, StringComparison.Ordinal);
             Assert.Equal(before, Texts());
             var error = Expect.Error(SnapshotError.JournalConflict, () => Snapshot.Open(group.Paths[1]));
-            Assert.Contains("Repair-MmapSnapshot -Force", error.Message, StringComparison.Ordinal);
+            Assert.Equal([SnapshotRemedy.RemoveJournal], error.Remedies);
         }
         var forced = SnapshotRepair.Repair(group.Folders[0], new RepairOptions { Force = true }).ToList();
         Assert.All(forced, record => Assert.Equal(RepairAction.Remove, record.Action));
@@ -292,7 +292,7 @@ public sealed class GroupRepairTests
             {
                 using var snapshot = Snapshot.Open(path);
                 snapshot.Write(0, "NEW"u8);
-                var warnings = new List<string>();
+                var warnings = new List<SnapshotWarning>();
                 var options = new CommitOptions { Warnings = new Warnings(warnings) };
                 if (isAlive)
                 {
@@ -300,7 +300,7 @@ public sealed class GroupRepairTests
                     return;
                 }
                 snapshot.Commit(options);
-                Assert.Contains("not excluded", Assert.Single(warnings), StringComparison.Ordinal);
+                Assert.Contains("not excluded", Assert.Single(warnings).Message, StringComparison.Ordinal);
             });
             Assert.Equal(isAlive ? "old bytes" : "NEW bytes", File.ReadAllText(path));
             directory.Dispose();
@@ -387,9 +387,9 @@ public sealed class GroupRepairTests
         using (var snapshot = Snapshot.Open(victim))
         {
             snapshot.Write(0, "VICTIM"u8);
-            var warnings = new List<string>();
+            var warnings = new List<SnapshotWarning>();
             snapshot.Commit(new CommitOptions { Warnings = new Warnings(warnings) });
-            Assert.Contains("not excluded", Assert.Single(warnings), StringComparison.Ordinal);
+            Assert.Contains("not excluded", Assert.Single(warnings).Message, StringComparison.Ordinal);
         }
         Assert.Equal("VICTIM's", File.ReadAllText(victim));
         Directory.Delete(planted!, recursive: true);

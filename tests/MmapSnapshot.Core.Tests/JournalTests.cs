@@ -149,16 +149,17 @@ public sealed class JournalTests
         string path = workspace.Write("file", "old"), planted = PendingJournal.PathOf(path);
         UnprivilegedUser.Run(() => Shell.Run(plant, planted));
         string before = Shell.Run("stat -c '%i %F %s %Y' \"$1\"", planted);
-        var warnings = new List<string>();
+        var warnings = new List<SnapshotWarning>();
         var heard = new Warnings(warnings);
         using (var snapshot = Snapshot.Open(path, new SnapshotOptions { Warnings = heard }))
         {
-            Assert.Contains(planted, Assert.Single(warnings), StringComparison.Ordinal);
+            Assert.Contains(planted, Assert.Single(warnings).Message, StringComparison.Ordinal);
             snapshot.Write(0, "new"u8);
             Assert.True(snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace, Warnings = heard }).Recoverable);
         }
         Assert.Equal(2, warnings.Count);
-        Assert.Contains(planted, warnings[1], StringComparison.Ordinal);
+        Assert.Contains(planted, warnings[1].Message, StringComparison.Ordinal);
+        Assert.Equal([SnapshotRemedy.RepairIfInterrupted], warnings[1].Remedies);
         Assert.Equal("new", File.ReadAllText(path));
         Assert.Equal([PendingJournal.NameOf("file"), "file"], workspace.Names());
         Assert.Equal(before, Shell.Run("stat -c '%i %F %s %Y' \"$1\"", planted));
@@ -189,9 +190,9 @@ public sealed class JournalTests
                 () => snapshot.Commit(new CommitOptions { Method = method, Force = true }));
             Assert.Contains(name, refused.Message, StringComparison.Ordinal);
             Expect.Error(SnapshotError.SaveInProgress, () => Snapshot.Open(path));
-            var warnings = new List<string>();
+            var warnings = new List<SnapshotWarning>();
             Snapshot.Open(path, new SnapshotOptions { ReadOnly = true, Warnings = new Warnings(warnings) }).Dispose();
-            Assert.Contains("Another process is saving", Assert.Single(warnings), StringComparison.Ordinal);
+            Assert.Contains("Another process is saving", Assert.Single(warnings).Message, StringComparison.Ordinal);
             Assert.Equal(RepairAction.None, Assert.Single(SnapshotRepair.Repair(path, new RepairOptions { Force = true })).Action);
             Assert.Equal("old", File.ReadAllText(path));
             File.Delete(name);
@@ -212,7 +213,7 @@ public sealed class JournalTests
             using var snapshot = Snapshot.Open(path);
             snapshot.Write(0, "new"u8);
             var refused = Expect.Error(SnapshotError.AccessDenied, () => snapshot.Commit(_inPlace));
-            Assert.Contains("-NoJournal", refused.Message, StringComparison.Ordinal);
+            Assert.Equal([SnapshotRemedy.SkipJournal], refused.Remedies);
             Assert.Equal("old", File.ReadAllText(path));
             Assert.False(snapshot.Commit(new CommitOptions { Method = CommitMethod.InPlace, NoJournal = true }).Recoverable);
         });

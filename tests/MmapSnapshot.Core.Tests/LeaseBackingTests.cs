@@ -418,7 +418,7 @@ public sealed class LeaseBackingTests
         Assert.Equal(SnapshotBacking.Copy, snapshot.Backing);
         var error = Expect.Error(
             SnapshotError.NotSupported, () => Snapshot.Open(path, new SnapshotOptions { Backing = SnapshotBacking.Lease, MaxWriterDelay = TimeSpan.Zero }));
-        Assert.Contains("-MaxWriterDelay", error.Message, StringComparison.Ordinal);
+        Assert.Equal([SnapshotRemedy.UseAutoBacking, SnapshotRemedy.AllowWriterDelay], error.Remedies);
         Assert.Equal(0, Leases.On(path));
     }
 

@@ -53,17 +53,17 @@ public sealed class RepairTests
         using var save = new InterruptedSave(fileSystem, Length);
         byte[] mixed = save.Mixed();
         save.Leave(mixed);
-        var warnings = new List<string>();
+        var warnings = new List<SnapshotWarning>();
         using (var reader = Snapshot.Open(save.Path, new SnapshotOptions { ReadOnly = true, Warnings = new Warnings(warnings) }))
         {
-            Assert.Contains("Repair-MmapSnapshot", Assert.Single(warnings), StringComparison.Ordinal);
+            Assert.Equal([SnapshotRemedy.Repair], Assert.Single(warnings).Remedies);
             Assert.Equal(mixed, Bytes.In(reader));
         }
         save.AssertFile(mixed);
         Assert.True(File.Exists(save.Journal));
         using var snapshot = Snapshot.Open(save.Path, new SnapshotOptions { Warnings = new Warnings(warnings) });
         Assert.Equal(2, warnings.Count);
-        Assert.Contains("was completed", warnings[1], StringComparison.Ordinal);
+        Assert.Contains("was completed", warnings[1].Message, StringComparison.Ordinal);
         Assert.Equal(save.New, Bytes.In(snapshot));
         Assert.Equal(["file"], save.Workspace.Names());
     }
@@ -92,11 +92,11 @@ public sealed class RepairTests
         theirs[at] = (byte)(save.Old[at] ^ 0x55);
         if (at < save.New.Length && theirs[at] == save.New[at]) theirs[at] ^= 1;
         save.Leave(theirs);
-        var warnings = new List<string>();
+        var warnings = new List<SnapshotWarning>();
         Snapshot.Open(save.Path, new SnapshotOptions { ReadOnly = true, Warnings = new Warnings(warnings) }).Dispose();
-        Assert.Contains("since", Assert.Single(warnings), StringComparison.Ordinal);
+        Assert.Contains("since", Assert.Single(warnings).Message, StringComparison.Ordinal);
         var refused = Expect.Error(SnapshotError.JournalConflict, () => Snapshot.Open(save.Path));
-        Assert.Contains("Repair-MmapSnapshot -Force", refused.Message, StringComparison.Ordinal);
+        Assert.Equal([SnapshotRemedy.RemoveJournal], refused.Remedies);
         Assert.Equal(RepairAction.None, Assert.Single(SnapshotRepair.Repair(save.Path)).Action);
         Assert.True(File.Exists(save.Journal));
         Assert.Equal(RepairAction.Remove, Assert.Single(SnapshotRepair.Repair(save.Path, new RepairOptions { Force = true })).Action);

@@ -53,7 +53,7 @@ public sealed partial class SaveMarkerTests
         WriteMarker(workspace, path, gone);
         File.Delete(gone);
         workspace.Write(Temporary, "another program's");
-        string warning = Assert.Single(Save(path));
+        string warning = Assert.Single(Save(path)).Message;
         string recovered = Assert.Single(workspace.Names(), name => name.StartsWith("file.recovered-", StringComparison.Ordinal));
         Assert.Contains(recovered, warning, StringComparison.Ordinal);
         Assert.Equal("another program's", File.ReadAllText(workspace.PathOf(recovered)));
@@ -162,7 +162,7 @@ public sealed partial class SaveMarkerTests
         string planted = workspace.PathOf(Marker);
         UnprivilegedUser.Run(() => Shell.Run(plant, planted));
         string before = Shell.Run("stat -c '%i %F %s %Y' \"$1\"", planted);
-        string warning = Assert.Single(Save(path));
+        string warning = Assert.Single(Save(path)).Message;
         Assert.Contains(Marker, warning, StringComparison.Ordinal);
         Assert.Equal("new", File.ReadAllText(path));
         Assert.Equal([Marker, "file"], workspace.Names());
@@ -379,17 +379,12 @@ public sealed partial class SaveMarkerTests
         return FileIdentity.Of(file, FileStatus.Of(file, path));
     }
 
-    private static List<string> Save(string path, CommitMethod method = CommitMethod.Auto)
+    private static List<SnapshotWarning> Save(string path, CommitMethod method = CommitMethod.Auto)
     {
-        var warnings = new List<string>();
+        var warnings = new List<SnapshotWarning>();
         using var snapshot = Snapshot.Open(path);
         snapshot.Write(0, Encoding.ASCII.GetBytes("new"));
-        snapshot.Commit(new CommitOptions { Method = method, Warnings = new WarningRecorder(warnings) });
+        snapshot.Commit(new CommitOptions { Method = method, Warnings = new Warnings(warnings) });
         return warnings;
-    }
-
-    private sealed class WarningRecorder(List<string> warnings) : IProgress<string>
-    {
-        public void Report(string value) => warnings.Add(value);
     }
 }

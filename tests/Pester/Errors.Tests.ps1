@@ -379,6 +379,22 @@ Describe 'The error id' {
         }
     }
 
+    It 'has remedies that name cmdlets and parameters which exist, in one sentence' {
+        $type = [MmapSnapshot.SnapshotCmdlet].Assembly.GetType('MmapSnapshot.RemedyText')
+        $of = $type.GetMethod('Of', [System.Reflection.BindingFlags]'Static, NonPublic')
+        $commands = Get-Command -Module MmapSnapshot -CommandType Cmdlet
+        $parameters = $commands.ForEach({ $_.Parameters.Keys })
+        $errors = @($null) + [System.Enum]::GetValues([MmapSnapshot.SnapshotError])
+        foreach ($remedy in [System.Enum]::GetValues([MmapSnapshot.SnapshotRemedy])) {
+            foreach ($id in $errors) {
+                $sentence = $of.Invoke($null, @([MmapSnapshot.SnapshotRemedy[]]$remedy, $id))
+                $sentence | Should -MatchExactly '^[A-Z].*[^.]\.$' -Because $remedy
+                foreach ($match in [regex]::Matches($sentence, '\b[A-Z][a-z]+-[A-Z]\w+')) { $match.Value | Should -BeIn $commands.Name }
+                foreach ($match in [regex]::Matches($sentence, '(?<=[ (]-)[A-Z]\w+')) { $match.Value | Should -BeIn $parameters }
+            }
+        }
+    }
+
     # Looks back on all the tests above: it fails when it is run without them.
     It 'is of every kind there is, each of them met above' {
         Skip-When $needsImage

@@ -445,12 +445,12 @@ Describe 'Get-SnapshotBytes of a large file on <Label>' -ForEach (Get-TestFileSy
         }
 
         It 'refuses more bytes than one string holds, as hex and as text, before it reads them' {
-            Assert-SnapshotError { Get-SnapshotBytes $snapshot 0 360000000 -AsHex } -Id TooLarge -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $large, '360000000', 'one string', 'in parts'
-            Assert-SnapshotError { Get-SnapshotBytes $snapshot 0 1100000000 -AsText } -Id TooLarge -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $large, '1100000000', 'one string', 'in parts'
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot 0 360000000 -AsHex } -Id TooLarge -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $large, '360000000', 'one string', 'Read fewer bytes at a time'
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot 0 1100000000 -AsText } -Id TooLarge -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $large, '1100000000', 'one string', 'Read fewer bytes at a time'
         }
 
         It 'refuses more bytes than one array holds' {
-            Assert-SnapshotError { Get-SnapshotBytes $snapshot } -Id TooLarge -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $large, '5368709120', 'in parts'
+            Assert-SnapshotError { Get-SnapshotBytes $snapshot } -Id TooLarge -Cmdlet Get-SnapshotBytes -Target $snapshot -Says $large, '5368709120', 'Read fewer bytes at a time'
         }
     }
 }

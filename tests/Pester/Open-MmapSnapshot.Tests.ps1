@@ -414,7 +414,7 @@ Describe 'Open-MmapSnapshot on <Label>' -ForEach (Get-TestFileSystem) {
             $because = if ($Reflink) { 'the filesystem clones' } else { "$noClone, and no process has it open for writing" }
             "$((Open-MmapSnapshot $file -Verbose 4>&1)[0])" | Should -BeLike "*because $because."
             if ($Reflink) { return }
-            "$((Open-MmapSnapshot $file -MaxWriterDelay 0 -Verbose 4>&1)[0])" | Should -BeLike "*Copy in $folder, because $noClone, and there is no lease: *-MaxWriterDelay*."
+            "$((Open-MmapSnapshot $file -MaxWriterDelay 0 -Verbose 4>&1)[0])" | Should -BeLike "*Copy in $folder, because $noClone, and there is no lease: *0 s are allowed."
             $writer = [System.IO.File]::Open($file, 'Open', 'Write', 'ReadWrite')
             try {
                 "$((Open-MmapSnapshot $file -Verbose 4>&1)[0])" | Should -BeLike '*there is no lease: another process has it open for writing.'

@@ -192,7 +192,7 @@ Describe 'Save-Snapshot' {
         }
 
         It 'refuses InPlace together with -Destination' {
-            Assert-SnapshotError { Save-Snapshot $snapshot -Method InPlace -Destination "$folder/new.bin" } -Id NotSupported -Cmdlet Save-Snapshot -Target $snapshot -Says '-Destination'
+            Assert-SnapshotError { Save-Snapshot $snapshot -Method InPlace -Destination "$folder/new.bin" } -Id NotSupported -Cmdlet Save-Snapshot -Target $snapshot -Says InPlace, 'Leave -Method out'
             Test-Path -LiteralPath "$folder/new.bin" | Should -BeFalse
         }
 

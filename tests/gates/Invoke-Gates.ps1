@@ -98,6 +98,15 @@ $gates = [ordered]@{
         if ($LASTEXITCODE -ne 0) { $output | Where-Object { "$_" -match '\S' } }
     }
 
+    # What can be done about an error is SnapshotRemedy; in PowerShell's words it is src/MmapSnapshot/Errors/RemedyText.cs.
+    'Engine: no cmdlet and no parameter is named' = {
+        $sources = @($files -like 'src/MmapSnapshot.Core/*.cs')
+        $patterns = '(^|[^\w-])-[A-Z][a-z]\w*', '\b[A-Z][a-z]+-(Mmap|Snapshot|Reflink)', 'PowerShell|pwsh|[Cc]mdlet'
+        foreach ($match in Select-String -LiteralPath $sources -CaseSensitive -Pattern $patterns) {
+            "$(Resolve-Path -LiteralPath $match.Path -Relative):$($match.LineNumber) has '$($match.Matches[0].Value.Trim())'"
+        }
+    }
+
     'All text: no new line has a word to avoid' = { Get-NewStyleFinding -File $files -Kind Words }
 
     'Code: no new line is longer than 140 characters' = { Get-NewStyleFinding -File $files -Kind Length }

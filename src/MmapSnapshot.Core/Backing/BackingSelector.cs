@@ -28,9 +28,12 @@ internal static class BackingSelector
 
         SnapshotException Refused(string operation, string? why)
         {
-            bool delayIsTooShort = why?.EndsWith(LeaseBudget.DelayParameter, StringComparison.Ordinal) == true;
-            string remedy = delayIsTooShort ? "Allow a longer one, or leave -Backing out." : "Leave -Backing out, or give Copy.";
-            return new SnapshotException(SnapshotError.NotSupported, $"'{source.Path}' cannot {operation}: {why}. {remedy}", source.Path);
+            bool isLimited = why?.EndsWith(LeaseBudget.LimitedByOption, StringComparison.Ordinal) == true;
+            return new SnapshotException(
+                SnapshotError.NotSupported,
+                $"'{source.Path}' cannot {operation}: {why}.",
+                source.Path,
+                remedies: [SnapshotRemedy.UseAutoBacking, isLimited ? SnapshotRemedy.AllowWriterDelay : SnapshotRemedy.UseCopy]);
         }
     }
 
@@ -150,14 +153,15 @@ internal static class BackingSelector
 
     private static SnapshotException NoRoom(SourceFile source, SnapshotOptions options, long needed, List<string> shortages, SnapshotException? exceeded)
     {
-        var ways = new List<string> { "Free some space" };
-        if (!options.ReadOnly && options.ScratchPath is null && CanLease(source)) ways.Add("open it with -ReadOnly, which needs no copy");
-        ways.Add(options.ScratchPath is null ? "give -ScratchPath a directory that has room" : "give -ScratchPath another directory");
+        bool canLease = !options.ReadOnly && options.ScratchPath is null && CanLease(source);
         return new SnapshotException(
             SnapshotError.NoSpace,
-            $"There is no room for a copy of '{source.Path}', which takes {needed} bytes: {string.Join(", ", shortages)} (ENOSPC). {string.Join(", or ", ways)}.",
+            $"There is no room for a copy of '{source.Path}', which takes {needed} bytes: {string.Join(", ", shortages)} (ENOSPC).",
             source.Path,
-            exceeded?.ErrorNumber ?? NativeConvert.FromErrno(Errno.ENOSPC));
+            exceeded?.ErrorNumber ?? NativeConvert.FromErrno(Errno.ENOSPC),
+            canLease
+                ? [SnapshotRemedy.FreeSpace, SnapshotRemedy.OpenReadOnly, SnapshotRemedy.UseScratchPath]
+                : [SnapshotRemedy.FreeSpace, SnapshotRemedy.UseScratchPath]);
     }
 
     private static bool CanLease(SourceFile source)
@@ -190,9 +194,9 @@ internal static class BackingSelector
         file.Dispose();
         throw new SnapshotException(
             SnapshotError.SourceChanging,
-            $"'{source.Path}' was written to each of the {Attempts} times it was copied, so no copy is of one instant. "
-            + "Stop the writer for a moment, or move the file to XFS or btrfs, where a snapshot is a clone.",
-            source.Path);
+            $"'{source.Path}' was written to each of the {Attempts} times it was copied, so no copy is of one instant.",
+            source.Path,
+            remedies: [SnapshotRemedy.StopWriter, SnapshotRemedy.UseReflinkFileSystem]);
     }
 
     /// <summary>

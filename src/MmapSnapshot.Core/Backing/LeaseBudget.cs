@@ -15,8 +15,8 @@ internal sealed class LeaseBudget : IDisposable
     /// <summary>The part of lease-break-time (man 5 proc_sys_fs) that all copies together are expected to fit into.</summary>
     private const int BreakTimeDivisor = 3;
 
-    /// <summary>How a reason ends that the caller can do something about.</summary>
-    internal const string DelayParameter = "(-MaxWriterDelay)";
+    /// <summary>How a reason ends that <see cref="SnapshotOptions.MaxWriterDelay"/> can change.</summary>
+    internal const string LimitedByOption = " are allowed";
 
     private static readonly object _lock = new();
 
@@ -52,7 +52,7 @@ internal sealed class LeaseBudget : IDisposable
             // Each snapshot of a file makes a copy of its own, and the writer waits for them all.
             var forFile = _byFile.GetValueOrDefault(file) + delay;
             reason = forFile > limit
-                ? $"copying it would keep a writer waiting for about {Seconds(forFile)}, and {Seconds(limit)} are allowed {DelayParameter}"
+                ? $"copying it would keep a writer waiting for about {Seconds(forFile)}, and {Seconds(limit)}{LimitedByOption}"
                 : _total + delay > forAll
                 ? $"copying all leased files would take about {Seconds(_total + delay)}, too near to the system's lease-break-time"
                 : null;

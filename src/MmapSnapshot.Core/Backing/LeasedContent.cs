@@ -52,8 +52,8 @@ internal sealed class LeasedContent : SnapshotContent
     /// <summary>Whether the lease is about to be released: whoever waited for that may look here before the copy is seen.</summary>
     private volatile bool _transitioning;
 
-    /// <summary>The reason why the bytes are lost, and what to do next; null while they are available.</summary>
-    private string? _lossReason;
+    /// <summary>Why the bytes are lost; null while they are available.</summary>
+    private Loss? _loss;
 
     private bool _disposed;
 
@@ -165,7 +165,7 @@ internal sealed class LeasedContent : SnapshotContent
             LeaseBreakListener.Watch(taken);
             // Whoever came before the keeper knew of the lease was announced to nobody.
             taken.GiveWayIfAsked();
-            reason = taken._lossReason;
+            reason = taken._loss?.Reason;
             if (reason is null) content = taken;
             return content;
         }
@@ -243,14 +243,14 @@ internal sealed class LeasedContent : SnapshotContent
             {
                 // The keeper, or another thread, was quicker, and has closed the source before it is seen to have taken over.
                 bool takenOver;
-                lock (_transitionLock) takenOver = Copy is not null || _lossReason is not null;
+                lock (_transitionLock) takenOver = Copy is not null || _loss is not null;
                 if (!takenOver) throw;
                 ThrowIfLost();
                 return;
             }
             lock (_transitionLock)
             {
-                if (Copy is null && _lossReason is null) SwitchToCopy(copy, failure: null);
+                if (Copy is null && _loss is null) SwitchToCopy(copy, failure: null);
                 else copy.Dispose();
             }
         }
@@ -268,7 +268,7 @@ internal sealed class LeasedContent : SnapshotContent
             lock (_transitionLock)
             {
                 hold = CurrentHold;
-                if (_disposed || Copy is not null || _lossReason is not null || !hold.IsUnbroken) return null;
+                if (_disposed || Copy is not null || _loss is not null || !hold.IsUnbroken) return null;
                 // An overlay copies a file of a lower layer when it is opened for writing: its status is another one then.
                 reason = FileSystem.Of(hold.File).Type == FileSystem.Overlay
                     ? "an overlay may copy the file when it is opened for writing"
@@ -336,7 +336,7 @@ internal sealed class LeasedContent : SnapshotContent
     {
         lock (_transitionLock)
         {
-            if (_disposed || Copy is not null || _lossReason is not null || _isWritten || CurrentHold.IsUnbroken) return;
+            if (_disposed || Copy is not null || _loss is not null || _isWritten || CurrentHold.IsUnbroken) return;
             var copy = CopyToFirstAvailable(out string? failure);
             SwitchToCopy(copy, failure);
         }
@@ -348,7 +348,7 @@ internal sealed class LeasedContent : SnapshotContent
         {
             _disposed = true;
             if (Copy is { } copy) copy.Dispose();
-            else if (_lossReason is null) ReleaseLease();
+            else if (_loss is null) ReleaseLease();
         }
     }
 
@@ -530,15 +530,17 @@ internal sealed class LeasedContent : SnapshotContent
         }
         copy?.Dispose();
         Volatile.Write(
-            ref _lossReason,
+            ref _loss,
             isGood
-                ? $"another process opened the file for writing, and its bytes could not be copied before ({failure}). "
-                + "Close it and open the file again, with -ScratchPath for a directory that a copy can be made in"
+                ? new Loss(
+                    $"another process opened the file for writing, and its bytes could not be copied before ({failure})",
+                    SnapshotRemedy.UseScratchPath)
                 : isUnchanged is null
-                ? "another process opened the file for writing, and this process did not copy it within /proc/sys/fs/lease-break-time, "
-                + "because it was stopped or the machine was too busy. Close it and open the file again; with -Backing Copy, or a smaller "
-                + "-MaxWriterDelay, it is copied when it is opened, and cannot be lost"
-                : "another process wrote to the file in the moment it was saved. Close it and open the file again");
+                ? new Loss(
+                    "another process opened the file for writing, and this process did not copy it within /proc/sys/fs/lease-break-time, "
+                    + "because it was stopped or the machine was too busy",
+                    SnapshotRemedy.UseCopy)
+                : new Loss("another process wrote to the file in the moment it was saved", SnapshotRemedy.Reopen));
     }
 
     /// <summary>Releases the lease and the source. Inside the gate.</summary>
@@ -573,12 +575,15 @@ internal sealed class LeasedContent : SnapshotContent
 
     private void ThrowIfLost()
     {
-        if (Volatile.Read(ref _lossReason) is not { } why) return;
+        if (Volatile.Read(ref _loss) is not { } lost) return;
         throw new SnapshotException(
-            SnapshotError.SnapshotLost,
-            $"The snapshot of '{_path}' is lost: {why}.",
-            _path);
+            SnapshotError.SnapshotLost, $"The snapshot of '{_path}' is lost: {lost.Reason}.", _path, remedies: [lost.Remedy]);
     }
+
+    /// <summary>Why the bytes are lost.</summary>
+    /// <param name="Reason">In words, as a clause.</param>
+    /// <param name="Remedy">How to open the file again.</param>
+    private sealed record Loss(string Reason, SnapshotRemedy Remedy);
 
     /// <summary>How the source is held.</summary>
     /// <param name="File">Open for reading or, under a write lease, for both.</param>

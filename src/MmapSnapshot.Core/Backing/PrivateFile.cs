@@ -45,10 +45,11 @@ internal sealed class PrivateFile : IDisposable
         var errno = (Errno)_writeBackError;
         throw new SnapshotException(
             SnapshotError.SnapshotLost,
-            $"The snapshot of '{path}' is lost: its bytes could not be written to the disk in '{Location}' ({ErrnoErrors.Describe(errno)}), so some may be older ones. "
-            + "Make room or replace the disk, then open the file again and repeat the change.",
+            $"The snapshot of '{path}' is lost: its bytes could not be written to the disk in '{Location}' "
+            + $"({ErrnoErrors.Describe(errno)}), so some may be older ones.",
             path,
-            NativeConvert.FromErrno(errno));
+            NativeConvert.FromErrno(errno),
+            [SnapshotRemedy.FreeSpaceAndReopen]);
     }
 
     /// <summary>

@@ -111,7 +111,7 @@ internal sealed class Backup : IDisposable
         var status = FileStatus.Of(source, Path);
         var metadata = FileMetadata.Of(source, status, Path);
         using var staged = StagedFile.Create(_place, replaced: null, Kernel.PrivateMode);
-        metadata.ApplyOwner(staged.Handle, Path, () => "Save without a backup.");
+        metadata.ApplyOwner(staged.Handle, Path, () => [SnapshotRemedy.SkipBackup]);
         FileClone.TrySetNoCopyOnWrite(staged.Handle, metadata.IsNoCopyOnWrite);
         var errno = FileClone.TryClone(source, staged.Handle);
         if (FileClone.IsUnavailable(errno))
@@ -162,6 +162,7 @@ internal sealed class Backup : IDisposable
 
     private static SnapshotException Exists(string path) => new(
         SnapshotError.DestinationExists,
-        $"The backup '{path}' exists already, and is not overwritten. Move it away, or give the backup another name.",
-        path);
+        $"The backup '{path}' exists already, and is not overwritten.",
+        path,
+        remedies: [SnapshotRemedy.RenameBackup]);
 }

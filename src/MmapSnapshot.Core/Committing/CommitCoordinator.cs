@@ -96,7 +96,7 @@ internal sealed class CommitCoordinator(
     private CommitOutcome CommitToOwnFile(FileMetadata known)
     {
         var target = new CommitTarget(own.Directory, own.Name, own.Baseline, HasBaselineBytes);
-        // The file has these bytes already, unless another process changed it; then it is a matter for -Force as always.
+        // The file has these bytes already, unless another process changed it; then it is a conflict as always.
         if (IsSavedAlready(target)) return Unchanged();
         bytes.Reader.Base.EnsureAvailable();
         using var backup = Backup.Of(target, options, cancellation);
@@ -155,8 +155,9 @@ internal sealed class CommitCoordinator(
         {
             throw new SnapshotException(
                 SnapshotError.NotSupported,
-                $"'{own.Path}' does not exist yet, so there is nothing for -Method {options.Method} to keep. Leave it out.",
-                own.Path);
+                $"'{own.Path}' does not exist yet, so there is nothing that the method {options.Method} could keep.",
+                own.Path,
+                remedies: [SnapshotRemedy.UseAutoMethod]);
         }
         var target = new CommitTarget(own.Directory, own.Name, Expected: null);
         const string Reason = "the file is new";
@@ -179,8 +180,9 @@ internal sealed class CommitCoordinator(
         {
             throw new SnapshotException(
                 SnapshotError.NotSupported,
-                $"A destination is always written as a new file: -Method {options.Method} goes without -Destination.",
-                options.Destination);
+                $"A destination is always written as a new file, which the method {options.Method} cannot do.",
+                options.Destination,
+                remedies: [SnapshotRemedy.UseAutoMethod]);
         }
         var target = new CommitTarget(destination.Directory, destination.Name, Expected: null);
         bool exists = destination.Existing is not null;
@@ -252,8 +254,9 @@ internal sealed class CommitCoordinator(
 
     private SnapshotException Unavailable(string how, in CommitObstacle obstacle) => new(
         SnapshotError.NotSupported,
-        $"'{own.Path}' cannot be saved {how}: {obstacle.Reason}. Leave -Method out, or give Replace.",
-        own.Path);
+        $"'{own.Path}' cannot be saved {how}: {obstacle.Reason}.",
+        own.Path,
+        remedies: [SnapshotRemedy.UseAutoMethod, SnapshotRemedy.UseReplace]);
 
     private bool IsSavedAlready(CommitTarget target) =>
         own.Metadata is not null && !own.IsMixed && bytes.HasBaselineBytes(table) && IsUnchanged(target);

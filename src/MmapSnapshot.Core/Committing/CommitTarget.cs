@@ -74,32 +74,34 @@ internal sealed record CommitTarget(
 
     internal SnapshotException ToConflict(string conflict) => new(
         SnapshotError.SnapshotConflict,
-        $"'{Path}' was not saved: {conflict}. "
-        + (Directory.IsDeleted()
-            ? "Save with -Destination elsewhere."
-            : "Open it again and repeat the change, or save with -Force to overwrite it, or with -Destination elsewhere."),
-        Path);
+        $"'{Path}' was not saved: {conflict}.",
+        Path,
+        remedies: Directory.IsDeleted()
+            ? [SnapshotRemedy.SaveElsewhere]
+            : [SnapshotRemedy.Reopen, SnapshotRemedy.Overwrite, SnapshotRemedy.SaveElsewhere]);
 
     /// <summary>A file that this user may not write to is not replaced either, unless it is forced; man 2 rename would allow it.</summary>
     /// <exception cref="SnapshotException">AccessDenied.</exception>
     internal void ThrowIfWriteProtected(TargetFile found, CommitOptions options)
     {
         if (options.Force || found.CheckWritable() != Errno.EACCES) return;
+        var overwrite = options.Method == CommitMethod.InPlace ? SnapshotRemedy.OverwriteByReplacing : SnapshotRemedy.Overwrite;
         throw ErrnoErrors.ToException(
             Errno.EACCES,
             $"save '{Path}', as this user has no write permission for it",
             Path,
             SnapshotError.WriteFailed,
             found.Status.User == Kernel.EffectiveUser()
-                ? "Save with -Force (and without -Method InPlace) to replace it, or with -Destination elsewhere."
-                : "Save with -Destination elsewhere.");
+                ? [overwrite, SnapshotRemedy.SaveElsewhere]
+                : [SnapshotRemedy.SaveElsewhere]);
     }
 
-    /// <summary>What the user can do where no new file can take this one's place, as a sentence.</summary>
+    /// <summary>What the user can do where no new file can take this one's place.</summary>
     /// <param name="found">The file that has the name; null: none.</param>
-    internal string RemedyWithoutReplacing(TargetFile? found) =>
-        Expected is not null && found is { Status.IsRegular: true } && found.CheckWritable() == 0
-            ? $"Save with -Method InPlace{(Kernel.CheckWritable(Directory.Handle) == 0 ? "" : " and -NoJournal")}, "
-            + "which writes into the file itself (and is not atomic), or with -Destination elsewhere."
-            : "Save with -Destination elsewhere.";
+    internal SnapshotRemedy[] RemediesWithoutReplacing(TargetFile? found) =>
+        Expected is null || found is not { Status.IsRegular: true } || found.CheckWritable() != 0
+            ? [SnapshotRemedy.SaveElsewhere]
+            : Kernel.CheckWritable(Directory.Handle) == 0
+            ? [SnapshotRemedy.UseInPlace, SnapshotRemedy.SaveElsewhere]
+            : [SnapshotRemedy.UseInPlaceWithoutJournal, SnapshotRemedy.SaveElsewhere];
 }

@@ -28,7 +28,7 @@ internal sealed record Destination(ParentDirectory Directory, string Name, FileS
         if (path.Length == 0 || path.Contains('\0')) throw new SnapshotException(SnapshotError.FileNotFound, $"'{path}' cannot be the path of a file.", path);
         string full = Path.GetFullPath(path);
         if (Path.GetFileName(full).Length == 0)
-            throw new SnapshotException(SnapshotError.NotARegularFile, $"'{path}' is a directory; name the file in it.", path);
+            throw new SnapshotException(SnapshotError.NotARegularFile, $"'{path}' is a directory, and not the path of a file.", path);
 
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
@@ -57,7 +57,7 @@ internal sealed record Destination(ParentDirectory Directory, string Name, FileS
             : "this user may not create files in its directory";
         string path = FullPath;
         throw ErrnoErrors.ToException(
-            errno, $"create '{path}', as {obstacle}", path, SnapshotError.WriteFailed, "Give the path of a file in another directory.");
+            errno, $"create '{path}', as {obstacle}", path, SnapshotError.WriteFailed, SnapshotRemedy.UseOtherDirectory);
     }
 
     public void Dispose() => Directory.Dispose();

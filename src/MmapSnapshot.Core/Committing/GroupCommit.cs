@@ -30,7 +30,7 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
     /// <summary>How many new files are open at a time, so that their flushes are one.</summary>
     private const int Batch = 256;
 
-    private const string NothingChanged = "No file was changed.";
+    private static readonly Consequence NothingChanged = new("No file was changed.", IsIncomplete: false);
 
     private readonly List<GroupDirectory> _directories = [];
 
@@ -71,13 +71,14 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
         }
         catch (SnapshotException exception)
         {
-            throw Describe(exception, Revert());
+            throw Describe(exception, Revert(), RemediesForGroup(exception.Remedies));
         }
         catch (OperationCanceledException)
         {
-            string consequence = Revert();
+            var consequence = Revert();
             if (consequence == NothingChanged) throw;
-            throw new SnapshotException(SnapshotError.WriteFailed, $"The save was cancelled. {consequence}", Primary.Parent.Path);
+            var cancelled = new SnapshotException(SnapshotError.WriteFailed, "The save was cancelled.", Primary.Parent.Path);
+            throw Describe(cancelled, consequence, []);
         }
         var failure = Finish();
         return [.. _commits.Select(commit => commit.Complete() with { Failure = failure })];
@@ -208,18 +209,16 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
         catch (SnapshotException exception)
         {
             // The journal stays: if the names are not on the disk, a repair gives the files their names again.
-            return ExceptionDispatchInfo.Capture(new SnapshotException(
-                exception.Error,
-                $"{exception.Message} All {members.Count} files are in place, but that may not survive a power cut; "
-                + "Repair-MmapSnapshot completes it.",
-                exception.Path,
-                exception.ErrorNumber));
+            return ExceptionDispatchInfo.Capture(Describe(
+                exception,
+                new Consequence($"All {members.Count} files are in place, but that may not survive a power cut.", IsIncomplete: true),
+                exception.Remedies));
         }
     }
 
     /// <summary>Gives the targets their old files again, the last one first.</summary>
-    /// <returns>What has become of the files, as a sentence.</returns>
-    private string Revert()
+    /// <returns>What has become of the files.</returns>
+    private Consequence Revert()
     {
         var kept = new List<string>();
         try
@@ -248,12 +247,14 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
         }
         catch (SnapshotException exception)
         {
-            return $"Not all files that were changed before have their old bytes again: {exception.Message} "
-                + "Repair-MmapSnapshot completes it.";
+            return new Consequence(
+                $"Not all files that were changed before have their old bytes again: {exception.Message}", IsIncomplete: true);
         }
         return kept.Count == 0
             ? NothingChanged
-            : $"The files that were changed before have their old bytes again, except for {string.Join(", ", kept)}.";
+            : new Consequence(
+                $"The files that were changed before have their old bytes again, except for {string.Join(", ", kept)}.",
+                IsIncomplete: false);
     }
 
     private void FlushNames()
@@ -271,8 +272,34 @@ internal sealed class GroupCommit(IReadOnlyList<GroupMember> members, CommitOpti
         if (obstacle is { } met) throw member.Target.ToConflict(met.Reason);
     }
 
-    private static SnapshotException Describe(SnapshotException cause, string consequence) =>
-        new(cause.Error, $"{cause.Message} {consequence}", cause.Path, cause.ErrorNumber);
+    private static SnapshotException Describe(
+        SnapshotException cause, in Consequence consequence, IReadOnlyList<SnapshotRemedy> remedies) => new(
+            cause.Error,
+            $"{cause.Message} {consequence.Sentence}",
+            cause.Path,
+            cause.ErrorNumber,
+            consequence.IsIncomplete ? [SnapshotRemedy.Repair] : remedies,
+            cause);
+
+    /// <summary>Of what helps a save of one file, what helps a group; where that is nothing, to save them one by one.</summary>
+    private static SnapshotRemedy[] RemediesForGroup(IReadOnlyList<SnapshotRemedy> remedies)
+    {
+        SnapshotRemedy[] forGroup = [.. remedies.Where(remedy => !IsForSingleSave(remedy))];
+        return forGroup.Length == remedies.Count || forGroup.Contains(SnapshotRemedy.Reopen)
+            ? forGroup
+            : [.. forGroup, SnapshotRemedy.SaveSeparately];
+    }
+
+    /// <summary>Whether a remedy is an option that <see cref="Snapshot.CommitAll"/> refuses.</summary>
+    private static bool IsForSingleSave(SnapshotRemedy remedy) => remedy is SnapshotRemedy.SaveElsewhere
+        or SnapshotRemedy.UseInPlace
+        or SnapshotRemedy.UseInPlaceWithoutJournal
+        or SnapshotRemedy.SkipJournal;
+
+    /// <summary>What has become of the files of a group that was not saved.</summary>
+    /// <param name="Sentence">It as a sentence.</param>
+    /// <param name="IsIncomplete">Whether a repair has to complete it.</param>
+    private readonly record struct Consequence(string Sentence, bool IsIncomplete);
 
     /// <summary>Releases all. What the group has left is removed, unless a repair needs it.</summary>
     public void Dispose()

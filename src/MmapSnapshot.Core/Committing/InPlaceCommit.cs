@@ -82,7 +82,7 @@ internal sealed class InPlaceCommit(
         CheckUnchanged();
         if (target.Expected is { } expected && !expected.Status.IsSameFileAs(_found!.Status))
         {
-            // -Force: another file has the name now, whose privileges were not given to these bytes.
+            // forced: another file has the name now, whose privileges were not given to these bytes.
             _metadata = _metadata.WithoutPrivileges();
             _metadata.DropPrivileges(_file!, target.Path);
         }
@@ -171,13 +171,13 @@ internal sealed class InPlaceCommit(
         {
             throw new SnapshotException(
                 SnapshotError.NotSupported,
-                $"Cannot write into '{path}': {ErrnoErrors.Describe(errno)}, it is a running program. "
-                + "Save with -Method Replace: what runs keeps the old file.",
+                $"Cannot write into '{path}': {ErrnoErrors.Describe(errno)}, it is a running program.",
                 path,
-                NativeConvert.FromErrno(errno));
+                NativeConvert.FromErrno(errno),
+                [SnapshotRemedy.UseReplace]);
         }
         if (errno != 0)
-            throw ErrnoErrors.ToException(errno, $"open '{path}' for writing", path, SnapshotError.WriteFailed, RemedyFor(errno, _found));
+            throw ErrnoErrors.ToException(errno, $"open '{path}' for writing", path, SnapshotError.WriteFailed, RemediesFor(errno, _found));
     }
 
     private void CheckUnchanged()
@@ -197,20 +197,20 @@ internal sealed class InPlaceCommit(
     }
 
     /// <summary>What works where the file cannot be opened for writing.</summary>
-    private string? RemedyFor(Errno errno, TargetFile found) => errno switch
+    private SnapshotRemedy[] RemediesFor(Errno errno, TargetFile found) => errno switch
     {
-        Errno.EROFS => "Save with -Destination elsewhere.",
+        Errno.EROFS => [SnapshotRemedy.SaveElsewhere],
         Errno.EACCES when options.Force && found.Status.User == Kernel.EffectiveUser() =>
-            "Save with -Force and -Method Replace to replace it, or with -Destination elsewhere.",
-        Errno.EACCES => "Save with -Destination elsewhere.",
-        _ => null,
+            [SnapshotRemedy.UseReplace, SnapshotRemedy.SaveElsewhere],
+        Errno.EACCES => [SnapshotRemedy.SaveElsewhere],
+        _ => [],
     };
 
-    private static SnapshotException Deleted(string path) => new(
+    private SnapshotException Deleted(string path) => new(
         SnapshotError.SnapshotConflict,
-        $"'{path}' was not saved: it was deleted since the snapshot was opened, so there is no file to write into. "
-        + "Save with -Method Replace or with -Destination to create one.",
-        path);
+        $"'{path}' was not saved: it was deleted since the snapshot was opened, so there is no file to write into.",
+        path,
+        remedies: [options.Force ? SnapshotRemedy.UseReplace : SnapshotRemedy.OverwriteByReplacing, SnapshotRemedy.SaveElsewhere]);
 
     /// <summary>Where no marker can be made, no other process of this user can replace the file either.</summary>
     private SaveMarker TakeMarker()
@@ -231,10 +231,10 @@ internal sealed class InPlaceCommit(
         ulong token = _passedBy?.State == JournalState.PassedBy ? SaveNames.Token() : 0;
         if (token != 0)
         {
-            options.Warnings?.Report(
+            options.Warnings?.Report(new SnapshotWarning(
                 $"'{_passedBy!.Record.Journal}' was passed by, because {_passedBy.Record.Reason}: "
-                + "the journal of this save has another name. "
-                + $"If the save of '{target.Path}' is interrupted, only Repair-MmapSnapshot finds it.");
+                + $"the journal of this save has another name, which the next save of '{target.Path}' does not look for.",
+                SnapshotRemedy.RepairIfInterrupted));
         }
         _journal?.Dispose();
         _journal = Journal.Create(target.Directory, target.Name);

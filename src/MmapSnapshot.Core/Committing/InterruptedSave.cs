@@ -38,9 +38,9 @@ internal static class InterruptedSave
                     if (force && outcome.State == JournalState.HeldByOther) return outcome with { State = JournalState.PassedBy };
                     throw new SnapshotException(
                         SnapshotError.SaveInProgress,
-                        $"Another process is saving '{path}' in place (it holds a lock on '{outcome.Record.Journal}'). "
-                        + "Try again when it has finished.",
-                        path);
+                        $"Another process is saving '{path}' in place (it holds a lock on '{outcome.Record.Journal}').",
+                        path,
+                        remedies: [SnapshotRemedy.Retry]);
             }
             _ = cancellation.WaitHandle.WaitOne(1);
             cancellation.ThrowIfCancellationRequested();
@@ -48,9 +48,9 @@ internal static class InterruptedSave
         return null;
     }
 
-    /// <summary>What a reader should know, as a sentence; null where there is no journal. Nothing is written.</summary>
+    /// <summary>What a reader should know; null where there is no journal. Nothing is written.</summary>
     /// <exception cref="SnapshotException">ReadFailed.</exception>
-    internal static string? Describe(ParentDirectory directory, string target, CancellationToken cancellation)
+    internal static SnapshotWarning? Describe(ParentDirectory directory, string target, CancellationToken cancellation)
     {
         string name = SaveNames.Journal(target), path = directory.Combine(target);
         if (directory.Find(name) is null) return DescribeGroup(directory, target, cancellation);
@@ -59,24 +59,24 @@ internal static class InterruptedSave
         {
             JournalState.None => null,
             JournalState.Held or JournalState.HeldByOther =>
-                $"Another process is saving '{path}' in place: what is read may be a mix of old and new bytes.",
+                new SnapshotWarning($"Another process is saving '{path}' in place: what is read may be a mix of old and new bytes."),
             JournalState.PassedBy => Describe(outcome),
-            JournalState.Blocked => ToException(outcome, path).Message,
-            _ when outcome.Record.Action == RepairAction.RollForward =>
-                $"A save in place of '{path}' was interrupted: it has a mix of old and new bytes. Repair-MmapSnapshot completes the save.",
+            JournalState.Blocked => ToWarning(ToException(outcome, path)),
+            _ when outcome.Record.Action == RepairAction.RollForward => new SnapshotWarning(
+                $"A save in place of '{path}' was interrupted: it has a mix of old and new bytes.", SnapshotRemedy.Repair),
             _ => null,
         };
     }
 
-    /// <summary>What <see cref="Settle"/> did, as a sentence.</summary>
-    internal static string Describe(JournalOutcome outcome) => outcome.Record.Action switch
+    /// <summary>What <see cref="Settle"/> did.</summary>
+    internal static SnapshotWarning Describe(JournalOutcome outcome) => new(outcome.Record.Action switch
     {
         RepairAction.RollForward => $"{Name(outcome)} was interrupted, and was completed now.",
         RepairAction.RollBack when outcome.Members.Count > 0 => $"{Name(outcome)} was interrupted, and was dropped now: all are old.",
         RepairAction.RollBack => $"{Name(outcome)} was interrupted before it had changed a byte, and was dropped now.",
         RepairAction.Remove => $"'{outcome.Record.Journal}' was removed: {outcome.Record.Reason}.",
         _ => $"'{outcome.Record.Journal}' was passed by: {outcome.Record.Reason}.",
-    };
+    });
 
     /// <summary>An outcome that is <see cref="JournalState.Blocked"/>, as an error.</summary>
     internal static SnapshotException ToException(JournalOutcome outcome, string path) => outcome.Error switch
@@ -84,11 +84,9 @@ internal static class InterruptedSave
         SnapshotError.JournalInvalid => Journal.Invalid(outcome.Record.Journal, "its bytes are not those that were written"),
         SnapshotError.JournalConflict => new SnapshotException(
             SnapshotError.JournalConflict,
-            $"{Name(outcome, path)} was interrupted, and it was not repaired: {outcome.Record.Reason}. Nothing was written. "
-            + (outcome.ForcedAction == RepairAction.Remove
-                ? $"Look at the file{(outcome.Members.Count > 1 ? "s" : "")}, then remove the journal with Repair-MmapSnapshot -Force."
-                : "Repair-MmapSnapshot -Force repairs it all the same."),
-            path),
+            $"{Name(outcome, path)} was interrupted, and it was not repaired: {outcome.Record.Reason}. Nothing was written.",
+            path,
+            remedies: [outcome.ForcedAction == RepairAction.Remove ? SnapshotRemedy.RemoveJournal : SnapshotRemedy.ForceRepair]),
         _ => new SnapshotException(
             outcome.Error, $"{Name(outcome, path)} was interrupted, and it was not repaired: {outcome.Record.Reason}.", path),
     };
@@ -116,20 +114,22 @@ internal static class InterruptedSave
         };
     }
 
-    private static string? DescribeGroup(ParentDirectory directory, string target, CancellationToken cancellation)
+    private static SnapshotWarning? DescribeGroup(ParentDirectory directory, string target, CancellationToken cancellation)
     {
         string path = directory.Combine(target);
         var outcome = FindGroupOf(directory, target, cancellation)?.Inspect(force: false);
         return outcome?.State switch
         {
             JournalState.Held or JournalState.HeldByOther =>
-                $"Another process is saving '{path}' and other files as one: some may be new and others old.",
-            JournalState.Blocked => ToException(outcome, path).Message,
-            JournalState.Repaired when outcome.Record.Action is RepairAction.RollForward or RepairAction.RollBack =>
-                $"{Name(outcome, path)} was interrupted: some may be new and others old. Repair-MmapSnapshot makes all new or all old.",
+                new SnapshotWarning($"Another process is saving '{path}' and other files as one: some may be new and others old."),
+            JournalState.Blocked => ToWarning(ToException(outcome, path)),
+            JournalState.Repaired when outcome.Record.Action is RepairAction.RollForward or RepairAction.RollBack => new SnapshotWarning(
+                $"{Name(outcome, path)} was interrupted: some may be new and others old.", SnapshotRemedy.Repair),
             _ => null,
         };
     }
+
+    private static SnapshotWarning ToWarning(SnapshotException exception) => new(exception.Message, [.. exception.Remedies]);
 
     /// <summary>The group that the marker of a file leads to; null: there is none, or it is not to be trusted.</summary>
     private static GroupRepair? FindGroupOf(ParentDirectory directory, string target, CancellationToken cancellation)

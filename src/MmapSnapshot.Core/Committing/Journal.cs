@@ -144,16 +144,16 @@ internal sealed class Journal : IDisposable
     internal static SnapshotException Invalid(string path, string why) => new(
         SnapshotError.JournalInvalid,
         $"'{path}' is damaged: {why}. It is the journal of a save that was interrupted; "
-        + "whether what was saved has all its bytes is not known. "
-        + "Compare it with a copy, then remove the journal with Repair-MmapSnapshot -Force.",
-        path);
+        + "whether what was saved has all its bytes is not known.",
+        path,
+        remedies: [SnapshotRemedy.RemoveJournal]);
 
     private static SnapshotException CannotCreate(Errno errno, string path) => ErrnoErrors.ToException(
         errno,
         $"create a journal beside '{path}'",
         path,
         SnapshotError.WriteFailed,
-        "Without a journal an interrupted save leaves a mix of old and new bytes: save with -NoJournal to accept that.");
+        SnapshotRemedy.SkipJournal);
 
     private void RemoveName()
     {

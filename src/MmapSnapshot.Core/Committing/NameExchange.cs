@@ -94,9 +94,9 @@ internal sealed class NameExchange(
         if (isInGroup) return null;
         if (staged.UnlinkTemporary() is not 0 and var errno)
         {
-            options.Warnings?.Report(
+            options.Warnings?.Report(new SnapshotWarning(
                 $"The old file is still there as '{target.Directory.Combine(staged.TemporaryName)}' ({ErrnoErrors.Describe(errno)}). "
-                + $"The next save of '{target.Path}' removes it.");
+                + $"The next save of '{target.Path}' removes it."));
             leave();
         }
         staged.ForgetTemporaryName();
@@ -156,17 +156,19 @@ internal sealed class NameExchange(
     private SnapshotException HasNoExchange(Errno errno) => new(
         SnapshotError.NotSupported,
         $"'{target.Path}' was not saved: its filesystem cannot exchange two names in one step ({ErrnoErrors.Describe(errno)}), "
-        + "which a save of several files as one needs. Save them one by one.",
+        + "which a save of several files as one needs.",
         target.Path,
-        NativeConvert.FromErrno(errno));
+        NativeConvert.FromErrno(errno),
+        [SnapshotRemedy.SaveSeparately]);
 
     private SnapshotException CannotReplace(Errno errno) => errno switch
     {
         Errno.EBUSY => new SnapshotException(
             SnapshotError.NotSupported,
-            $"Cannot replace '{target.Path}': it is a mount point ({ErrnoErrors.Describe(errno)}). {target.RemedyWithoutReplacing(expected)}",
+            $"Cannot replace '{target.Path}': it is a mount point ({ErrnoErrors.Describe(errno)}).",
             target.Path,
-            NativeConvert.FromErrno(errno)),
+            NativeConvert.FromErrno(errno),
+            target.RemediesWithoutReplacing(expected)),
         Errno.EISDIR => new SnapshotException(
             SnapshotError.NotARegularFile,
             $"Cannot replace '{target.Path}': it is a directory now.",
@@ -174,9 +176,10 @@ internal sealed class NameExchange(
             NativeConvert.FromErrno(errno)),
         _ => ErrnoErrors.ToException(
             errno,
-            $"replace '{target.Path}'",
+            errno == Errno.EPERM
+                ? $"replace '{target.Path}', which is immutable or append-only (man 1 lsattr), or another user's in a sticky directory"
+                : $"replace '{target.Path}'",
             target.Path,
-            SnapshotError.WriteFailed,
-            errno == Errno.EPERM ? "It is immutable or append-only (man 1 lsattr), or another user's in a sticky directory." : null),
+            SnapshotError.WriteFailed),
     };
 }

@@ -18,16 +18,16 @@ internal static class RecoveredFile
     /// <param name="temporaryName">The name that it has.</param>
     /// <param name="warnings">Receives the warning. May be null.</param>
     /// <returns>False when it could not be renamed: it keeps the temporary name.</returns>
-    internal static bool TryKeep(CommitTarget target, ParentDirectory place, string temporaryName, IProgress<string>? warnings)
+    internal static bool TryKeep(CommitTarget target, ParentDirectory place, string temporaryName, IProgress<SnapshotWarning>? warnings)
     {
         for (int attempt = 1; attempt <= Attempts; attempt++)
         {
             string name = SaveNames.Recovered(target.Name, DateTimeOffset.UtcNow, attempt);
             if (target.Directory.Find(name) is not null) continue;
             // The warning comes first: after the rename no trace is left that a later save could report.
-            warnings?.Report(
+            warnings?.Report(new SnapshotWarning(
                 $"A file that another program had named '{target.Path}' while it was being saved "
-                + $"is kept as '{target.Directory.Combine(name)}'.");
+                + $"is kept as '{target.Directory.Combine(name)}'."));
             var errno = Kernel.RenameAtNoReplace(place.Handle, temporaryName, target.Directory.Handle, name);
             // No RENAME_NOREPLACE: the look before it has to do.
             if (errno == Errno.EINVAL) errno = Kernel.RenameAt(place.Handle, temporaryName, target.Directory.Handle, name);

@@ -96,7 +96,7 @@ internal sealed class ReplaceCommit(
         _staged = group is { } place
             ? StagedFile.CreateInGroup(target, place, Kernel.PrivateMode)
             : StagedFile.Create(target, _found, Kernel.PrivateMode);
-        _metadata!.ApplyOwner(_staged.Handle, path, () => target.RemedyWithoutReplacing(group is null ? _found : null));
+        _metadata!.ApplyOwner(_staged.Handle, path, () => target.RemediesWithoutReplacing(group is null ? _found : null));
         FileClone.TrySetNoCopyOnWrite(_staged.Handle, _metadata.IsNoCopyOnWrite);
         Fill(_staged.Handle);
         _metadata.ApplyModeXattrsAndFlags(_staged.Handle, path);
@@ -143,7 +143,7 @@ internal sealed class ReplaceCommit(
         if (_current is null || !_current.Status.IsSameFileAs(_found.Status))
         {
             CheckConflict(_current?.Status);
-            // -Force: with other metadata
+            // forced: with other metadata
             return Changed($"it was {(_current is null ? "deleted" : "replaced by another file")} in the moment it was saved");
         }
 
@@ -227,9 +227,11 @@ internal sealed class ReplaceCommit(
         {
             throw new SnapshotException(
                 SnapshotError.NoSpace,
-                $"{exception.Message} Save with -Method InPlace, which needs room for the changed bytes only, or with -Destination elsewhere.",
+                exception.Message,
                 target.Path,
-                exception.ErrorNumber);
+                exception.ErrorNumber,
+                [SnapshotRemedy.UseInPlace, SnapshotRemedy.SaveElsewhere],
+                exception);
         }
     }
 
@@ -274,9 +276,11 @@ internal sealed class ReplaceCommit(
 
     private SnapshotException HardLinked(ulong links) => new(
         SnapshotError.HardLinked,
-        $"'{target.Path}' was not saved: it has {links} names (hard links), and a new file would take only this one. Save with -BreakHardLink to "
-        + (target.Expected is null ? "leave the other names with the old bytes." : "leave the other names with the old bytes, or with -Method InPlace to keep them together (not atomic)."),
-        target.Path);
+        $"'{target.Path}' was not saved: it has {links} names (hard links), and a new file would take only this one.",
+        target.Path,
+        remedies: target.Expected is null
+            ? [SnapshotRemedy.BreakHardLink]
+            : [SnapshotRemedy.BreakHardLink, SnapshotRemedy.UseInPlace]);
 
     private void CheckConflict(FileStatus? now, bool openForWriting = false)
     {
@@ -293,8 +297,8 @@ internal sealed class ReplaceCommit(
     }
 
     /// <summary>
-    /// The metadata of the file that -Force is about to overwrite, which has changed since it was opened; without its privileges if it
-    /// is another file than the one that the bytes come from.
+    /// The metadata of the file that a forced commit is about to overwrite, which has changed since it was opened; without its
+    /// privileges if it is another file than the one that the bytes come from.
     /// </summary>
     private FileMetadata ReadCurrentMetadata(TargetFile found)
     {

@@ -115,9 +115,9 @@ internal sealed class SaveMarker : IDisposable
                 if (existing == Existing.Foreign)
                 {
                     marker.Dispose();
-                    options.Warnings?.Report(
+                    options.Warnings?.Report(new SnapshotWarning(
                         $"'{target.Directory.Combine(name)}' is another user's, or cannot be opened: "
-                        + $"other processes that save '{target.Path}' at the same time are not excluded.");
+                        + $"other processes that save '{target.Path}' at the same time are not excluded."));
                     return None(target);
                 }
                 if (isHeld) cancellation.WaitHandle.WaitOne(1);
@@ -155,9 +155,9 @@ internal sealed class SaveMarker : IDisposable
 
     private static SnapshotException InProgress(CommitTarget target, string name) => new(
         SnapshotError.SaveInProgress,
-        $"'{target.Path}' was not saved: another process is saving it (it holds a lock on '{target.Directory.Combine(name)}'). "
-            + "Try again when it has finished.",
-        target.Path);
+        $"'{target.Path}' was not saved: another process is saving it (it holds a lock on '{target.Directory.Combine(name)}').",
+        target.Path,
+        remedies: [SnapshotRemedy.Retry]);
 
     /// <summary>A locked marker that has not got its name yet.</summary>
     private static SaveMarker Create(CommitTarget target, uint owner, SaveRecord record)

@@ -85,8 +85,10 @@ internal sealed record SnapshotFile(ParentDirectory Directory, string Name, NewF
     internal SnapshotException ToReadOnlyError() => new(
         SnapshotError.ReadOnlySnapshot,
         ReadOnlyReason is null
-            ? $"The snapshot of '{Path}' is read-only. Open it without -ReadOnly to change it, or save it with -Destination elsewhere."
-            : $"The snapshot of '{Path}' is read-only, because {ReadOnlyReason}. Save it with -Destination elsewhere, and change that "
-              + "file.",
-        Path);
+            ? $"The snapshot of '{Path}' is read-only."
+            : $"The snapshot of '{Path}' is read-only, because {ReadOnlyReason}.",
+        Path,
+        remedies: ReadOnlyReason is null
+            ? [SnapshotRemedy.OpenForWriting, SnapshotRemedy.SaveElsewhere]
+            : [SnapshotRemedy.SaveElsewhere]);
 }

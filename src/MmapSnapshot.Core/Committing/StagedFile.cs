@@ -63,7 +63,7 @@ internal sealed class StagedFile : IDisposable
                 $"create a new file in the directory of '{target.Path}', which was deleted",
                 target.Path,
                 SnapshotError.WriteFailed,
-                target.RemedyWithoutReplacing(replaced));
+                target.RemediesWithoutReplacing(replaced));
         }
         var errno = Kernel.OpenTmpFile(directory.Handle, out var handle, mode);
         if (errno == 0) return new StagedFile(directory, target.Name, handle);
@@ -81,7 +81,7 @@ internal sealed class StagedFile : IDisposable
             $"create a new file in the directory of '{target.Path}'",
             target.Path,
             SnapshotError.WriteFailed,
-            errno is Errno.EACCES or Errno.EPERM or Errno.EROFS ? target.RemedyWithoutReplacing(replaced) : null);
+            errno is Errno.EACCES or Errno.EPERM or Errno.EROFS ? target.RemediesWithoutReplacing(replaced) : []);
     }
 
     /// <summary>A new, empty file for <paramref name="target"/> in the directory of a group.</summary>
@@ -189,7 +189,7 @@ internal sealed class StagedFile : IDisposable
     internal void ForgetTemporaryName() => (Token, TemporaryName) = (0, "");
 
     internal static SnapshotException Exists(string path) =>
-        new(SnapshotError.DestinationExists, $"'{path}' exists already. Save with -Force to overwrite it.", path);
+        new(SnapshotError.DestinationExists, $"'{path}' exists already.", path, remedies: [SnapshotRemedy.Overwrite]);
 
     /// <summary>
     /// Taking its name moved the change time, but not the modification time: if that moved too, another process has written to the
@@ -210,10 +210,9 @@ internal sealed class StagedFile : IDisposable
         if (options.NoFlush || _directory.Sync(Handle) is not (not 0 and var errno)) return null;
         return ExceptionDispatchInfo.Capture(ErrnoErrors.ToException(
             errno,
-            $"flush the directory of '{Path}' to the disk",
+            $"flush the directory of '{Path}' to the disk (the new file is in place, but may not survive a power cut)",
             Path,
-            SnapshotError.WriteFailed,
-            "The new file is in place, but may not survive a power cut."));
+            SnapshotError.WriteFailed));
     }
 
     /// <summary>Whether its temporary name still refers to this file.</summary>
@@ -291,7 +290,7 @@ internal sealed class StagedFile : IDisposable
     /// <param name="target">The name that was saved.</param>
     /// <param name="old">The old file when it was published; null: there is none.</param>
     /// <param name="warnings">Receives what the user should know, if another process has written to it since. May be null.</param>
-    internal void RemoveLeftover(CommitTarget target, FileStatus? old, IProgress<string>? warnings)
+    internal void RemoveLeftover(CommitTarget target, FileStatus? old, IProgress<SnapshotWarning>? warnings)
     {
         if (TemporaryName.Length == 0 || Place.Find(TemporaryName) is not { } left) return;
         bool isNew = _sealed is { } made ? IsUnchanged(made) : HasTemporaryName();

@@ -190,9 +190,9 @@ internal sealed class ContentReader(SnapshotContent content, Additions additions
 
         SnapshotException Changed() => new(
             SnapshotError.TooLarge,
-            $"A view of {count} bytes of '{path}' cannot be taken, as some of them were changed. "
-            + "View 64 MiB at a time, or save the snapshot elsewhere and open that file.",
-            path);
+            $"A view of {count} bytes of '{path}' cannot be taken, as some of them were changed.",
+            path,
+            remedies: [SnapshotRemedy.ReadParts]);
     }
 
     /// <summary>Whether a file has the bytes of a table. Holes that both have are not read.</summary>

@@ -22,7 +22,8 @@ internal sealed class UseCount(Action release)
     {
         if (Interlocked.Increment(ref _state) > 0) return new Use(this);
         Exit();
-        throw new SnapshotException(SnapshotError.SnapshotClosed, $"The snapshot of '{path}' has been closed. Open the file again.", path);
+        throw new SnapshotException(
+            SnapshotError.SnapshotClosed, $"The snapshot of '{path}' has been closed.", path, remedies: [SnapshotRemedy.Reopen]);
     }
 
     /// <summary>No use can begin any more.</summary>

@@ -35,7 +35,8 @@ internal static class DescriptorLimit
             $"Cannot open '{path}': {ErrnoErrors.Describe(Errno.EMFILE)} (the process may have {_limit}, and the last {left} are left to the "
             + "runtime).",
             path,
-            NativeConvert.FromErrno(Errno.EMFILE));
+            NativeConvert.FromErrno(Errno.EMFILE),
+            [SnapshotRemedy.CloseSnapshots]);
     }
 
     /// <summary>The soft limit, from "Max open files  1024  4096  files" (man 5 proc_pid_limits).</summary>

@@ -10,8 +10,9 @@ internal static class ErrnoErrors
     /// <param name="operation">What was tried, as in "Cannot {operation}": "open '/x'".</param>
     /// <param name="path">The file concerned.</param>
     /// <param name="fallback">The id for an errno that does not speak for itself: ReadFailed or WriteFailed.</param>
-    /// <param name="remedy">What the user can do, as a sentence.</param>
-    internal static SnapshotException ToException(Errno errno, string operation, string path, SnapshotError fallback, string? remedy = null)
+    /// <param name="remedies">What the user can do.</param>
+    internal static SnapshotException ToException(
+        Errno errno, string operation, string path, SnapshotError fallback, params SnapshotRemedy[] remedies)
     {
         var error = errno switch
         {
@@ -23,8 +24,8 @@ internal static class ErrnoErrors
             Errno.EOPNOTSUPP or Errno.ENOSYS => SnapshotError.NotSupported,
             _ => fallback,
         };
-        string message = $"Cannot {operation}: {Describe(errno)}.";
-        return new SnapshotException(error, remedy is null ? message : $"{message} {remedy}", path, NativeConvert.FromErrno(errno));
+        if (error == SnapshotError.TooManyOpenFiles) remedies = [SnapshotRemedy.CloseSnapshots];
+        return new SnapshotException(error, $"Cannot {operation}: {Describe(errno)}.", path, NativeConvert.FromErrno(errno), remedies);
     }
 
     /// <summary>As in "ENOSPC: No space left on device".</summary>

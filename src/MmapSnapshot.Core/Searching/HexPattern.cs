@@ -25,7 +25,7 @@ internal static class HexPattern
         int wrong = digits.IndexOfAnyExcept(_digits);
         if (wrong >= 0)
         {
-            throw Invalid(text, start + wrong, $"'{digits[wrong]}' is neither a hex digit nor the wildcard '?'. To search for text, make the pattern of text");
+            throw Invalid(text, start + wrong, $"'{digits[wrong]}' is neither a hex digit nor the wildcard '?'", SnapshotRemedy.UseText);
         }
         if (digits is "?")
         {
@@ -47,6 +47,8 @@ internal static class HexPattern
 
     private static int Mask(char digit) => digit == '?' ? 0 : 0xF;
 
-    private static SnapshotException Invalid(string text, int at, string why) =>
-        new(SnapshotError.InvalidBytes, $"'{Excerpt.Of(text, at)}' is no hex text to search for: {why} (position {at}).");
+    private static SnapshotException Invalid(string text, int at, string why, params SnapshotRemedy[] remedies) => new(
+        SnapshotError.InvalidBytes,
+        $"'{Excerpt.Of(text, at)}' is no hex text to search for: {why} (position {at}).",
+        remedies: remedies);
 }

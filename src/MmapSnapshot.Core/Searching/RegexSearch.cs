@@ -83,7 +83,7 @@ internal sealed class RegexSearch(
 
     private SnapshotException TooLong(long offset) => new(
         SnapshotError.InvalidBytes,
-        $"'{regex}' matches more than {MaxMatch >> 10} KiB at 0x{offset:X} of '{snapshot.Path}'. "
-        + "Give its repetitions a limit, such as {0,100}.",
-        snapshot.Path);
+        $"'{regex}' matches more than {MaxMatch >> 10} KiB at 0x{offset:X} of '{snapshot.Path}'.",
+        snapshot.Path,
+        remedies: [SnapshotRemedy.LimitRepetitions]);
 }

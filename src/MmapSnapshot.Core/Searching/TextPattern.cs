@@ -41,6 +41,8 @@ internal static class TextPattern
         }
         if (position == encoded.Length) return (masks, alternatives);
         throw new SnapshotException(
-            SnapshotError.InvalidBytes, $"In {encoding.WebName} the bytes of a character depend on those before it: its case cannot be ignored. Search for both cases.");
+            SnapshotError.InvalidBytes,
+            $"In {encoding.WebName} the bytes of a character depend on those before it: its case cannot be ignored.",
+            remedies: [SnapshotRemedy.SearchBothCases]);
     }
 }

@@ -22,14 +22,19 @@ internal sealed class FileMetadata
     private readonly InodeFlags _flags;
 
     /// <summary>Why not all of it could be read; null where it could. Only a new file needs all of it.</summary>
-    private readonly SnapshotException? _incomplete;
+    private readonly (Errno Errno, string Operation)? _unread;
 
     /// <summary>Whether owner and group are who they are shown as.</summary>
     private readonly bool _showsOwner;
 
-    private FileMetadata(FileStatus status, bool showsOwner, KeyValuePair<string, byte[]>[] attributes, InodeFlags flags, SnapshotException? incomplete)
+    private FileMetadata(
+        FileStatus status,
+        bool showsOwner,
+        KeyValuePair<string, byte[]>[] attributes,
+        InodeFlags flags,
+        (Errno Errno, string Operation)? unread)
     {
-        _incomplete = incomplete;
+        _unread = unread;
         _showsOwner = showsOwner;
         _status = status;
         _attributes = attributes;
@@ -49,11 +54,11 @@ internal sealed class FileMetadata
     /// </summary>
     internal static FileMetadata Of(SafeFileHandle file, in FileStatus status, string path)
     {
-        SnapshotException? incomplete = null;
+        (Errno Errno, string Operation)? unread = null;
         var listed = Kernel.FListXattr(file, out string[] names);
         if (listed != 0)
         {
-            incomplete = Unreadable(listed, "list the attributes", path);
+            unread = (listed, "list the attributes");
             names = [Capability]; // which a write in place clears, and must give back
         }
         var attributes = new List<KeyValuePair<string, byte[]>>(names.Length);
@@ -61,19 +66,24 @@ internal sealed class FileMetadata
         {
             var errno = Kernel.FGetXattr(file, name, out byte[] value);
             if (errno == 0) attributes.Add(new(name, value));
-            else if (errno != Errno.ENODATA && listed == 0) incomplete ??= Unreadable(errno, $"read the attribute {name}", path); // ENODATA: removed since
+            else if (errno != Errno.ENODATA && listed == 0) unread ??= (errno, $"read the attribute {name}"); // ENODATA: removed since
         }
         ErrnoErrors.ThrowIfError(Kernel.GetInodeFlags(file, out var flags), $"read the flags of '{path}'", path, SnapshotError.ReadFailed);
-        return new FileMetadata(status, UserNamespace.ShowsOwner(file, status), [.. attributes], flags & InodeFlags.CarriedOver, incomplete);
+        return new FileMetadata(status, UserNamespace.ShowsOwner(file, status), [.. attributes], flags & InodeFlags.CarriedOver, unread);
     }
 
     /// <summary>The same without setuid, setgid and capabilities, which were given to the bytes of this file and to no others.</summary>
     internal FileMetadata WithoutPrivileges() =>
-        new(_status with { Mode = _status.Mode & ~Privileges }, _showsOwner, [.. _attributes.Where(own => own.Key != Capability)], _flags, _incomplete);
+        new(
+            _status with { Mode = _status.Mode & ~Privileges },
+            _showsOwner,
+            [.. _attributes.Where(own => own.Key != Capability)],
+            _flags,
+            _unread);
 
     /// <summary>The same with other permissions.</summary>
     internal FileMetadata WithPermissions(FilePermissions permissions) =>
-        new(_status with { Mode = (_status.Mode & ~FilePermissions.ALLPERMS) | permissions }, _showsOwner, _attributes, _flags, _incomplete);
+        new(_status with { Mode = (_status.Mode & ~FilePermissions.ALLPERMS) | permissions }, _showsOwner, _attributes, _flags, _unread);
 
     /// <summary>
     /// Takes over owner and group; first of all, because a right that is missing shows here before any work is done, and
@@ -81,12 +91,16 @@ internal sealed class FileMetadata
     /// </summary>
     /// <param name="file">The new file.</param>
     /// <param name="path">Its path.</param>
-    /// <param name="remedy">Finds out what the user can do if the owner cannot be taken over, as a sentence.</param>
+    /// <param name="remedies">Finds out what the user can do if owner or attributes cannot be taken over.</param>
     /// <exception cref="SnapshotException">OwnerNotPreservable, WriteFailed.</exception>
-    internal void ApplyOwner(SafeFileHandle file, string path, Func<string> remedy)
+    internal void ApplyOwner(SafeFileHandle file, string path, Func<SnapshotRemedy[]> remedies)
     {
-        if (_incomplete is not null) throw _incomplete;
-        if (!_showsOwner) throw OwnerNotPreservable(path, "its owner or group has no mapping in this user namespace (man 7 user_namespaces)", remedy());
+        if (_unread is { } unread) throw Unreadable(unread, path, remedies());
+        if (!_showsOwner)
+        {
+            throw OwnerNotPreservable(
+                path, "its owner or group has no mapping in this user namespace (man 7 user_namespaces)", remedies());
+        }
         var now = FileStatus.Of(file, path);
         if (_status.User == now.User && _status.Group == now.Group) return;
         // -1 leaves what is right already: it takes no privilege.
@@ -98,7 +112,7 @@ internal sealed class FileMetadata
             path,
             $"it belongs to user {_status.User}, group {_status.Group}, and this process may not give a new file to them "
             + $"({ErrnoErrors.Describe(errno)})",
-            remedy(),
+            remedies(),
             errno);
     }
 
@@ -193,19 +207,20 @@ internal sealed class FileMetadata
     private static bool IsUserAttribute(KeyValuePair<string, byte[]> attribute) =>
         attribute.Key.StartsWith("user.", StringComparison.Ordinal);
 
-    private static SnapshotException OwnerNotPreservable(string path, string why, string remedy, Errno errno = 0) =>
-        new(SnapshotError.OwnerNotPreservable, $"Cannot replace '{path}': {why}. {remedy}", path, NativeConvert.FromErrno(errno));
+    private static SnapshotException OwnerNotPreservable(string path, string why, SnapshotRemedy[] remedies, Errno errno = 0) =>
+        new(SnapshotError.OwnerNotPreservable, $"Cannot replace '{path}': {why}.", path, NativeConvert.FromErrno(errno), remedies);
 
     private static SnapshotException NotPreservable(Errno errno, string operation, string path) => new(
         SnapshotError.AttributesNotPreservable,
-        $"Cannot {operation} of '{path}': {ErrnoErrors.Describe(errno)}. Save as root, or take the attribute off the file first.",
+        $"Cannot {operation} of '{path}': {ErrnoErrors.Describe(errno)}.",
         path,
-        NativeConvert.FromErrno(errno));
+        NativeConvert.FromErrno(errno),
+        Kernel.EffectiveUser() == 0 ? [SnapshotRemedy.RemoveAttribute] : [SnapshotRemedy.SaveAsRoot, SnapshotRemedy.RemoveAttribute]);
 
-    private static SnapshotException Unreadable(Errno errno, string operation, string path) => new(
+    private static SnapshotException Unreadable((Errno Errno, string Operation) unread, string path, SnapshotRemedy[] remedies) => new(
         SnapshotError.AttributesNotPreservable,
-        $"Cannot {operation} of '{path}', so a new file cannot be given them: {ErrnoErrors.Describe(errno)}. "
-        + "Save with -Method InPlace, which keeps them (but is not atomic), or with -Destination elsewhere.",
+        $"Cannot {unread.Operation} of '{path}', so a new file cannot be given them: {ErrnoErrors.Describe(unread.Errno)}.",
         path,
-        NativeConvert.FromErrno(errno));
+        NativeConvert.FromErrno(unread.Errno),
+        remedies);
 }

@@ -73,7 +73,10 @@ internal sealed class SourceFile : IDisposable
             }
         }
         throw new SnapshotException(
-            SnapshotError.SourceChanging, $"'{path}' was replaced again and again while it was opened. Try again when that has ended.", path);
+            SnapshotError.SourceChanging,
+            $"'{path}' was replaced again and again while it was opened.",
+            path,
+            remedies: [SnapshotRemedy.Retry]);
     }
 
     /// <summary>Lets go of the file, but not of the directory, which the caller takes over.</summary>

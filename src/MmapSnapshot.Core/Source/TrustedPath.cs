@@ -99,11 +99,11 @@ internal static class TrustedPath
     private static SnapshotException Untrusted(string asked, SafeFileHandle directory, string name, uint owner, SafeFileHandle place)
     {
         string link = Kernel.ReadProcFdLink(directory, out string parent) == 0 ? Path.Join(parent, name) : name;
-        string target = Kernel.ReadProcFdLink(place, out string real) == 0 ? $"'{real}'" : "it leads to";
+        string target = Kernel.ReadProcFdLink(place, out string real) == 0 ? $"'{real}'" : "a file";
         return new SnapshotException(
             SnapshotError.UntrustedLink,
-            $"'{asked}' was not opened: '{link}' is a symbolic link of user {owner} to {target}, which is not that user's. "
-            + $"If this is what you mean, give the path {target}.",
-            asked);
+            $"'{asked}' was not opened: '{link}' is a symbolic link of user {owner} to {target}, which is not that user's.",
+            asked,
+            remedies: [SnapshotRemedy.UseLinkTarget]);
     }
 }

@@ -11,6 +11,19 @@ internal static class ByteInput
     /// <exception cref="SnapshotException">InvalidBytes, with what is wrong and where.</exception>
     internal static byte[] Parse(object? value, CancellationToken cancellation = default)
     {
+        try
+        {
+            return ParseOrAdviseText(value, cancellation);
+        }
+        catch (SnapshotException exception) when (exception.Remedies.Contains(SnapshotRemedy.UseText))
+        {
+            throw ErrorFactory.InvalidBytes(exception.Message);
+        }
+    }
+
+    /// <summary>As <see cref="Parse"/>, for a parameter that has -Text beside it: the error says so.</summary>
+    internal static byte[] ParseOrAdviseText(object? value, CancellationToken cancellation)
+    {
         RefuseUnquotedHex(value);
         switch (Unwrap(value))
         {

@@ -18,7 +18,8 @@ internal sealed class ByteValue
 
     /// <summary>-Bytes, see <see cref="ByteInput"/>.</summary>
     /// <exception cref="SnapshotException">InvalidBytes.</exception>
-    internal static ByteValue OfBytes(object? value, CancellationToken cancellation) => Of(ByteInput.Parse(value, cancellation));
+    internal static ByteValue OfBytes(object? value, CancellationToken cancellation) =>
+        Of(ByteInput.ParseOrAdviseText(value, cancellation));
 
     /// <summary>-Text, -Encoding and -NullTerminated.</summary>
     /// <exception cref="SnapshotException">InvalidBytes: the encoding lacks one of the characters.</exception>

@@ -7,7 +7,7 @@ namespace MmapSnapshot;
 [Cmdlet(VerbsCommon.Open, "MmapSnapshot", DefaultParameterSetName = "Path")]
 [Alias("Open-Snapshot")]
 [OutputType(typeof(Snapshot))]
-public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet, IProgress<string>
+public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet
 {
     private static readonly SnapshotOptions _defaults = new();
 
@@ -63,9 +63,6 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet, IProgress<string>
     [Parameter]
     public SwitchParameter Consistent { get; set; }
 
-    /// <summary>A warning of the engine.</summary>
-    void IProgress<string>.Report(string value) => WriteWarning(value);
-
     /// <summary>Finds the folder for copies.</summary>
     protected override void BeginProcessing()
     {
@@ -116,7 +113,7 @@ public sealed class OpenMmapSnapshotCommand : SnapshotCmdlet, IProgress<string>
         ScratchPath = _scratchPath,
         MaxWriterDelay = MaxWriterDelay ?? _defaults.MaxWriterDelay,
         Progress = progress,
-        Warnings = this,
+        Warnings = EngineWarnings,
     };
 
     private void Write(Snapshot snapshot)

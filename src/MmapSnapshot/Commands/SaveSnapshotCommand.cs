@@ -7,7 +7,7 @@ namespace MmapSnapshot;
 [Cmdlet(VerbsData.Save, "Snapshot", SupportsShouldProcess = true, ConfirmImpact = ConfirmImpact.Medium)]
 [Alias("Save-MmapSnapshot")]
 [OutputType(typeof(CommitResult))]
-public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
+public sealed class SaveSnapshotCommand : SnapshotCmdlet
 {
     /// <summary>An object, because of what <see cref="EngineLoader"/> says.</summary>
     private object _method = CommitMethod.Auto;
@@ -74,9 +74,6 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
     /// <summary>Return what each save did.</summary>
     [Parameter]
     public SwitchParameter PassThru { get; set; }
-
-    /// <summary>A warning of the engine.</summary>
-    void IProgress<string>.Report(string value) => WriteWarning(value);
 
     /// <summary>Refuses what does not go together, before the first snapshot arrives.</summary>
     protected override void BeginProcessing()
@@ -171,7 +168,7 @@ public sealed class SaveSnapshotCommand : SnapshotCmdlet, IProgress<string>
         Backup = Backup?.Contains('/', StringComparison.Ordinal) is true ? ResolveLiteral(Backup) : Backup,
         NoFlush = NoFlush,
         Progress = progress,
-        Warnings = this,
+        Warnings = EngineWarnings,
     };
 
     private void Report(CommitResult result)

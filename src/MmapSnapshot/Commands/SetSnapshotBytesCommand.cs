@@ -383,7 +383,7 @@ public sealed class SetSnapshotBytesCommand : SnapshotCmdlet
         NumberSet or RowNumberSet => ByteValue.OfNumbers(Number, As, BigEndian, CancellationToken).Bytes,
         FillSet or RowFillSet => [],
         // -Bytes is not mandatory, so that PowerShell can bind a call without any value, and the message can name all ways to give one.
-        _ => ByteInput.Parse(Bytes ?? throw ErrorFactory.InvalidBytes(NoValue), CancellationToken),
+        _ => ByteInput.ParseOrAdviseText(Bytes ?? throw ErrorFactory.InvalidBytes(NoValue), CancellationToken),
     };
 
     private void Write(Snapshot snapshot)

@@ -1,7 +1,7 @@
 namespace MmapSnapshot.Tests.Support;
 
 /// <summary>Collects warnings of the engine.</summary>
-internal sealed class Warnings(List<string> heard) : IProgress<string>
+internal sealed class Warnings(List<SnapshotWarning> heard) : IProgress<SnapshotWarning>
 {
-    public void Report(string value) => heard.Add(value);
+    public void Report(SnapshotWarning value) => heard.Add(value);
 }

@@ -29,11 +29,19 @@ internal static class ErrorFactory
     /// <param name="target">The path or snapshot it went wrong with.</param>
     internal static ErrorRecord From(SnapshotException exception, object? target)
     {
-        var record = new ErrorRecord(exception, exception.Error.ToString(), CategoryOf(exception.Error), target ?? exception.Path);
+        var shown = WithRemedies(exception);
+        var record = new ErrorRecord(shown, shown.Error.ToString(), CategoryOf(shown.Error), target ?? shown.Path);
         // Some views show it.
         record.CategoryInfo.TargetName = DisplayText.Of(record.CategoryInfo.TargetName);
         return record;
     }
+
+    /// <summary>The exception with a message that also says what can be done.</summary>
+    private static SnapshotException WithRemedies(SnapshotException exception) =>
+        RemedyText.Of(exception.Remedies, exception.Error) is not { } next
+            ? exception
+            : new SnapshotException(
+                exception.Error, $"{exception.Message} {next}", exception.Path, exception.ErrorNumber, exception.Remedies, exception);
 
     internal static SnapshotException NoSuchFile(string path, string why) => new(SnapshotError.FileNotFound, $"'{path}' {why}.", path);
 
@@ -78,10 +86,11 @@ internal static class ErrorFactory
         path);
 
     internal static SnapshotException TooLargeForString(string path, long count) => new(
-        SnapshotError.TooLarge, $"{count} bytes of '{path}' do not fit into one string. Read them in parts.", path);
+        SnapshotError.TooLarge, $"{count} bytes of '{path}' do not fit into one string.", path, remedies: [SnapshotRemedy.ReadParts]);
 
-    internal static SnapshotException OutOfMemory() =>
-        new(SnapshotError.TooLarge, "There is not enough memory. Read fewer bytes at a time (-Offset, -Count).");
+    /// <param name="reads">Whether the cmdlet reads a range, which can be smaller.</param>
+    internal static SnapshotException OutOfMemory(bool reads) =>
+        new(SnapshotError.TooLarge, "There is not enough memory.", remedies: reads ? [SnapshotRemedy.ReadParts] : []);
 
     internal static SnapshotException NotOpen(string what) =>
         new(SnapshotError.SnapshotClosed, $"No snapshot {what} is open. Get-MmapSnapshot lists those that are.");
@@ -113,14 +122,6 @@ internal static class ErrorFactory
             $"'{path}': expected {expected} {(expected == 1 ? "match" : "matches")} of {what}, {number}{where}.",
             path);
     }
-
-    /// <param name="exception">The engine's error, after forgotten snapshots were collected.</param>
-    internal static SnapshotException TooManyOpenFiles(SnapshotException exception) => new(
-        SnapshotError.TooManyOpenFiles,
-        $"{exception.Message} Close snapshots that you no longer need (in a pipeline, Find-SnapshotBytes -CloseUnmatched and "
-        + "Save-Snapshot -Close do that), or allow more open files (ulimit -n) before you start PowerShell.",
-        exception.Path,
-        exception.ErrorNumber);
 
     private static ErrorCategory CategoryOf(SnapshotError error) => error switch
     {
